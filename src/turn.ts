@@ -1,0 +1,127 @@
+/**
+ * The contracts every layer shares: an input arrives, one entity handles it in one turn, the turn commits, its outputs
+ * leave. A turn is synchronous; it sees no socket, no clock and no disk, only what stands in `Turn`.
+ */
+
+import type { SipRequest, SipResponse } from './protocols/sip/message.ts'
+import type { Settings } from './settings.ts'
+
+/** Milliseconds since the Unix epoch; never runs backwards (the clock adapter anchors it to monotonic time). */
+export type Instant = number
+
+/** Where every tag, branch, entity-tag, nonce and jitter comes from: the system's in production, seeded in tests. */
+export interface Random {
+  /** `count` random octets. */
+  bytes(count: number): Uint8Array
+  /** A token of `characters` letters and digits that begins with a letter (5.9 bits each): a SIP token and an XML ID. */
+  token(characters: number): string
+  /** A whole number in [0, below). */
+  below(below: number): number
+}
+
+/**
+ * How safe a table's records are once `committed` resolves.
+ * `hard`: on disk. `soft`: committed, so that a killed process loses nothing; on disk within five seconds.
+ */
+export type Durability = 'hard' | 'soft'
+
+/** One element of a key. Keys order element by element: numbers before strings, strings by code unit. */
+export type KeyPart = string | number
+export type Key = readonly KeyPart[]
+
+/** Values are plain data: null, booleans, numbers, strings, Uint8Array, arrays and records of these. */
+export interface Table<V> {
+  readonly name: string
+  readonly durability: Durability
+  /** Never present at run time: carries the value's type. */
+  readonly value?: V
+}
+
+/** Declares a table where it is owned; `name` is its name on disk and never changes. */
+export function table<V>(name: string, durability: Durability): Table<V> {
+  return { name, durability }
+}
+
+export interface Range {
+  /** Only keys that begin with these parts. */
+  readonly prefix?: Key
+  /** Only keys at or after this one. */
+  readonly from?: Key
+  /** Only keys before this one. */
+  readonly before?: Key
+  readonly limit?: number
+}
+
+/** Reads see this transaction's own writes and every earlier transaction's. A value read is the caller's to keep, not to change. */
+export interface Transaction {
+  get<V>(table: Table<V>, key: Key): V | undefined
+  /** In key order; taken as it is when called, so that writing while walking it is safe. */
+  range<V>(table: Table<V>, range: Range): Iterable<readonly [key: Key, value: V]>
+  put<V>(table: Table<V>, key: Key, value: V): void
+  delete<V>(table: Table<V>, key: Key): void
+}
+
+export interface Store {
+  /**
+   * Runs `work` at once. What it writes is seen by every later transaction; if it throws, it has written nothing and the
+   * error passes on.
+   */
+  transact<T>(work: (db: Transaction) => T): T
+  /**
+   * Resolves when everything written so far is as safe as its tables declare; in order. Rejects if the store failed:
+   * then nothing since the last success is kept, and the process must end.
+   */
+  committed(): Promise<void>
+  /** Makes everything safe on disk and closes. */
+  close(): Promise<void>
+}
+
+/** What a turn is given. Nothing here blocks, and what it wrote to `db` is discarded if the turn throws. */
+export interface Turn {
+  readonly now: Instant
+  readonly db: Transaction
+  readonly random: Random
+  readonly settings: Settings
+  /**
+   * True while a request sent with this token, by the entity whose turn this is, has no final response yet. Always false
+   * after a restart: see `SipEntity.start`.
+   */
+  inProgress(token: string): boolean
+  /** Keyed digest of the parts, 64 bits in base 36 after a letter: for tags that must come out the same for a repeated input. */
+  fingerprint(...parts: readonly string[]): string
+}
+
+/** The entities that take turns; the first element of every wake's key, so a name never changes. */
+export type EntityName = 'registrar' | 'proxy' | 'presence-server'
+
+/** Names one flow (RFC 5626 §3.1): transport, local and remote address; for a connection also which one. Plain text, may be stored. */
+export type FlowId = string
+
+/** What a turn asks for. Released, in order, once the transaction is committed. */
+export type Output =
+  /** Answers the request that the stack delivered under `transaction`; provisional answers may precede one final. */
+  | { readonly kind: 'respond'; readonly transaction: string; readonly response: SipResponse }
+  /**
+   * Sends a request in a client transaction; its responses return to this entity with `token`. Goes by `flow` while that
+   * lives, else where RFC 3263 leads from the topmost Route or the Request-URI.
+   */
+  | { readonly kind: 'request'; readonly request: SipRequest; readonly token: string; readonly flow?: FlowId | undefined }
+  /** Cancels the INVITE sent with `token` (RFC 3261 §9.1). */
+  | { readonly kind: 'cancel'; readonly token: string }
+  /** Sends an ACK for a 2xx, or forwards one: no transaction (RFC 3261 §17.1.1.3). */
+  | { readonly kind: 'ack'; readonly request: SipRequest; readonly flow?: FlowId | undefined }
+  /**
+   * Wakes an entity (this one unless `entity` is given) at `at`, kept in the store. A wake is a hint, not state: equal
+   * wakes are one, it may come late or for nothing, and whoever wakes looks at its own records for what is due.
+   */
+  | { readonly kind: 'wake'; readonly at: Instant; readonly token: string; readonly entity?: EntityName }
+
+/** A functional entity reached by SIP. XCAP and DM entities have the same shape with their own messages. */
+export interface SipEntity {
+  request(request: SipRequest, turn: Turn): Output[]
+  /** Every `request` output has its responses here; a silent or unreachable peer is a 408 or 503 (RFC 3261 §8.1.3.1). */
+  response(token: string, response: SipResponse, turn: Turn): Output[]
+  wake(token: string, turn: Turn): Output[]
+  /** The box has restarted: requests that were in progress are lost and their answers will not come. */
+  start?(turn: Turn): Output[]
+}
