@@ -1,0 +1,69 @@
+# Porchlight. `make` alone lists what there is. Needs Node.js 20 or newer with npm, and make; everything else is
+# installed below node_modules, the Node.js that runs the box included.
+
+SHELL := /bin/sh
+NODE := scripts/node
+BIN := node_modules/.bin
+INSTALLED := node_modules/.package-lock.json
+BUNDLE := build/porchlight.js
+SOURCES := $(shell find src -name '*.ts')
+TESTS := 'test/{unit,contract,conformance,flows,end-to-end}/**/*.test.ts' 'test/*.test.ts'
+
+DATA ?= data
+SEED ?=
+FUZZ_SECONDS ?= 60
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test types lint unit demo interop bench fuzz sim clean
+
+help: ## list these targets
+	@echo 'make TARGET, where TARGET is one of'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+
+run: build ## build and start the box here, with two demo users the first time (DATA=data); Ctrl-C stops it
+	@scripts/porchlight serve --data $(DATA)
+
+build: $(BUNDLE) ## make scripts/porchlight ready to use
+
+test: build types lint unit ## everything that needs no other software: types, lint, all suites, simulation, fuzz
+	$(NODE) test/simulation/run.ts --seconds 60
+	$(NODE) test/fuzz/run.ts --seconds 10
+
+types: $(INSTALLED) ## check the types
+	$(BIN)/tsc -p tsconfig.json
+
+lint: $(INSTALLED) ## check format, lint rules and dead code
+	$(BIN)/biome check --error-on-warnings
+	$(BIN)/knip
+
+unit: build ## run the test suites
+	$(NODE) --test $(TESTS)
+
+demo: build ## play a conversation against the running box and draw it
+	@$(NODE) scripts/demo.ts --data $(DATA)
+
+interop: build ## run against other people's servers and clients, installed from Debian
+	$(NODE) test/interop/run.ts
+
+bench: build ## measure CPU and memory per operation, Kamailio beside it
+	$(NODE) test/bench/run.ts
+
+fuzz: $(INSTALLED) ## throw mutated input at every parser (FUZZ_SECONDS=60, SEED=)
+	$(NODE) test/fuzz/run.ts --seconds $(FUZZ_SECONDS) $(if $(SEED),--seed $(SEED))
+
+sim: $(INSTALLED) ## simulate seeded worlds; SEED= repeats one
+	$(NODE) test/simulation/run.ts $(if $(SEED),--seed $(SEED),--seconds 60)
+
+clean: ## remove what was built; the data directory stays
+	rm -rf build
+
+# npm writes this file last, so it is newer than the lock exactly when node_modules follows it.
+$(INSTALLED): package-lock.json
+	npm ci --no-audit --no-fund
+	@touch $@
+
+$(BUNDLE): $(INSTALLED) $(SOURCES) package.json
+	@mkdir -p build
+	$(BIN)/esbuild src/main.ts --bundle --outfile=$@.new --platform=node --format=esm --target=node24 \
+	  --external:lmdb --legal-comments=none --log-level=warning
+	@mv $@.new $@

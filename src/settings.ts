@@ -1,0 +1,470 @@
+/**
+ * Every setting of the box, one row each: its dotted name, where it stands in the management tree (OMA DM, TND §6), its
+ * format, unit, default and meaning. The tree in the store is what is kept, so that the DM client, the command line and
+ * factory defaults write the same nodes; everything else reads the typed `Settings`.
+ */
+
+import { type Transaction, table } from './turn.ts'
+
+/** What happens to a watcher whom no rule mentions (RFC 5025 §3.2.1, where `polite-block` is a feigned absence). */
+export type Handling = 'allow' | 'polite-block' | 'confirm' | 'block'
+
+export interface Settings {
+  readonly domain: string
+  readonly sip: {
+    readonly udp: string
+    readonly tcp: string
+    readonly tls: string
+    readonly advertisedHost: string
+  }
+  readonly tls: { readonly certificate: string; readonly key: string }
+  readonly auth: { readonly required: boolean; readonly realm: string; readonly nonceSeconds: number }
+  readonly registrar: {
+    readonly defaultSeconds: number
+    readonly minSeconds: number
+    readonly maxSeconds: number
+  }
+  readonly presence: {
+    readonly defaultHandling: Handling
+    readonly minNotifyIntervalSeconds: number
+    readonly publicationDefaultSeconds: number
+    readonly publicationMinSeconds: number
+    readonly publicationMaxSeconds: number
+    readonly subscriptionDefaultSeconds: number
+    readonly subscriptionMinSeconds: number
+    readonly subscriptionMaxSeconds: number
+  }
+  readonly log: { readonly level: 'error' | 'warning' | 'notice' | 'info' | 'debug' }
+}
+
+type Leaf = string | number | boolean
+
+/** `a.b` for every leaf of `T`. */
+type NamesOf<T> = { [K in keyof T & string]: T[K] extends Leaf ? K : `${K}.${NamesOf<T[K]>}` }[keyof T & string]
+
+type ValueAt<T, Name extends string> = Name extends `${infer First}.${infer Rest}`
+  ? First extends keyof T
+    ? ValueAt<T[First], Rest>
+    : never
+  : Name extends keyof T
+    ? T[Name]
+    : never
+
+export type SettingName = NamesOf<Settings>
+
+/** Formats of the management tree (TND §7.7.3) that settings use. */
+export type NodeFormat = 'chr' | 'int' | 'bool'
+
+interface Row<V extends Leaf> {
+  /** Segments below the root of the management tree. */
+  readonly path: readonly string[]
+  readonly format: V extends string ? 'chr' : V extends number ? 'int' : 'bool'
+  readonly unit?: string
+  readonly default: V
+  readonly meaning: string
+  /** What is allowed, as a person reads it. */
+  readonly allowed: string
+  readonly isAllowed?: (value: V) => boolean
+  /** When a change is felt. */
+  readonly effect: 'at once' | 'at the next start'
+}
+
+const seconds = { format: 'int', unit: 's', effect: 'at once' } as const
+
+const listening = {
+  format: 'chr',
+  allowed:
+    'ADDRESS:PORT, several separated by commas, or empty; [ADDRESS]:PORT for IPv6; port 0 lets the system choose',
+  isAllowed: (text: string): boolean => listeningAddresses(text) !== undefined,
+  effect: 'at the next start',
+} as const
+
+/** A row missing here, or of another type than in `Settings`, does not compile. */
+const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
+  domain: {
+    path: ['Vendor', 'Porchlight', 'Domain', 'Name'],
+    format: 'chr',
+    default: 'box.example',
+    meaning: 'the SIP domain whose users live here',
+    allowed: 'a domain name in lower case',
+    isAllowed: isDomainName,
+    effect: 'at the next start',
+  },
+  'sip.udp': {
+    ...listening,
+    path: ['Vendor', 'Porchlight', 'Sip', 'Udp'],
+    default: '0.0.0.0:5060',
+    meaning: 'where SIP over UDP listens',
+  },
+  'sip.tcp': {
+    ...listening,
+    path: ['Vendor', 'Porchlight', 'Sip', 'Tcp'],
+    default: '0.0.0.0:5060',
+    meaning: 'where SIP over TCP listens',
+  },
+  'sip.tls': {
+    ...listening,
+    path: ['Vendor', 'Porchlight', 'Sip', 'Tls'],
+    default: '0.0.0.0:5061',
+    meaning: 'where SIP over TLS listens',
+  },
+  'sip.advertisedHost': {
+    path: ['Vendor', 'Porchlight', 'Sip', 'AdvertisedHost'],
+    format: 'chr',
+    default: '',
+    meaning: 'host that peers are told to reach this box by (Via, Contact, Record-Route); empty: the listening address',
+    allowed: 'a host name or IP address, or empty',
+    isAllowed: text => text === '' || isHost(text),
+    effect: 'at the next start',
+  },
+  'tls.certificate': {
+    path: ['Vendor', 'Porchlight', 'Tls', 'Certificate'],
+    format: 'chr',
+    default: '',
+    meaning: 'file of the certificate chain (PEM); empty: the box signs its own for the domain',
+    allowed: 'a file name, or empty',
+    effect: 'at once',
+  },
+  'tls.key': {
+    path: ['Vendor', 'Porchlight', 'Tls', 'Key'],
+    format: 'chr',
+    default: '',
+    meaning: 'file of the private key of tls.certificate (PEM)',
+    allowed: 'a file name, or empty',
+    effect: 'at once',
+  },
+  'auth.required': {
+    path: ['Vendor', 'Porchlight', 'Auth', 'Required'],
+    format: 'bool',
+    default: true,
+    meaning: 'whether users prove who they are; false is for laboratories: identity is whatever From says',
+    allowed: 'true or false',
+    effect: 'at once',
+  },
+  'auth.realm': {
+    path: ['Vendor', 'Porchlight', 'Auth', 'Realm'],
+    format: 'chr',
+    default: '',
+    meaning:
+      'realm of digest challenges; empty: the domain. Passwords are kept as digests of it: set them anew after a change',
+    allowed: 'text without quotes and control characters, or empty',
+    isAllowed: text => /^[^"\\\x00-\x1f\x7f]*$/.test(text),
+    effect: 'at the next start',
+  },
+  'auth.nonceSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Auth', 'NonceLifetime'],
+    default: 300,
+    meaning: 'how long a nonce may be used before it is stale',
+    ...wholeNumber(10, 86_400),
+  },
+  'registrar.defaultSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Registrar', 'DefaultExpires'],
+    default: 3600,
+    meaning: 'lifetime of a registration that asks for none',
+    ...wholeNumber(1, 2_147_483),
+  },
+  'registrar.minSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Registrar', 'MinExpires'],
+    default: 60,
+    meaning: 'shortest lifetime of a registration; a shorter one is refused with 423',
+    ...wholeNumber(0, 3600),
+  },
+  'registrar.maxSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Registrar', 'MaxExpires'],
+    default: 86_400,
+    meaning: 'longest lifetime granted to a registration',
+    ...wholeNumber(1, 2_147_483),
+  },
+  'presence.defaultHandling': {
+    path: ['Vendor', 'Porchlight', 'Presence', 'DefaultHandling'],
+    default: 'allow',
+    meaning: 'what happens to a watcher whom no rule of the presentity mentions',
+    ...oneOf('allow', 'polite-block', 'confirm', 'block'),
+    effect: 'at once',
+  },
+  'presence.minNotifyIntervalSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Presence', 'MinNotifyInterval'],
+    default: 5,
+    meaning: 'shortest time between two presence notifications of one subscription; 0: no limit',
+    ...wholeNumber(0, 3600),
+  },
+  'presence.publicationDefaultSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Presence', 'PublicationDefaultExpires'],
+    default: 3600,
+    meaning: 'lifetime of a publication that asks for none',
+    ...wholeNumber(1, 2_147_483),
+  },
+  'presence.publicationMinSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Presence', 'PublicationMinExpires'],
+    default: 60,
+    meaning: 'shortest lifetime of a publication; a shorter one is refused with 423',
+    ...wholeNumber(0, 3600),
+  },
+  'presence.publicationMaxSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Presence', 'PublicationMaxExpires'],
+    default: 86_400,
+    meaning: 'longest lifetime granted to a publication',
+    ...wholeNumber(1, 2_147_483),
+  },
+  'presence.subscriptionDefaultSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Presence', 'SubscriptionDefaultExpires'],
+    default: 3600,
+    meaning: 'lifetime of a subscription that asks for none',
+    ...wholeNumber(1, 2_147_483),
+  },
+  'presence.subscriptionMinSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Presence', 'SubscriptionMinExpires'],
+    default: 60,
+    meaning: 'shortest lifetime of a subscription; a shorter one is refused with 423',
+    ...wholeNumber(0, 3600),
+  },
+  'presence.subscriptionMaxSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Presence', 'SubscriptionMaxExpires'],
+    default: 86_400,
+    meaning: 'longest lifetime granted to a subscription',
+    ...wholeNumber(1, 2_147_483),
+  },
+  'log.level': {
+    path: ['Vendor', 'Porchlight', 'Log', 'Level'],
+    default: 'notice',
+    meaning: 'least important kind of line that is logged',
+    ...oneOf('error', 'warning', 'notice', 'info', 'debug'),
+    effect: 'at once',
+  },
+}
+
+/** Pairs of which the first must not exceed the second. */
+const ascending: readonly (readonly [SettingName, SettingName])[] = [
+  ['registrar.minSeconds', 'registrar.defaultSeconds'],
+  ['registrar.defaultSeconds', 'registrar.maxSeconds'],
+  ['presence.publicationMinSeconds', 'presence.publicationDefaultSeconds'],
+  ['presence.publicationDefaultSeconds', 'presence.publicationMaxSeconds'],
+  ['presence.subscriptionMinSeconds', 'presence.subscriptionDefaultSeconds'],
+  ['presence.subscriptionDefaultSeconds', 'presence.subscriptionMaxSeconds'],
+]
+
+/** One node of the management tree as kept in the store; a later DM client adds its properties (ACL, TStamp, VerNo) here. */
+export interface ManagementNode {
+  readonly format: NodeFormat
+  readonly value: Leaf
+}
+
+/** Key: the path's segments below the root `.`; only nodes that somebody has set. */
+export const managementTree = table<ManagementNode>('management-tree', 'hard')
+
+/** A setting that does not exist or a value it cannot have; the message is one line for the person who wrote it. */
+export class SettingError extends Error {
+  override readonly name = 'SettingError'
+}
+
+/** Values that hold for one run of the box, by dotted name: what `serve --set` gives. */
+export type Overrides = ReadonlyMap<SettingName, Leaf>
+
+/**
+ * The settings in force: defaults, then the management tree, then `overrides`. Settings that change at the next start keep
+ * their value of `running`. Throws SettingError when values contradict each other or a stored one is of another format.
+ */
+export function readSettings(db: Transaction, overrides: Overrides = new Map(), running?: Settings): Settings {
+  const settings: Record<string, unknown> = {}
+  for (const name of settingNames) {
+    const row = rowOf(name)
+    const kept = running !== undefined && row.effect === 'at the next start'
+    place(
+      settings,
+      name,
+      kept ? settingOf(running, name) : (overrides.get(name) ?? storedValue(db, name) ?? row.default),
+    )
+  }
+  const result = settings as unknown as Settings
+  for (const [lower, upper] of ascending) {
+    const [a, b] = [settingOf(result, lower), settingOf(result, upper)]
+    if (a > b) throw new SettingError(`${lower} (${a}) must not be above ${upper} (${b})`)
+  }
+  if ((result.tls.certificate === '') !== (result.tls.key === ''))
+    throw new SettingError('tls.certificate and tls.key go together: set both, or leave both empty')
+  return result
+}
+
+/** The defaults alone, with `values` in place of some: what tests and simulations start from. */
+export function defaultSettings(values: Partial<Record<SettingName, Leaf>> = {}): Settings {
+  const settings: Record<string, unknown> = {}
+  for (const name of settingNames) place(settings, name, values[name] ?? rowOf(name).default)
+  return settings as unknown as Settings
+}
+
+/**
+ * Writes one setting to the management tree; an empty `text` of a setting that may not be empty is an error like any other.
+ * Throws SettingError; contradictions show in `readSettings`, which the same transaction should call.
+ */
+export function putSetting(db: Transaction, name: SettingName, text: string): void {
+  const { path, format } = rowOf(name)
+  db.put(managementTree, path, { format, value: parseSetting(name, text) })
+}
+
+/** What `settings list` shows of one setting. */
+export interface SettingListing {
+  readonly name: SettingName
+  readonly value: Leaf
+  readonly default: Leaf
+  readonly unit?: string
+  readonly format: NodeFormat
+  readonly node: string
+  readonly meaning: string
+  readonly allowed: string
+  readonly effect: Row<Leaf>['effect']
+  readonly from: 'default' | 'stored' | 'command line'
+  /** Present when a stored value waits for the next start. */
+  readonly next?: Leaf
+}
+
+/** Every setting with its value in force, in the order of the table. */
+export function listSettings(db: Transaction, inForce: Settings, overrides: Overrides = new Map()): SettingListing[] {
+  return settingNames.map(name => {
+    const row = rowOf(name)
+    const stored = storedValue(db, name)
+    const value = settingOf(inForce, name)
+    const next = overrides.get(name) ?? stored ?? row.default
+    return {
+      name,
+      value,
+      default: row.default,
+      ...(row.unit === undefined ? {} : { unit: row.unit }),
+      format: row.format,
+      node: `./${row.path.join('/')}`,
+      meaning: row.meaning,
+      allowed: row.allowed,
+      effect: row.effect,
+      from: overrides.has(name) ? 'command line' : stored === undefined ? 'default' : 'stored',
+      ...(next === value ? {} : { next }),
+    }
+  })
+}
+
+/** The value that `text` means for setting `name`. Throws SettingError. */
+export function parseSetting(name: SettingName, text: string): Leaf {
+  const row = rowOf(name)
+  const value = parseLeaf(row.format, text)
+  if (value === undefined || row.isAllowed?.(value) === false)
+    throw new SettingError(`${name} cannot be '${text}': it is ${row.allowed}`)
+  return value
+}
+
+/** `text` if a setting is called so; throws SettingError, naming the closest one. */
+export function settingName(text: string): SettingName {
+  if (Object.hasOwn(rows, text)) return text as SettingName
+  const close = settingNames.find(name => name.toLowerCase().includes(text.toLowerCase()) && text !== '')
+  throw new SettingError(`no setting is called '${text}'${close ? `; perhaps ${close}` : ''}: see 'settings list'`)
+}
+
+/** When a change of this setting is felt. */
+export function effectOf(name: SettingName): Row<Leaf>['effect'] {
+  return rowOf(name).effect
+}
+
+export interface ListeningAddress {
+  readonly address: string
+  readonly port: number
+}
+
+/** Reads `ADDRESS:PORT`, several separated by commas; IPv6 addresses in brackets, which are taken off. Undefined if malformed. */
+export function listeningAddresses(text: string): ListeningAddress[] | undefined {
+  const found: ListeningAddress[] = []
+  for (const part of text.split(',').map(part => part.trim())) {
+    if (part === '') continue
+    const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(part)
+    if (match === null) return undefined
+    const [, v6, v4, port] = match
+    if (v6 === undefined ? !isIPv4(v4!) : !isIPv6(v6)) return undefined
+    if (Number(port) > 65_535) return undefined
+    found.push({ address: v6 ?? v4!, port: Number(port) })
+  }
+  return found
+}
+
+export const settingNames = Object.keys(rows) as readonly SettingName[]
+
+function rowOf(name: SettingName): Row<Leaf> {
+  return rows[name] as unknown as Row<Leaf>
+}
+
+/** Undefined when nobody has set it. A value that has become impossible is refused rather than replaced in silence. */
+function storedValue(db: Transaction, name: SettingName): Leaf | undefined {
+  const row = rowOf(name)
+  const node = db.get(managementTree, row.path)
+  if (node === undefined) return undefined
+  if (node.format !== row.format || row.isAllowed?.(node.value) === false)
+    throw new SettingError(`the stored value of ${name}, '${node.value}', is impossible: it is ${row.allowed}`)
+  return node.value
+}
+
+/** The value of `name` in `settings`. */
+export function settingOf(settings: Settings, name: SettingName): Leaf {
+  let value: unknown = settings
+  for (const part of name.split('.')) value = (value as Record<string, unknown>)[part]
+  return value as Leaf
+}
+
+function place(settings: Record<string, unknown>, name: SettingName, value: Leaf): void {
+  const parts = name.split('.')
+  const last = parts.pop()!
+  let group = settings
+  for (const part of parts) {
+    const inner = group[part] ?? {}
+    group[part] = inner
+    group = inner as Record<string, unknown>
+  }
+  group[last] = value
+}
+
+function parseLeaf(format: NodeFormat, text: string): Leaf | undefined {
+  switch (format) {
+    case 'chr':
+      return text
+    case 'int':
+      return /^-?\d{1,15}$/.test(text) ? Number(text) : undefined
+    case 'bool':
+      return text === 'true' ? true : text === 'false' ? false : undefined
+  }
+}
+
+function wholeNumber(least: number, most: number) {
+  return {
+    allowed: `a whole number from ${least} to ${most}`,
+    isAllowed: (value: number): boolean => value >= least && value <= most,
+  }
+}
+
+function oneOf<const V extends string>(...values: readonly V[]) {
+  return {
+    format: 'chr',
+    allowed: `one of ${values.join(', ')}`,
+    isAllowed: (value: V): boolean => values.includes(value),
+  } as const
+}
+
+function isDomainName(text: string): boolean {
+  return text.length <= 253 && /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/.test(text)
+}
+
+function isHost(text: string): boolean {
+  return isDomainName(text.toLowerCase()) || isIPv6(text)
+}
+
+function isIPv4(text: string): boolean {
+  return /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split('.').every(part => Number(part) <= 255)
+}
+
+function isIPv6(text: string): boolean {
+  return /^[0-9A-Fa-f:.]+(%[\w.-]+)?$/.test(text) && URL.canParse(`http://[${text.replace(/%.*/, '')}]`)
+}
