@@ -1,0 +1,137 @@
+/**
+ * Header field names: their long form, their compact form, whether their value is a comma-separated list and whether they
+ * may stand only once (RFC 3261 §7.3, §20 and the IANA registry of header fields).
+ */
+
+/** What is known of a header field. */
+export type HeaderName = {
+  /** Index in the table; 0 for a name that is not in it. */
+  readonly id: number
+  /** The long form, spelled as in its RFC. */
+  readonly name: string
+  readonly compact: string | undefined
+  readonly isList: boolean
+  readonly isSingle: boolean
+}
+
+const listNames = `Accept, Accept-Contact, Accept-Encoding, Accept-Language, Accept-Resource-Priority, Alert-Info, Allow,
+  Allow-Events, Answer-Mode, Call-Info, Contact, Content-Encoding, Content-Language, Error-Info, Feature-Caps,
+  Geolocation, History-Info, In-Reply-To, P-Asserted-Identity, P-Associated-URI, P-Media-Authorization, P-Preferred-Identity,
+  P-Visited-Network-ID, Path, Permission-Missing, Proxy-Require, Reason, Record-Route, Recv-Info, Reject-Contact,
+  Request-Disposition, Require, Resource-Priority, Route, Security-Client, Security-Server, Security-Verify, Service-Route,
+  Supported, Trigger-Consent, Unsupported, Via, Warning`
+
+const singleNames = `Authentication-Info, Call-ID, Content-Disposition, Content-Length, Content-Type, CSeq, Date, Event, Expires,
+  From, Identity, Max-Breadth, Max-Forwards, MIME-Version, Min-Expires, Min-SE, Organization, P-Access-Network-Info,
+  P-Charging-Function-Addresses, P-Charging-Vector, Priority, Privacy, RAck, Refer-Sub, Refer-To, Referred-By, Replaces, Reply-To,
+  Retry-After, RSeq, Server, Session-Expires, SIP-ETag, SIP-If-Match, Subject, Subscription-State, Suppress-If-Match, Target-Dialog,
+  Timestamp, To, User-Agent`
+
+const repeatedNames = `Authorization, Proxy-Authenticate, Proxy-Authentication-Info, Proxy-Authorization, WWW-Authenticate,
+  Flow-Timer, Info-Package, Join, P-Asserted-Service, P-Called-Party-ID, P-Preferred-Service, P-Early-Media, Policy-Contact,
+  Require-Policy, User-to-User`
+
+/** RFC 3261 §7.3.3 and the RFCs that registered more. */
+const compactForms: Readonly<Record<string, string>> = {
+  'Accept-Contact': 'a',
+  'Allow-Events': 'u',
+  'Call-ID': 'i',
+  Contact: 'm',
+  'Content-Encoding': 'e',
+  'Content-Length': 'l',
+  'Content-Type': 'c',
+  Event: 'o',
+  From: 'f',
+  Identity: 'y',
+  'Refer-To': 'r',
+  'Referred-By': 'b',
+  'Reject-Contact': 'j',
+  'Request-Disposition': 'd',
+  'Session-Expires': 'x',
+  Subject: 's',
+  Supported: 'k',
+  To: 't',
+  Via: 'v',
+}
+
+const namesById: HeaderName[] = [{ id: 0, name: '', compact: undefined, isList: false, isSingle: false }]
+const namesByText = new Map<string, HeaderName>()
+
+for (const [names, isList, isSingle] of [
+  [listNames, true, false],
+  [singleNames, false, true],
+  [repeatedNames, false, false],
+] as const) {
+  for (const name of names.split(/,\s*/)) {
+    const header = { id: namesById.length, name, compact: compactForms[name], isList, isSingle }
+    namesById.push(header)
+    namesByText.set(name, header)
+    namesByText.set(name.toLowerCase(), header)
+    if (header.compact !== undefined) namesByText.set(header.compact, header)
+  }
+}
+
+/** The name given by its long or compact form in any case; id 0 with the name as it is, if it is not in the table. */
+export function headerName(text: string): HeaderName {
+  return (
+    namesByText.get(text) ??
+    namesByText.get(text.toLowerCase()) ?? { id: 0, name: text, compact: undefined, isList: false, isSingle: false }
+  )
+}
+
+/** The name with this id. */
+export function headerNameOf(id: number): HeaderName {
+  return namesById[id]!
+}
+
+/** How many ids there are; ids run from 1 to below this. */
+export const headerIdCount: number = namesById.length
+
+export const CALL_ID: number = headerName('Call-ID').id
+export const CONTACT: number = headerName('Contact').id
+export const CONTENT_LENGTH: number = headerName('Content-Length').id
+export const CONTENT_TYPE: number = headerName('Content-Type').id
+export const CSEQ: number = headerName('CSeq').id
+export const EXPIRES: number = headerName('Expires').id
+export const FROM: number = headerName('From').id
+export const MAX_FORWARDS: number = headerName('Max-Forwards').id
+export const TO: number = headerName('To').id
+export const VIA: number = headerName('Via').id
+
+// Names as octets, in a hash table with open addressing: reading a message looks up each name without making a string.
+
+const SLOTS = 1024
+const slots = new Int16Array(SLOTS)
+const spellings: Uint8Array[] = [new Uint8Array(0)]
+const spellingIds: number[] = [0]
+
+for (const header of namesById) {
+  if (header.id === 0) continue
+  for (const text of header.compact === undefined ? [header.name] : [header.name, header.compact]) {
+    const spelling = Uint8Array.from(text, character => character.charCodeAt(0) | 32)
+    let hash = 0
+    for (const octet of spelling) hash = nextNameHash(hash, octet)
+    let slot = hash & (SLOTS - 1)
+    while (slots[slot] !== 0) slot = (slot + 1) & (SLOTS - 1)
+    slots[slot] = spellings.length
+    spellings.push(spelling)
+    spellingIds.push(header.id)
+  }
+}
+
+/** The hash of a name with one more octet; octets count without regard to case. */
+export function nextNameHash(hash: number, octet: number): number {
+  return (Math.imul(hash, 31) + (octet | 32)) | 0
+}
+
+/** The id of the name that stands in `bytes` and has this hash; 0 if it is not in the table. */
+export function headerIdAt(bytes: Uint8Array, start: number, end: number, hash: number): number {
+  for (let slot = hash & (SLOTS - 1); slots[slot] !== 0; slot = (slot + 1) & (SLOTS - 1)) {
+    const spelling = spellings[slots[slot]!]!
+    if (spelling.length !== end - start) continue
+    let at = 0
+    while (at < spelling.length && (bytes[start + at]! | 32) === spelling[at]) at++
+    if (at === spelling.length) return spellingIds[slots[slot]!]!
+  }
+  return 0
+}

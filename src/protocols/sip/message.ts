@@ -1,0 +1,504 @@
+/**
+ * SIP requests and responses (RFC 3261 §7). A parsed message keeps the octets it came in and the positions of its header
+ * fields, and decodes a value when it is asked for; a message that is built or changed keeps a list of header fields.
+ */
+
+import { indexOfComma, splitList } from './characters.ts'
+import { ParseError, reasonPhrase, type SipRefusal } from './errors.ts'
+import {
+  CALL_ID,
+  CONTACT,
+  CONTENT_TYPE,
+  CSEQ,
+  EXPIRES,
+  FROM,
+  type HeaderName,
+  headerName,
+  headerNameOf,
+  TO,
+  VIA,
+} from './headers.ts'
+import { type NameAddr, parseNameAddr, readTag } from './name-addr.ts'
+import { Params } from './params.ts'
+import { parseUri, type Uri } from './uri.ts'
+import { parseVia, type Via } from './via.ts'
+
+export type HeaderField = readonly [name: string, value: string]
+
+/**
+ * The header section of a parsed message: its octets, and four numbers for each field: the header id (plus `FOLDED`), where
+ * its name starts, where its value starts and where that ends.
+ */
+export type HeaderSection = {
+  readonly bytes: Buffer
+  readonly fields: readonly number[]
+  /** Whether no octet is above 0x7F, so that values decode without looking at them. */
+  readonly isAscii: boolean
+}
+
+/** Added to the id of a field whose value spans several lines. */
+export const FOLDED = 0x1000
+const ID_MASK = 0x0fff
+const STRIDE = 4
+
+const noBytes: Uint8Array = new Uint8Array(0)
+const noContacts: readonly NameAddr[] = []
+/** Notes that a value was looked for and is not there, where `undefined` says that nobody looked. */
+const ABSENT = Symbol('absent')
+
+export abstract class SipMessage {
+  /** Empty when there is none. */
+  body: Uint8Array
+  private section: HeaderSection | undefined
+  private list: HeaderField[] | undefined
+
+  private knownCallId: string | undefined = undefined
+  private knownCseq: { number: number; method: string } | undefined = undefined
+  private knownFrom: NameAddr | undefined = undefined
+  private knownTo: NameAddr | undefined = undefined
+  private knownFromTag: string | undefined | typeof ABSENT = undefined
+  private knownToTag: string | undefined | typeof ABSENT = undefined
+  private knownTopVia: Via | undefined = undefined
+  private knownContacts: readonly NameAddr[] | '*' | undefined = undefined
+
+  constructor(fields: readonly HeaderField[] | HeaderSection, body: Uint8Array = noBytes) {
+    this.body = body
+    if (isSection(fields)) {
+      this.section = fields
+      this.list = undefined
+    } else {
+      this.section = undefined
+      this.list = fields.map(([name, value]) => [headerName(name).name, value])
+    }
+  }
+
+  /** The value of the first field of that name, unfolded and trimmed. Long and compact forms are one name, in any case. */
+  header(name: string): string | undefined {
+    const wanted = headerName(name)
+    if (this.list !== undefined) {
+      for (const field of this.list) if (isNamed(field, wanted)) return field[1]
+      return undefined
+    }
+    const at = this.indexOf(wanted, 0)
+    return at === -1 ? undefined : this.valueAt(at)
+  }
+
+  /** Every value: of comma-separated headers (Via, Route, Contact, Accept, Supported...) one by one, of others by field. */
+  headers(name: string): string[] {
+    const wanted = headerName(name)
+    const values = this.fieldValues(wanted)
+    return wanted.isList ? values.flatMap(splitList) : values
+  }
+
+  hasHeader(name: string): boolean {
+    const wanted = headerName(name)
+    return this.list !== undefined ? this.list.some(field => isNamed(field, wanted)) : this.indexOf(wanted, 0) !== -1
+  }
+
+  /** How many fields have that name, a list in one field counting once. */
+  countFields(name: string): number {
+    return this.fieldValues(headerName(name)).length
+  }
+
+  /** All fields in order, with long names. Not to be changed. */
+  headerFields(): HeaderField[] {
+    return [...this.fieldList()]
+  }
+
+  /** Replaces all fields of that name by one, where the first stood; else appends it. */
+  set(name: string, value: string): void {
+    const wanted = headerName(name)
+    const list = this.fieldList()
+    const first = list.findIndex(field => isNamed(field, wanted))
+    if (first === -1) list.push([wanted.name, value])
+    else {
+      list[first] = [list[first]![0], value]
+      for (let at = list.length - 1; at > first; at--) if (isNamed(list[at]!, wanted)) list.splice(at, 1)
+    }
+    this.forget(wanted.id)
+  }
+
+  /** Adds a field after all others. */
+  append(name: string, value: string): void {
+    const wanted = headerName(name)
+    this.fieldList().push([wanted.name, value])
+    this.forget(wanted.id)
+  }
+
+  /** Adds a field before the first of that name, else before all others. */
+  prepend(name: string, value: string): void {
+    const wanted = headerName(name)
+    const list = this.fieldList()
+    const first = list.findIndex(field => isNamed(field, wanted))
+    list.splice(Math.max(first, 0), 0, [wanted.name, value])
+    this.forget(wanted.id)
+  }
+
+  /** Removes every field of that name. */
+  remove(name: string): void {
+    const wanted = headerName(name)
+    if (!this.hasHeader(name)) return
+    const list = this.fieldList()
+    for (let at = list.length - 1; at >= 0; at--) if (isNamed(list[at]!, wanted)) list.splice(at, 1)
+    this.forget(wanted.id)
+  }
+
+  /** Removes the topmost value of Via, Route or another list. */
+  removeFirstValue(name: string): void {
+    const wanted = headerName(name)
+    const list = this.fieldList()
+    const first = list.findIndex(field => isNamed(field, wanted))
+    if (first === -1) return
+    const [fullName, value] = list[first]!
+    const rest = wanted.isList ? splitList(value).slice(1) : []
+    if (rest.length === 0) list.splice(first, 1)
+    else list[first] = [fullName, rest.join(', ')]
+    this.forget(wanted.id)
+  }
+
+  /** @throws ParseError when missing or malformed, as the accessors below. */
+  get callId(): string {
+    this.knownCallId ??= checkedCallId(this.required(CALL_ID))
+    return this.knownCallId
+  }
+
+  /** RFC 3261 §20.16; the number is below 2**31 (§8.1.1.5). */
+  get cseq(): { number: number; method: string } {
+    this.knownCseq ??= parseCseq(this.required(CSEQ))
+    return this.knownCseq
+  }
+
+  get from(): NameAddr {
+    this.knownFrom ??= parseNameAddr(this.required(FROM))
+    return this.knownFrom
+  }
+
+  get to(): NameAddr {
+    this.knownTo ??= parseNameAddr(this.required(TO))
+    return this.knownTo
+  }
+
+  get fromTag(): string | undefined {
+    this.knownFromTag ??= readTag(this.required(FROM)) ?? ABSENT
+    return this.knownFromTag === ABSENT ? undefined : this.knownFromTag
+  }
+
+  get toTag(): string | undefined {
+    this.knownToTag ??= readTag(this.required(TO)) ?? ABSENT
+    return this.knownToTag === ABSENT ? undefined : this.knownToTag
+  }
+
+  get topVia(): Via {
+    if (this.knownTopVia === undefined) {
+      const value = this.required(VIA)
+      const comma = indexOfComma(value)
+      this.knownTopVia = parseVia(comma === -1 ? value : value.slice(0, comma).trimEnd())
+    }
+    return this.knownTopVia
+  }
+
+  /** Every contact, or `*` (RFC 3261 §20.10); none when the header is absent. */
+  get contacts(): readonly NameAddr[] | '*' {
+    if (this.knownContacts === undefined) {
+      const values = this.headers('Contact')
+      if (values.length === 1 && values[0] === '*') this.knownContacts = '*'
+      else this.knownContacts = values.length === 0 ? noContacts : values.map(parseNameAddr)
+    }
+    return this.knownContacts
+  }
+
+  /** Delta-seconds of Expires; undefined when absent or malformed (RFC 3261 §20.19). More than 2**32-1 is taken as that. */
+  get expires(): number | undefined {
+    const text = this.valueOf(EXPIRES)
+    return text === undefined ? undefined : parseDeltaSeconds(text)
+  }
+
+  /** RFC 3261 §20.15: type and subtype in lower case, with the parameters. */
+  get contentType(): { type: string; params: Params } | undefined {
+    const text = this.valueOf(CONTENT_TYPE)
+    return text === undefined ? undefined : parseMediaType(text)
+  }
+
+  /** The message as it goes on the wire: Content-Length stands last and is right. */
+  toBytes(): Buffer {
+    let head = this.startLine()
+    for (const [name, value] of this.fieldList()) {
+      if (name === 'Content-Length') continue
+      // Nothing that came by the network holds a line end, for values are unfolded; so this is a mistake of the writer.
+      if (value.includes('\n') || value.includes('\r')) throw new Error(`line end in the value of ${name}`)
+      head += `\r\n${name}: ${value}`
+    }
+    head += `\r\nContent-Length: ${this.body.length}\r\n\r\n`
+    const headLength = Buffer.byteLength(head)
+    const bytes = Buffer.allocUnsafe(headLength + this.body.length)
+    if (headLength === head.length) bytes.latin1Write(head, 0)
+    else bytes.utf8Write(head, 0)
+    if (this.body.length > 0) bytes.set(this.body, headLength)
+    return bytes
+  }
+
+  protected abstract startLine(): string
+
+  /** Takes over what `other` has decoded and how it keeps its fields; neither sees later changes of the other. */
+  protected become(other: SipMessage): void {
+    this.section = other.section
+    this.list = other.list?.slice()
+    this.knownCallId = other.knownCallId
+    this.knownCseq = other.knownCseq
+    this.knownFrom = other.knownFrom
+    this.knownTo = other.knownTo
+    this.knownFromTag = other.knownFromTag
+    this.knownToTag = other.knownToTag
+    this.knownTopVia = other.knownTopVia
+    this.knownContacts = other.knownContacts
+  }
+
+  private required(id: number): string {
+    const value = this.valueOf(id)
+    if (value === undefined) throw new ParseError(`${headerNameOf(id).name} header field missing`)
+    return value
+  }
+
+  private valueOf(id: number): string | undefined {
+    if (this.section === undefined) return this.header(headerNameOf(id).name)
+    const { fields } = this.section
+    for (let at = 0; at < fields.length; at += STRIDE) if ((fields[at]! & ID_MASK) === id) return this.valueAt(at)
+    return undefined
+  }
+
+  private fieldValues(wanted: HeaderName): string[] {
+    const values: string[] = []
+    if (this.list !== undefined) {
+      for (const field of this.list) if (isNamed(field, wanted)) values.push(field[1])
+    } else {
+      for (let at = this.indexOf(wanted, 0); at !== -1; at = this.indexOf(wanted, at + STRIDE)) {
+        values.push(this.valueAt(at))
+      }
+    }
+    return values
+  }
+
+  /** The list of fields, made from the header section if there is none yet; from then on only the list counts. */
+  private fieldList(): HeaderField[] {
+    if (this.list === undefined) {
+      const { fields } = this.section!
+      const list: HeaderField[] = []
+      for (let at = 0; at < fields.length; at += STRIDE) list.push([this.nameAt(at), this.valueAt(at)])
+      this.list = list
+      this.section = undefined
+    }
+    return this.list
+  }
+
+  private indexOf(wanted: HeaderName, from: number): number {
+    const { fields } = this.section!
+    for (let at = from; at < fields.length; at += STRIDE) {
+      if ((fields[at]! & ID_MASK) !== wanted.id) continue
+      if (wanted.id !== 0 || this.nameAt(at).toLowerCase() === wanted.name.toLowerCase()) return at
+    }
+    return -1
+  }
+
+  private nameAt(at: number): string {
+    const { bytes, fields } = this.section!
+    const id = fields[at]! & ID_MASK
+    if (id !== 0) return headerNameOf(id).name
+    const start = fields[at + 1]!
+    return bytes.latin1Slice(start, bytes.indexOf(58, start)).trimEnd()
+  }
+
+  private valueAt(at: number): string {
+    const { bytes, fields, isAscii } = this.section!
+    const start = fields[at + 2]!
+    const end = fields[at + 3]!
+    const value = isAscii ? bytes.latin1Slice(start, end) : bytes.utf8Slice(start, end)
+    return (fields[at]! & FOLDED) === 0 ? value : value.replace(/[ \t]*\r?\n[ \t]+/g, ' ')
+  }
+
+  private forget(id: number): void {
+    if (id === CALL_ID) this.knownCallId = undefined
+    else if (id === CSEQ) this.knownCseq = undefined
+    else if (id === FROM) this.knownFrom = this.knownFromTag = undefined
+    else if (id === TO) this.knownTo = this.knownToTag = undefined
+    else if (id === VIA) this.knownTopVia = undefined
+    else if (id === CONTACT) this.knownContacts = undefined
+  }
+}
+
+export class SipRequest extends SipMessage {
+  readonly method: string
+  /** The Request-URI as written. */
+  uri: string
+  /** The key by which the stack expects the answer; '' for a request it did not deliver, and for ACK. */
+  transaction = ''
+  /** The flow it came by; '' for a request made here. */
+  flow = ''
+  /** Where it came from, by the network; undefined for a request made here. */
+  source: { transport: 'udp' | 'tcp' | 'tls'; address: string; port: number } | undefined = undefined
+  private knownUri: { readonly text: string; readonly uri: Uri } | undefined = undefined
+
+  constructor(method: string, uri: string, fields: readonly HeaderField[] | HeaderSection, body?: Uint8Array) {
+    super(fields, body)
+    this.method = method
+    this.uri = uri
+  }
+
+  /** @throws ParseError when malformed. */
+  get requestUri(): Uri {
+    if (this.knownUri?.text !== this.uri) this.knownUri = { text: this.uri, uri: parseUri(this.uri) }
+    return this.knownUri!.uri
+  }
+
+  /** An independent request with the same header fields, to be changed and forwarded. Body octets are shared. */
+  copy(): SipRequest {
+    const copy = new SipRequest(this.method, this.uri, [], this.body)
+    copy.become(this)
+    copy.knownUri = this.knownUri
+    copy.transaction = this.transaction
+    copy.flow = this.flow
+    copy.source = this.source
+    return copy
+  }
+
+  protected override startLine(): string {
+    return `${this.method} ${this.uri} SIP/2.0`
+  }
+}
+
+export class SipResponse extends SipMessage {
+  readonly status: number
+  readonly reason: string
+
+  constructor(status: number, reason: string, fields: readonly HeaderField[] | HeaderSection, body?: Uint8Array) {
+    super(fields, body)
+    this.status = status
+    this.reason = reason
+  }
+
+  /** An independent response with the same header fields. Body octets are shared. */
+  copy(): SipResponse {
+    const copy = new SipResponse(this.status, this.reason, [], this.body)
+    copy.become(this)
+    return copy
+  }
+
+  protected override startLine(): string {
+    return `SIP/2.0 ${this.status} ${this.reason}`
+  }
+}
+
+/**
+ * A response to `request` (RFC 3261 §8.2.6): Via, From, To, Call-ID and CSeq are the request's; To gets `toTag` if it has no
+ * tag and the status is above 100; a 100 carries the request's Timestamp. Whatever of these is missing stays missing.
+ */
+export function respond(
+  request: SipRequest,
+  status: number,
+  options: {
+    reason?: string | undefined
+    toTag?: string | undefined
+    headers?: readonly HeaderField[] | undefined
+    body?: Uint8Array | undefined
+    contentType?: string | undefined
+  } = {},
+): SipResponse {
+  const fields: HeaderField[] = []
+  for (const via of fieldsOf(request, 'Via')) fields.push(['Via', via])
+  copyField(request, 'From', fields)
+  const to = request.header('To')
+  if (to !== undefined) {
+    const isTagged = status === 100 || options.toTag === undefined || hasToTag(request)
+    fields.push(['To', isTagged ? to : `${to};tag=${options.toTag}`])
+  }
+  copyField(request, 'Call-ID', fields)
+  copyField(request, 'CSeq', fields)
+  if (status === 100) copyField(request, 'Timestamp', fields)
+  if (options.headers) fields.push(...options.headers)
+  if (options.contentType !== undefined) fields.push(['Content-Type', options.contentType])
+  return new SipResponse(status, options.reason ?? reasonPhrase(status), fields, options.body)
+}
+
+/** The answer that a refusal is. */
+export function refuse(request: SipRequest, refusal: SipRefusal, toTag: string): SipResponse {
+  return respond(request, refusal.status, {
+    reason: refusal.reason,
+    toTag,
+    headers: refusal.headers,
+    body: refusal.body?.body,
+    contentType: refusal.body?.type,
+  })
+}
+
+function isSection(fields: readonly HeaderField[] | HeaderSection): fields is HeaderSection {
+  return 'isAscii' in fields
+}
+
+/** Names of the table are one string object each, so that most comparisons are of pointers. */
+function isNamed(field: HeaderField, wanted: HeaderName): boolean {
+  return field[0] === wanted.name || (wanted.id === 0 && field[0].toLowerCase() === wanted.name.toLowerCase())
+}
+
+/** Fields, not values: Via lines of a response look as they did in the request. */
+function fieldsOf(request: SipRequest, name: string): string[] {
+  const fields: string[] = []
+  for (const [fieldName, value] of request.headerFields()) if (fieldName === name) fields.push(value)
+  return fields
+}
+
+function copyField(request: SipRequest, name: string, fields: HeaderField[]): void {
+  const value = request.header(name)
+  if (value !== undefined) fields.push([name, value])
+}
+
+/** A To that cannot be read gets no tag: it goes back as it came. */
+function hasToTag(request: SipRequest): boolean {
+  try {
+    return request.toTag !== undefined
+  } catch {
+    return true
+  }
+}
+
+/** RFC 3261 §20.8: word, or word@word; here any text without whitespace. */
+function checkedCallId(text: string): string {
+  if (text === '' || text.includes(' ') || text.includes('\t')) throw new ParseError('Call-ID malformed')
+  return text
+}
+
+function parseCseq(text: string): { number: number; method: string } {
+  let number = 0
+  let at = 0
+  for (; at < text.length; at++) {
+    const digit = text.charCodeAt(at) - 48
+    if (digit < 0 || digit > 9) break
+    number = number * 10 + digit
+    if (number >= 2 ** 31) throw new ParseError('CSeq number not below 2**31')
+  }
+  const method = text.slice(at).trimStart()
+  if (at === 0 || at + method.length === text.length || method === '') throw new ParseError('CSeq malformed')
+  return { number, method }
+}
+
+/** Digits only, at most 2**32-1 (RFC 3261 §20.19); undefined for anything else. */
+export function parseDeltaSeconds(text: string): number | undefined {
+  if (text === '') return undefined
+  let seconds = 0
+  for (let at = 0; at < text.length; at++) {
+    const digit = text.charCodeAt(at) - 48
+    if (digit < 0 || digit > 9) return undefined
+    seconds = Math.min(seconds * 10 + digit, 2 ** 32 - 1)
+  }
+  return seconds
+}
+
+/**
+ * `type/subtype;parameters` of Content-Type or Accept (RFC 3261 §20.15), in lower case.
+ * @throws ParseError
+ */
+export function parseMediaType(text: string): { type: string; params: Params } {
+  const semicolon = text.indexOf(';')
+  const type = (semicolon === -1 ? text : text.slice(0, semicolon)).trim().toLowerCase()
+  if (!/^[-.!%*_+`'~\w]+\s*\/\s*[-.!%*_+`'~\w]+$/.test(type)) throw new ParseError('media type malformed')
+  const params = semicolon === -1 ? Params.none : Params.parse(text.slice(semicolon))
+  return { type: type.replace(/\s/g, ''), params }
+}
