@@ -17,7 +17,7 @@ export interface Settings {
     readonly tls: string
     readonly advertisedHost: string
   }
-  readonly tls: { readonly certificate: string; readonly key: string }
+  readonly tls: { readonly certificate: string; readonly key: string; readonly authorities: string }
   readonly auth: { readonly required: boolean; readonly realm: string; readonly nonceSeconds: number }
   readonly registrar: {
     readonly defaultSeconds: number
@@ -130,6 +130,14 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
     format: 'chr',
     default: '',
     meaning: 'file of the private key of tls.certificate (PEM)',
+    allowed: 'a file name, or empty',
+    effect: 'at once',
+  },
+  'tls.authorities': {
+    path: ['Vendor', 'Porchlight', 'Tls', 'Authorities'],
+    format: 'chr',
+    default: '',
+    meaning: 'file of certificates (PEM) trusted beside the public authorities when the box connects to others',
     allowed: 'a file name, or empty',
     effect: 'at once',
   },
