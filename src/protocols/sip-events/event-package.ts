@@ -1,0 +1,81 @@
+/**
+ * What an event package declares to the notifier (RFC 6665 §5.4): names, durations, body types, and how it authorizes and
+ * describes a resource. The notifier knows no package; a package knows no dialog.
+ */
+
+import type { SipRequest } from '../sip/message.ts'
+import type { Instant, Output, Transaction, Turn } from '../../turn.ts'
+import type { Subscription } from './subscription.ts'
+import type { WatcherEvent, WatcherStatus } from './subscription-state.ts'
+
+/** Who subscribes, as authentication has established it (RFC 3325; RFC 5025 §3.1.1.2). */
+export interface Subscriber {
+  /** Asserted addresses-of-record, at most one of a kind (sip, tel), the first being the principal one; none: anonymous. */
+  readonly identities: readonly string[]
+  readonly displayName: string | undefined
+}
+
+export interface NotifyBody {
+  readonly contentType: string
+  readonly body: Uint8Array
+}
+
+/** Why a NOTIFY is about to be made. */
+export interface Occasion {
+  /** True when everything is to be said: in answer to a SUBSCRIBE, after a failed NOTIFY, or after a restart. */
+  readonly full: boolean
+  /** The revision of the resource that the subscriber is told of by this NOTIFY; he knows `subscription.record.revision`. */
+  readonly revision: number
+  /** For what a package wants to make once for all NOTIFYs about one resource in one turn, under keys of its own. */
+  readonly shared: Map<string, unknown>
+}
+
+/** One subscription as watcher information shows it (RFC 3858 §3). */
+export interface Watcher {
+  /** Unique among the subscriptions of the box; a token. */
+  readonly id: string
+  /** Address-of-record; empty when anonymous. */
+  readonly uri: string
+  readonly displayName: string | undefined
+  readonly status: WatcherStatus
+  readonly event: WatcherEvent
+  readonly subscribedAt: Instant
+  /** When the subscription ends; undefined once it has. */
+  readonly expiresAt: Instant | undefined
+}
+
+export interface EventPackage {
+  /** The token of the Event header field, templates included: `presence`, `presence.winfo`. */
+  readonly name: string
+  /** Templates are not listed in Allow-Events (RFC 6665 §4.4.4). */
+  readonly isTemplate?: boolean
+  /** What NOTIFYs can carry; the first is meant when SUBSCRIBE has no Accept (RFC 6665 §5.4.5). */
+  readonly contentTypes: readonly string[]
+  /** What SUBSCRIBE may carry (RFC 6665 §5.4.3); none unless given. */
+  readonly subscribeContentTypes?: readonly string[]
+  /** Lifetime of a subscription that asks for none (RFC 6665 §5.4.4). */
+  readonly defaultExpiresSeconds: number
+  /** Bounds of what is granted; the settings may decide, so it is asked each time. Without it there are none. */
+  expiresBounds?(turn: Turn): { readonly minSeconds: number; readonly maxSeconds: number; readonly defaultSeconds?: number }
+  /** Shortest time between two NOTIFYs of one subscription that a change has caused (RFC 6665 §5.4.10); without it 0. */
+  minNotifyIntervalMs?(turn: Turn): number
+  /** How long a subscription that ended before it was decided upon stays known as `waiting` (RFC 3857 §4.7.1); without it not at all. */
+  readonly waitingMs?: number
+
+  /** The address-of-record or other URI, as canonical text, that a SUBSCRIBE outside a dialog is about. Throws notFound(). */
+  resource(request: SipRequest, turn: Turn): string
+  /** Whether the resource still exists; asked when policies change. Without it, always. */
+  exists?(resource: string, turn: Turn): boolean
+  /** The decision as it stands now; asked again before every NOTIFY. Throws forbidden() to refuse or end the subscription. */
+  authorize(resource: string, subscriber: Subscriber, turn: Turn, shared?: Map<string, unknown>): 'active' | 'pending'
+  /**
+   * The body for an active subscription. `undefined`: a NOTIFY without one. `unchanged`, only if not `occasion.full`: what
+   * this subscriber may know is as it was, so nothing is sent. May write `subscription.record.version`, which is kept.
+   */
+  body(subscription: Subscription, turn: Turn, occasion: Occasion): NotifyBody | undefined | 'unchanged'
+
+  /** A subscription of this package has come to another state, transient ones left out (RFC 3857 §4.7.2). */
+  watcherChanged?(resource: string, watcher: Watcher, turn: Turn): Output[]
+  /** The last subscription to this resource has ended. */
+  unwatched?(resource: string, db: Transaction): void
+}

@@ -1,0 +1,101 @@
+/**
+ * A subscription as the notifier keeps it: the dialog it lives in (RFC 3261 §12), who holds it, until when, and what has been
+ * told so far. One record per subscription, rewritten by every NOTIFY, so it stays small.
+ */
+
+import { type FlowId, type Instant, type Table, table } from '../../turn.ts'
+import type { Subscriber } from './event-package.ts'
+import type { WatcherEvent } from './subscription-state.ts'
+
+/** Every field is always present, so that all records have one shape. */
+export interface SubscriptionRecord {
+  state: 'active' | 'pending'
+  /** What led to the state. */
+  event: WatcherEvent
+  /** Principal address-of-record of the subscriber; empty when anonymous. */
+  subscriber: string
+  /** Another identity asserted with it, such as a tel URI. */
+  alias: string | undefined
+  displayName: string | undefined
+
+  callId: string
+  /** From of the initial SUBSCRIBE, with its tag: To of every NOTIFY. */
+  remote: string
+  /** To of the initial SUBSCRIBE, which had no tag: From of every NOTIFY, with our tag. */
+  local: string
+  /** Contact of the subscriber, where NOTIFYs are addressed. */
+  target: string
+  /** Record-Route of the SUBSCRIBE as a Route field; undefined when there is none (RFC 3261 §12.1.1). */
+  routes: string | undefined
+  /** The flow NOTIFYs take, when the subscriber is to be reached by the one his SUBSCRIBE came by. */
+  flow: FlowId | undefined
+  /** How the SUBSCRIBE came, which our Contact repeats. */
+  transport: 'udp' | 'tcp' | 'tls' | 'sips'
+  /** The `id` of Event, with which it is echoed (RFC 6665 §4.5.2). */
+  eventId: string | undefined
+  /** Place of the negotiated type in the package's list. */
+  contentType: number
+  remoteCseq: number
+  /** Of the last NOTIFY; 0 before the first. */
+  localCseq: number
+
+  createdAt: Instant
+  expiresAt: Instant
+  /** When the last NOTIFY was made. */
+  notifiedAt: Instant
+  /** The revision of the resource it told of; -1 when the subscriber must be told everything anew. */
+  revision: number
+  /** The package's own counter, such as the version of a document. */
+  version: number
+}
+
+export interface Subscription {
+  readonly package: string
+  readonly resource: string
+  /** Our dialog tag. */
+  readonly id: string
+  /** A copy, which the notifier stores after the package has seen it. */
+  readonly record: SubscriptionRecord
+}
+
+/** What the notifier keeps per resource, as long as someone subscribes to it. */
+export interface ResourceRecord {
+  readonly subscriptions: number
+  /** Grows with every change of what subscribers may be told. */
+  readonly revision: number
+  /** True when somebody could not be told of this revision because a NOTIFY to him was in progress. */
+  readonly unserved: boolean
+}
+
+/** A subscription that ended before it was decided upon (RFC 3857 §4.7.1); at most one per resource and subscriber. */
+export interface WaitingRecord {
+  readonly id: string
+  readonly displayName: string | undefined
+  readonly alias: string | undefined
+  readonly createdAt: Instant
+  readonly until: Instant
+}
+
+export interface NotifierTables {
+  /** Keyed [package, resource, our dialog tag]. */
+  readonly subscriptions: Table<SubscriptionRecord>
+  /** Keyed [package, resource]. */
+  readonly resources: Table<ResourceRecord>
+  /** Keyed [package, resource, address-of-record of the subscriber]. */
+  readonly waiting: Table<WaitingRecord>
+}
+
+/** The tables of one notifier; those of another entity have other names. */
+export function notifierTables(owner: string): NotifierTables {
+  return {
+    subscriptions: table(`${owner} subscriptions`, 'soft'),
+    resources: table(`${owner} subscribed resources`, 'soft'),
+    waiting: table(`${owner} waiting watchers`, 'soft'),
+  }
+}
+
+export function subscriberOf(record: Pick<SubscriptionRecord, 'subscriber' | 'alias' | 'displayName'>): Subscriber {
+  const { subscriber, alias, displayName } = record
+  const identities = subscriber === '' ? [] : alias === undefined ? [subscriber] : [subscriber, alias]
+  return { identities, displayName }
+}
