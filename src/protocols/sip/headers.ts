@@ -21,15 +21,16 @@ const listNames = `Accept, Accept-Contact, Accept-Encoding, Accept-Language, Acc
   Request-Disposition, Require, Resource-Priority, Route, Security-Client, Security-Server, Security-Verify, Service-Route,
   Supported, Trigger-Consent, Unsupported, Via, Warning`
 
-const singleNames = `Authentication-Info, Call-ID, Content-Disposition, Content-Length, Content-Type, CSeq, Date, Event, Expires,
-  From, Identity, Max-Breadth, Max-Forwards, MIME-Version, Min-Expires, Min-SE, Organization, P-Access-Network-Info,
-  P-Charging-Function-Addresses, P-Charging-Vector, Priority, Privacy, RAck, Refer-Sub, Refer-To, Referred-By, Replaces, Reply-To,
-  Retry-After, RSeq, Server, Session-Expires, SIP-ETag, SIP-If-Match, Subject, Subscription-State, Suppress-If-Match, Target-Dialog,
-  Timestamp, To, User-Agent`
+/** Fields that decide what a message means: two of one kind leave that open (RFC 3261 §7.3.1). */
+const singleNames = `Call-ID, Content-Disposition, Content-Length, Content-Type, CSeq, Event, Expires, From, Max-Breadth,
+  Max-Forwards, Min-Expires, RAck, Refer-To, Replaces, RSeq, SIP-ETag, SIP-If-Match, Subscription-State, Suppress-If-Match,
+  Target-Dialog, To`
 
-const repeatedNames = `Authorization, Proxy-Authenticate, Proxy-Authentication-Info, Proxy-Authorization, WWW-Authenticate,
-  Flow-Timer, Info-Package, Join, P-Asserted-Service, P-Called-Party-ID, P-Preferred-Service, P-Early-Media, Policy-Contact,
-  Require-Policy, User-to-User`
+const otherNames = `Authentication-Info, Authorization, Date, Flow-Timer, Identity, Info-Package, Join, MIME-Version, Min-SE,
+  Organization, P-Access-Network-Info, P-Asserted-Service, P-Called-Party-ID, P-Charging-Function-Addresses, P-Charging-Vector,
+  P-Early-Media, P-Preferred-Service, Policy-Contact, Priority, Privacy, Proxy-Authenticate, Proxy-Authentication-Info,
+  Proxy-Authorization, Refer-Sub, Referred-By, Reply-To, Require-Policy, Retry-After, Server, Session-Expires, Subject,
+  Timestamp, User-Agent, User-to-User, WWW-Authenticate`
 
 /** RFC 3261 §7.3.3 and the RFCs that registered more. */
 const compactForms: Readonly<Record<string, string>> = {
@@ -60,7 +61,7 @@ const namesByText = new Map<string, HeaderName>()
 for (const [names, isList, isSingle] of [
   [listNames, true, false],
   [singleNames, false, true],
-  [repeatedNames, false, false],
+  [otherNames, false, false],
 ] as const) {
   for (const name of names.split(/,\s*/)) {
     const header = { id: namesById.length, name, compact: compactForms[name], isList, isSingle }

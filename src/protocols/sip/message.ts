@@ -13,8 +13,10 @@ import {
   EXPIRES,
   FROM,
   type HeaderName,
+  headerIdCount,
   headerName,
   headerNameOf,
+  MAX_FORWARDS,
   TO,
   VIA,
 } from './headers.ts'
@@ -98,6 +100,20 @@ export abstract class SipMessage {
   /** How many fields have that name, a list in one field counting once. */
   countFields(name: string): number {
     return this.fieldValues(headerName(name)).length
+  }
+
+  /** The name of a field that stands twice though it may stand once only; undefined when all is well. */
+  repeatedField(): string | undefined {
+    seenMark = (seenMark + 1) | 0
+    if (this.list !== undefined) {
+      for (const [name] of this.list) if (isSecond(headerName(name).id)) return name
+      return undefined
+    }
+    const { fields } = this.section!
+    for (let at = 0; at < fields.length; at += STRIDE) {
+      if (isSecond(fields[at]! & ID_MASK)) return headerNameOf(fields[at]! & ID_MASK).name
+    }
+    return undefined
   }
 
   /** All fields in order, with long names. Not to be changed. */
@@ -211,6 +227,18 @@ export abstract class SipMessage {
   get expires(): number | undefined {
     const text = this.valueOf(EXPIRES)
     return text === undefined ? undefined : parseDeltaSeconds(text)
+  }
+
+  /**
+   * 0 to 255; undefined when absent, and when above that: RFC 4475 §3.1.2.4 lets it count as absent.
+   * @throws ParseError when it is no number
+   */
+  get maxForwards(): number | undefined {
+    const text = this.valueOf(MAX_FORWARDS)
+    if (text === undefined) return undefined
+    const hops = parseDeltaSeconds(text)
+    if (hops === undefined) throw new ParseError('Max-Forwards malformed')
+    return hops > 255 ? undefined : hops
   }
 
   /** RFC 3261 §20.15: type and subtype in lower case, with the parameters. */
@@ -431,6 +459,17 @@ export function refuse(request: SipRequest, refusal: SipRefusal, toTag: string):
 
 function isSection(fields: readonly HeaderField[] | HeaderSection): fields is HeaderSection {
   return 'isAscii' in fields
+}
+
+// When each single header id was last seen: one mark per message looked at, so that nothing is cleared in between.
+const lastSeen = new Int32Array(headerIdCount)
+let seenMark = 0
+
+function isSecond(id: number): boolean {
+  if (!headerNameOf(id).isSingle) return false
+  const isSeen = lastSeen[id] === seenMark
+  lastSeen[id] = seenMark
+  return isSeen
 }
 
 /** Names of the table are one string object each, so that most comparisons are of pointers. */

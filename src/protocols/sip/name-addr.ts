@@ -3,7 +3,7 @@
  * (RFC 3261 §20.10, §20.20, §25.1).
  */
 
-import { endOfQuotedString, isWhitespace, quote, skipWhitespace, unquote } from './characters.ts'
+import { classes, endOfQuotedString, isWhitespace, quote, skipWhitespace, TOKEN, unquote } from './characters.ts'
 import { ParseError } from './errors.ts'
 import { Params } from './params.ts'
 import { formatUri, parseUri, type Uri } from './uri.ts'
@@ -85,11 +85,19 @@ function checkBareUri(text: string): void {
   }
 }
 
-/** A quoted string, or words; what is no token there is let pass, as RFC 4475 §3.1.2.15 permits. */
+/** A quoted string, or tokens. COMPAT(many phones): unquoted letters beyond ASCII pass; other characters do not (RFC 4475 §3.1.2.15). */
 function readDisplayName(text: string, end: number): string | undefined {
   if (end === -1) return undefined
   const name = text.slice(0, end).trim()
-  if (name.charCodeAt(0) !== 34) return name
+  if (name.charCodeAt(0) !== 34) {
+    for (let at = 0; at < name.length; at++) {
+      const code = name.charCodeAt(at)
+      if (code < 128 && !isWhitespace(code) && (classes[code]! & TOKEN) === 0) {
+        throw new ParseError('character not allowed in a display name without quotes', { position: at })
+      }
+    }
+    return name
+  }
   if (endOfQuotedString(name, 0) !== name.length) throw new ParseError('display name followed by junk')
   return unquote(name)
 }

@@ -244,8 +244,7 @@ class Reader {
   }
 }
 
-const methods = new Map<number, string>()
-for (const method of [
+const methodNames = new Set([
   'ACK',
   'BYE',
   'CANCEL',
@@ -260,8 +259,15 @@ for (const method of [
   'REGISTER',
   'SUBSCRIBE',
   'UPDATE',
-]) {
+])
+const methods = new Map<number, string>()
+for (const method of methodNames) {
   methods.set(methodKey(Buffer.from(method), 0, method.length), method)
+}
+
+/** Whether `method` is one that an RFC defines. */
+export function isKnownMethod(method: string): boolean {
+  return methodNames.has(method)
 }
 
 /** The method between two positions; methods are case-sensitive (RFC 3261 §7.1). Known ones make no string. */

@@ -122,8 +122,10 @@ export function endOfHost(text: string, start: number): number {
  */
 export function lowerCaseHost(text: string, start: number, end: number): string {
   if (start === end) throw new ParseError('host missing', { position: start })
-  const host = text.slice(start, end)
+  let host = text.slice(start, end)
   if (host.charCodeAt(0) === 91) {
+    // RFC 5118 §4.10: the grammar of RFC 3261 allowed one colon too many before an IPv4 part.
+    if (host.includes(':::')) host = host.replace(/:::(?=[\d.]+\]$)/, '::')
     if (parseIpv6(host.slice(1, -1)) === undefined) throw new ParseError('not an IPv6 address', { position: start })
   } else if (host.charCodeAt(0) === 45 || host.charCodeAt(0) === 46 || host.includes('..')) {
     throw new ParseError('not a host name', { position: start })

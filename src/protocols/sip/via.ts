@@ -40,10 +40,13 @@ export function parseVia(text: string): Via {
   return { transport, host, port, params: at === text.length ? Params.none : Params.parse(text.slice(at)) }
 }
 
-/** Passes `SIP / 2.0 /` in any case and returns the position after it. */
+/**
+ * Passes `SIP / 2.0 /` in any case and returns the position after it. Any version will do: a request of version 7.0 is
+ * answered too (RFC 4475 §3.1.2.16).
+ */
 function readProtocol(text: string): number {
-  const protocol = /^[ \t]*SIP[ \t]*\/[ \t]*2\.0[ \t]*\//i.exec(text)
-  if (!protocol) throw new ParseError('Via of another protocol than SIP/2.0')
+  const protocol = /^[ \t]*SIP[ \t]*\/[ \t]*\d+\.\d+[ \t]*\//i.exec(text)
+  if (!protocol) throw new ParseError('Via of another protocol than SIP')
   return protocol[0].length
 }
 
