@@ -4,7 +4,7 @@
  */
 
 import type { Socket } from 'node:net'
-import type { Flow, Transport } from '../../protocols/sip/flow.ts'
+import { connectionFlowId, type Flow } from '../../protocols/sip/flow.ts'
 import type { Random } from '../../turn.ts'
 import type { TransportCounters, TransportUser } from './transport.ts'
 
@@ -25,7 +25,8 @@ export class Connections {
   readonly limits: ConnectionLimits
   readonly counters: TransportCounters
   readonly user: TransportUser
-  readonly #random: Random
+  /** Keeps a flow's name stored before a restart from meaning another connection after it. */
+  readonly #run: string
   readonly #open = new Map<string, Connection>()
   /** Raw connections, those still in a TLS handshake included. */
   #count = 0
@@ -35,7 +36,7 @@ export class Connections {
   constructor(options: { limits: ConnectionLimits; counters: TransportCounters; random: Random; user: TransportUser }) {
     this.limits = options.limits
     this.counters = options.counters
-    this.#random = options.random
+    this.#run = options.random.token(8)
     this.user = options.user
   }
 
@@ -70,15 +71,15 @@ export class Connections {
   }
 
   /** Takes over a connection that stands, from either side, and hands on what arrives. */
-  adopt(socket: Socket, transport: Transport): Flow {
+  adopt(socket: Socket, transport: 'tcp' | 'tls', peerIdentities?: readonly string[]): Flow {
     const flow: Flow = {
-      // The random part keeps a name stored before a restart from meaning another connection after it.
-      id: `${transport}:${++this.#serial}:${this.#random.token(8)}`,
+      id: connectionFlowId(transport, ++this.#serial, this.#run),
       transport,
       localAddress: socket.localAddress ?? '',
       localPort: socket.localPort ?? 0,
       remoteAddress: socket.remoteAddress ?? '',
       remotePort: socket.remotePort ?? 0,
+      ...(peerIdentities === undefined ? {} : { peerIdentities }),
     }
     let reason = 'closed by the peer'
     this.#open.set(flow.id, { flow, socket })
@@ -130,8 +131,13 @@ export class Connections {
     for (const { socket } of this.#open.values()) socket.destroy()
   }
 
-  /** Follows an outgoing connection until it stands (event `stands`) or has failed. */
-  opening(connection: string, transport: Transport, socket: Socket, stands: 'connect' | 'secureConnect'): void {
+  /** Follows an outgoing connection until it stands (event `stands`), when `adopt` takes it over, or has failed. */
+  opening<S extends Socket>(
+    connection: string,
+    socket: S,
+    stands: 'connect' | 'secureConnect',
+    adopt: (socket: S) => Flow,
+  ): void {
     if (this.#count >= this.limits.connections) {
       this.counters.refusedOverLimit++
       socket.once('error', () => {})
@@ -152,8 +158,7 @@ export class Connections {
     socket.once(stands, () => {
       socket.off('close', failed)
       socket.removeAllListeners('timeout')
-      const flow = this.adopt(socket, transport)
-      this.user.connected(connection, flow)
+      this.user.connected(connection, adopt(socket))
     })
   }
 }

@@ -32,7 +32,8 @@ export class TcpListener {
 
 /** Opens a connection; its user hears `connected` or `disconnected` under the name `connection`. */
 export function connectTcp(connections: Connections, connection: string, address: string, port: number): void {
-  connections.opening(connection, 'tcp', connect({ host: address, port, noDelay: true }), 'connect')
+  const socket = connect({ host: address, port, noDelay: true })
+  connections.opening(connection, socket, 'connect', () => connections.adopt(socket, 'tcp'))
 }
 
 /** Resolves when `server` listens on exactly this address. */

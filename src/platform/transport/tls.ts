@@ -1,7 +1,15 @@
 /** SIP over TLS (RFC 3261 §26.2.1, RFC 5922), version 1.2 or later: listens, opens connections, takes new certificates while it runs. */
 
 import { isIP } from 'node:net'
-import { connect, createSecureContext, createServer, rootCertificates, type SecureContext, type Server } from 'node:tls'
+import {
+  checkServerIdentity,
+  connect,
+  createSecureContext,
+  createServer,
+  rootCertificates,
+  type SecureContext,
+  type Server,
+} from 'node:tls'
 import type { Connections } from './connections.ts'
 import { listen } from './tcp.ts'
 
@@ -76,9 +84,30 @@ export function connectTls(
     host: address,
     port,
     ...(isIP(serverName) === 0 ? { servername: serverName } : {}),
+    checkServerIdentity: (host, certificate) => {
+      const identities = sipIdentities(certificate.subjectaltname)
+      if (isIP(serverName) !== 0) return checkServerIdentity(host, certificate)
+      return identities.includes(serverName.toLowerCase())
+        ? undefined
+        : new Error(`the certificate names ${identities.join(', ') || 'nobody'}, not ${serverName}`)
+    },
   })
-  socket.setNoDelay(true)
-  connections.opening(connection, 'tls', socket, 'secureConnect')
+  connections.opening(connection, socket, 'secureConnect', () =>
+    connections.adopt(socket, 'tls', sipIdentities(socket.getPeerCertificate().subjectaltname)),
+  )
+}
+
+/**
+ * The SIP domains that a certificate's subjectAltName proves (RFC 5922 §7.1): those of its `sip` URIs, or when it has
+ * none, its DNS names. `alternative` is in the form of node:crypto: `DNS:box.example, URI:sip:box.example`.
+ */
+export function sipIdentities(alternative: string | undefined): string[] {
+  const names = (alternative ?? '').split(', ')
+  const after = (prefix: string): string[] =>
+    names.filter(name => name.startsWith(prefix)).map(name => name.slice(prefix.length).toLowerCase())
+  // A URI with a user part names that user, not the domain.
+  const domains = after('URI:sip:').filter(domain => !domain.includes('@'))
+  return domains.length > 0 ? domains : after('DNS:')
 }
 
 /** Made once for each set of credentials: reading the public authorities takes milliseconds. */

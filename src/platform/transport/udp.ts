@@ -4,7 +4,7 @@
  */
 
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
-import type { Flow } from '../../protocols/sip/flow.ts'
+import { type Flow, udpFlow, udpFlowId, udpFlowPrefix } from '../../protocols/sip/flow.ts'
 import type { TransportCounters, TransportUser } from './transport.ts'
 
 export interface UdpOptions {
@@ -28,6 +28,7 @@ export class UdpTransport {
   readonly #socket: Socket
   readonly #user: TransportUser
   readonly #options: UdpOptions
+  readonly #prefix: string
   /** By remote port: one flow each, the latest. Most clients have a port of their own, and the others cost one rebuild. */
   readonly #byPort = new Map<number, Remembered>()
   readonly #byId = new Map<string, Remembered>()
@@ -39,6 +40,7 @@ export class UdpTransport {
     this.#user = user
     this.address = options.address
     this.port = socket.address().port
+    this.#prefix = udpFlowPrefix(this.address, this.port)
     socket.on('message', (bytes, from) => this.#user.received(bytes, this.#flowFrom(from)))
     // Faults of the socket itself; a datagram that cannot leave is told to its sender's callback.
     socket.on('error', () => this.#options.counters.udpSendErrors++)
@@ -69,13 +71,14 @@ export class UdpTransport {
 
   /** Whether a flow of this name leaves by this socket. */
   owns(flow: string): boolean {
-    return flow.startsWith(`udp:${this.address}:${this.port}:`)
+    return flow.startsWith(this.#prefix)
   }
 
   send(flowId: string, bytes: Buffer): void {
     if (this.#closed) return
-    const { flow, sent } = this.#byId.get(flowId) ?? this.#flowNamed(flowId)
-    this.#socket.send(bytes, flow.remotePort, flow.remoteAddress, sent)
+    const known = this.#byId.get(flowId) ?? this.#flowNamed(flowId)
+    if (known === undefined) this.#user.disconnected(flowId, 'not the name of a flow')
+    else this.#socket.send(bytes, known.flow.remotePort, known.flow.remoteAddress, known.sent)
   }
 
   close(): Promise<void> {
@@ -86,42 +89,40 @@ export class UdpTransport {
   #flowFrom(from: RemoteInfo): Flow {
     const known = this.#byPort.get(from.port)
     if (known !== undefined && known.flow.remoteAddress === from.address) return known.flow
-    return this.#remember(this.#idOf(from.address, from.port), from.address, from.port).flow
-  }
-
-  #flowNamed(id: string): Remembered {
-    const remote = id.slice(`udp:${this.address}:${this.port}:`.length)
-    const colon = remote.lastIndexOf(':')
-    return this.#remember(id, remote.slice(0, colon), Number(remote.slice(colon + 1)))
-  }
-
-  #idOf(address: string, port: number): string {
-    return `udp:${this.address}:${this.port}:${address}:${port}`
-  }
-
-  #remember(id: string, remoteAddress: string, remotePort: number): Remembered {
-    if (this.#byId.size >= this.#options.flowsRemembered) {
-      this.#byId.clear()
-      this.#byPort.clear()
-    }
-    const known = this.#byId.get(id)
-    const remembered = known ?? {
-      flow: {
+    const id = udpFlowId(this.address, this.port, from.address, from.port)
+    const remembered =
+      this.#byId.get(id) ??
+      this.#remember({
         id,
         transport: 'udp',
         localAddress: this.address,
         localPort: this.port,
-        remoteAddress,
-        remotePort,
-      },
+        remoteAddress: from.address,
+        remotePort: from.port,
+      })
+    this.#byPort.set(from.port, remembered)
+    return remembered.flow
+  }
+
+  #flowNamed(id: string): Remembered | undefined {
+    const flow = udpFlow(id)
+    return flow && this.#remember(flow)
+  }
+
+  #remember(flow: Flow): Remembered {
+    if (this.#byId.size >= this.#options.flowsRemembered) {
+      this.#byId.clear()
+      this.#byPort.clear()
+    }
+    const remembered: Remembered = {
+      flow,
       sent: error => {
         if (error === null) return
         this.#options.counters.udpSendErrors++
-        this.#user.disconnected(id, error.message)
+        this.#user.disconnected(flow.id, error.message)
       },
     }
-    this.#byId.set(id, remembered)
-    this.#byPort.set(remotePort, remembered)
+    this.#byId.set(flow.id, remembered)
     return remembered
   }
 }
