@@ -1,0 +1,175 @@
+/**
+ * `make bench`: server CPU per operation, memory, and what survives kill -9, with Kamailio beside the box in the same run.
+ * Rounds are interleaved (box, peer, box, peer, ...), medians are reported, and all answers are checked.
+ */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Kamailio, kamailioMissing } from './kamailio.ts'
+import { Porchlight } from './porchlight.ts'
+import { profileTable } from './profile.ts'
+import { barTable, cpuTable, faultLines, referenceLine, serviceTable, summarize } from './report.ts'
+import { type Figure, fullSizes, measureRound, quickSizes, scenarioNames } from './scenarios.ts'
+import type { Server } from './server.ts'
+import { fillAndWeigh, killAndRestart } from './stored.ts'
+
+const usage = `usage: bench [--json FILE] [--rounds N] [--quick] [--stored N] [--only NAMES] [--without-kamailio] [--profile]
+  --json FILE          also write every figure there
+  --rounds N           rounds per server (3)
+  --quick              smaller loads: a look, not a result
+  --stored N           publications and subscriptions stored for memory and restart (10000; 0 leaves that part out)
+  --only NAMES         comma-separated: ${scenarioNames.join(', ')}
+  --without-box        only Kamailio
+  --without-kamailio   only the box
+  --profile            run the box under the CPU profiler and print where the time goes (its figures are then slower)
+`
+
+/** Not SQLite with its default of 8 workers: they lock each other out of the file, and PUBLISH is answered 500. */
+const kamailioModes = [
+  { storage: 'memory', workers: 1 },
+  { storage: 'sqlite', workers: 1 },
+  { storage: 'memory', workers: undefined },
+] as const
+
+const running = new Set<Server>()
+
+await main().catch(async error => {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+  for (const server of running) await server.stop().catch(() => {})
+  process.exitCode = 1
+})
+
+async function main(): Promise<void> {
+  const { values: options } = parseArgs({
+    options: {
+      json: { type: 'string' },
+      rounds: { type: 'string', default: '3' },
+      quick: { type: 'boolean', default: false },
+      stored: { type: 'string', default: '10000' },
+      only: { type: 'string' },
+      'without-box': { type: 'boolean', default: false },
+      'without-kamailio': { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (options.help) {
+    process.stdout.write(usage)
+    return
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      void Promise.allSettled([...running].map(server => server.stop())).then(() => process.exit(130))
+    })
+
+  const sizes = options.quick ? quickSizes : fullSizes
+  const only = options.only?.split(',')
+  const stored = Number(options.stored)
+  const profileDirectory = options.profile ? mkdtempSync(join(tmpdir(), 'bench-profile-')) : undefined
+  const missing = options['without-kamailio'] ? 'left out as asked' : kamailioMissing()
+  if (missing) print(`Kamailio is not measured: ${missing}.`)
+  print(
+    `${cpus()[0]?.model ?? 'unknown CPU'} × ${cpus().length}; UDP on loopback; ${sizes.window} operations under way at once; no authentication, no throttle`,
+  )
+
+  const box = options['without-box'] ? undefined : new Porchlight(profileDirectory)
+  const peers = missing ? [] : kamailioModes.map(mode => new Kamailio(mode))
+  const servers: Server[] = box ? [box, ...peers] : [...peers]
+  box?.importUsers(Math.max(sizes.presentities, sizes.watchers))
+  for (const server of servers) {
+    running.add(server)
+    await server.start()
+  }
+  const rounds: Array<{ server: string; figures: readonly Figure[] }> = []
+  for (let round = 1; round <= Number(options.rounds); round++)
+    for (const server of servers) {
+      print(`round ${round}: ${server.name}`)
+      rounds.push({ server: server.name, figures: await measureRound(server, sizes, `${round}x${Date.now()}`, only) })
+    }
+  for (const server of servers) {
+    await server.stop()
+    running.delete(server)
+  }
+
+  const summaries = summarize(rounds)
+  print(`\n${cpuTable(summaries, box?.name ?? '')}`)
+  print(serviceTable(summaries))
+  for (const peer of peers)
+    if (peer.workers === 1)
+      print(referenceLine(summaries, peer.name, peer.storage === 'memory' ? 'memory' : 'durable').trimEnd())
+  const faults = faultLines(summaries)
+  if (faults) print(faults)
+  if (profileDirectory) {
+    print(profileTable(profileDirectory))
+    rmSync(profileDirectory, { recursive: true, force: true })
+  }
+
+  const memory = stored > 0 ? await memoryAndRestart(stored, box !== undefined, missing === undefined) : undefined
+  const wrong = [...(box ? (summaries.get(box.name)?.values() ?? []) : [])].some(summary => summary.faults > 0)
+  if (options.json !== undefined) {
+    const plain = Object.fromEntries([...summaries].map(([server, of]) => [server, Object.fromEntries(of)]))
+    writeFileSync(
+      options.json,
+      `${JSON.stringify({ machine: cpus()[0]?.model, date: new Date().toISOString(), sizes, rounds, medians: plain, memory }, null, 2)}\n`,
+    )
+    print(`all figures: ${options.json}`)
+  }
+  if (wrong || (memory?.restart && memory.restart.lost > 0)) {
+    print('FAILED: the box gave wrong answers or lost something, see above.')
+    process.exitCode = 1
+  }
+}
+
+/** Memory idle and full, in fresh processes; then the box is killed and must come back with everything. */
+async function memoryAndRestart(count: number, withBox: boolean, withKamailio: boolean) {
+  const weighed: Record<string, unknown> = {}
+  let restart: Awaited<ReturnType<typeof killAndRestart>> | undefined
+  if (withKamailio) {
+    const peer = new Kamailio({ storage: 'memory', workers: 1 })
+    running.add(peer)
+    await peer.start()
+    const { figures, load } = await fillAndWeigh(peer, count, `m${Date.now()}`)
+    load.client.close()
+    await peer.stop()
+    running.delete(peer)
+    weighed[peer.name] = figures
+    print(
+      `${peer.name}: idle PSS ${figures.idlePss.toFixed(1)} MiB, with ${count} + ${count} stored ${figures.storedPss.toFixed(1)} MiB`,
+    )
+  }
+  if (withBox) {
+    const box = new Porchlight()
+    running.add(box)
+    box.importUsers(count)
+    await box.start()
+    const { figures, load } = await fillAndWeigh(box, count, `m${Date.now()}`)
+    weighed[box.name] = figures
+    restart = await killAndRestart(box, load)
+    load.client.close()
+    await box.stop()
+    running.delete(box)
+    print(
+      barTable({
+        'idle-rss': figures.idleRss,
+        'stored-pss': figures.storedPss,
+        'restart-seconds': Math.max(restart.servingSeconds, restart.readySeconds),
+        'restart-lost': restart.lost,
+      }),
+    )
+    print(
+      `idle PSS ${figures.idlePss.toFixed(1)} MiB; RSS with ${count} + ${count} stored ${figures.storedRss.toFixed(1)} MiB; ` +
+        `${figures.writtenMebibytes.toFixed(1)} MiB written for them; after the restart ` +
+        `first answer in ${restart.servingSeconds.toFixed(2)} s, ready in ${restart.readySeconds.toFixed(2)} s, ` +
+        `status counts ${restart.counted.publications} publications and ${restart.counted.subscriptions} subscriptions, ` +
+        `PSS ${restart.restartedPss.toFixed(1)} MiB`,
+    )
+    if (restart.firstFault) print(`lost ${restart.lost}; the first: ${restart.firstFault}`)
+  }
+  return { weighed, restart }
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}
