@@ -30,4 +30,28 @@ export const limits = {
   controlConnections: 16,
   /** Users in one import, lines; a longer file is refused whole. */
   importedUsers: 100_000,
+  /** Characters in the user part of an address; `user add` refuses a longer one. */
+  userNameOctets: 128,
+  /** Characters in a password; `user add` and `user password` refuse a longer one. */
+  passwordCharacters: 256,
+  /** Contacts bound to one user; a registration that would bind more is answered 403. */
+  bindingsPerUser: 16,
+  /** Octets of one registered contact with its parameters; a longer one is answered 400. */
+  contactOctets: 2_048,
+  /** Path values of one registration; more are answered 400. */
+  pathValues: 8,
+  /** Ended bindings of one user remembered for those who watch his registration; the oldest are forgotten. */
+  endedBindingsPerUser: 16,
+  /** Bindings looked at in one turn when the box starts; the rest in further turns. */
+  registrationsPerTurn: 500,
+  /** Flow-Timer told to clients on connections, seconds (RFC 5626 §4.4.1). */
+  flowTimerConnectionSeconds: 120,
+  /** Flow-Timer told to clients on UDP, where address translators forget sooner, seconds (RFC 5626 §4.4.2). */
+  flowTimerUdpSeconds: 30,
+  /** Failed proofs of identity: beyond `perAddress` or `perUser` in a window, 503 with Retry-After until it is over. */
+  failures: { perAddress: 30, perUser: 100, windowMs: 60_000, remembered: 10_000 },
+  /** Requests the proxy has not finished with; a further one is answered 503 with Retry-After. */
+  responseContexts: 10_000,
+  /** Parallel branches a request may have on its whole way, and the most we let it ask for (RFC 5393 §5.3.3); 440 beyond. */
+  maxBreadth: 60,
 } as const

@@ -23,6 +23,7 @@ export interface Settings {
     readonly defaultSeconds: number
     readonly minSeconds: number
     readonly maxSeconds: number
+    readonly pathMustBeSupported: boolean
   }
   readonly presence: {
     readonly defaultHandling: Handling
@@ -186,6 +187,14 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
     default: 86_400,
     meaning: 'longest lifetime granted to a registration',
     ...wholeNumber(1, 2_147_483),
+  },
+  'registrar.pathMustBeSupported': {
+    path: ['Vendor', 'Porchlight', 'Registrar', 'PathMustBeSupported'],
+    format: 'bool',
+    default: true,
+    meaning: 'whether a registration with a Path is refused with 420 when its client does not support path',
+    allowed: 'true or false',
+    effect: 'at once',
   },
   'presence.defaultHandling': {
     path: ['Vendor', 'Porchlight', 'Presence', 'DefaultHandling'],
