@@ -3,8 +3,8 @@
  * describes a resource. The notifier knows no package; a package knows no dialog.
  */
 
-import type { SipRequest } from '../sip/message.ts'
 import type { Instant, Output, Transaction, Turn } from '../../turn.ts'
+import type { SipRequest } from '../sip/message.ts'
 import type { Subscription } from './subscription.ts'
 import type { WatcherEvent, WatcherStatus } from './subscription-state.ts'
 
@@ -56,7 +56,11 @@ export interface EventPackage {
   /** Lifetime of a subscription that asks for none (RFC 6665 §5.4.4). */
   readonly defaultExpiresSeconds: number
   /** Bounds of what is granted; the settings may decide, so it is asked each time. Without it there are none. */
-  expiresBounds?(turn: Turn): { readonly minSeconds: number; readonly maxSeconds: number; readonly defaultSeconds?: number }
+  expiresBounds?(turn: Turn): {
+    readonly minSeconds: number
+    readonly maxSeconds: number
+    readonly defaultSeconds?: number
+  }
   /** Shortest time between two NOTIFYs of one subscription that a change has caused (RFC 6665 §5.4.10); without it 0. */
   minNotifyIntervalMs?(turn: Turn): number
   /** How long a subscription that ended before it was decided upon stays known as `waiting` (RFC 3857 §4.7.1); without it not at all. */
