@@ -5,9 +5,9 @@ export function escapeText(text: string): string {
   return /[&<>\r\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]/.test(text) ? escapeCharacters(text, false) : text
 }
 
-/** `text` as an attribute value between double quotes. White space other than blanks is kept by references. */
+/** `text` as an attribute value, between quotes of either kind. White space other than blanks is kept by references. */
 export function escapeAttribute(text: string): string {
-  return /[&<>"\x00-\x1f\ud800-\udfff\ufffe\uffff]/.test(text) ? escapeCharacters(text, true) : text
+  return /[&<>"'\x00-\x1f\ud800-\udfff\ufffe\uffff]/.test(text) ? escapeCharacters(text, true) : text
 }
 
 function escapeCharacters(text: string, inAttribute: boolean): string {
@@ -27,6 +27,8 @@ function escapeCharacter(character: string, inAttribute: boolean): string {
       return '&gt;'
     case '"':
       return inAttribute ? '&quot;' : character
+    case "'":
+      return inAttribute ? '&#39;' : character
     case '\r':
       return '&#13;'
     case '\n':

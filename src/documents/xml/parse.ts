@@ -1,7 +1,7 @@
 /** Builds the tree of an XML document, every node with its place in the source. */
 
 import { byteOffset, defaultXmlLimits, scanXml, type XmlEvents, type XmlLimits } from './scan.ts'
-import { NamespaceScope, type XmlAttribute, type XmlElement, type XmlNode } from './tree.ts'
+import { NamespaceScope, noDeclarations, type XmlAttribute, type XmlElement, type XmlNode } from './tree.ts'
 
 export { XmlError } from './errors.ts'
 export { byteOffset, defaultXmlLimits, type XmlLimits }
@@ -47,6 +47,7 @@ export function parseXml(bytes: Uint8Array, options: ParseXmlOptions = {}): XmlE
           name: tag.local,
           namespace: tag.uri,
           attributes,
+          declarations: declarations ?? noDeclarations,
           scope: declarations === undefined ? around : new NamespaceScope(declarations, around),
           children: [],
           source: {

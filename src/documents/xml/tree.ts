@@ -23,6 +23,11 @@ export class NamespaceScope {
     return prefix === 'xml' ? xmlNamespace : ''
   }
 
+  /** True when the prefix is declared at all, be it to no namespace (`xmlns=""`). */
+  has(prefix: string): boolean {
+    return this.declarations.has(prefix) || (this.outer?.has(prefix) ?? false)
+  }
+
   /** Every binding in force, inner before outer; each prefix once. */
   *bindings(): Generator<readonly [prefix: string, namespace: string]> {
     const seen = new Set<string>()
@@ -37,6 +42,9 @@ export class NamespaceScope {
 
   static readonly none: NamespaceScope = new NamespaceScope(new Map())
 }
+
+/** What an element without declarations has. */
+export const noDeclarations: ReadonlyMap<string, string> = new Map()
 
 export const xmlNamespace = 'http://www.w3.org/XML/1998/namespace'
 
@@ -67,8 +75,11 @@ export type XmlElement = {
   readonly prefix: string
   readonly name: string
   readonly namespace: string
-  /** In document order, namespace declarations not included: those are in `scope`. */
+  /** In document order, namespace declarations not included. */
   readonly attributes: readonly XmlAttribute[]
+  /** Namespace declarations written on this element: namespaces by prefix, '' for the default. */
+  readonly declarations: ReadonlyMap<string, string>
+  /** All bindings in force here, its own declarations first. */
   readonly scope: NamespaceScope
   readonly children: readonly XmlNode[]
   /** Present while the element is as it was read; an altered copy has none. */
@@ -161,13 +172,15 @@ export function newElement(
   children: readonly (XmlNode | string)[] = [],
   prefix = '',
 ): XmlElement {
+  const declarations = new Map([[prefix, namespace]])
   return {
     kind: 'element',
     prefix,
     name,
     namespace,
     attributes: Object.entries(attributes).map(([key, value]) => ({ prefix: '', name: key, namespace: '', value })),
-    scope: new NamespaceScope(new Map([[prefix, namespace]])),
+    declarations,
+    scope: new NamespaceScope(declarations),
     children: children.map(node => (typeof node === 'string' ? newText(node) : node)),
     source: undefined,
   }
