@@ -99,10 +99,10 @@ export const MAX_FORWARDS: number = headerName('Max-Forwards').id
 export const TO: number = headerName('To').id
 export const VIA: number = headerName('Via').id
 
-// Names as octets, in a hash table with open addressing: reading a message looks up each name without making a string.
+// Names as octets, in a table found by length, first and last octet: reading a message looks up each name without making
+// a string of it.
 
-const SLOTS = 1024
-const slots = new Int16Array(SLOTS)
+const slots = new Int16Array(1024)
 const spellings: Uint8Array[] = [new Uint8Array(0)]
 const spellingIds: number[] = [0]
 
@@ -110,29 +110,27 @@ for (const header of namesById) {
   if (header.id === 0) continue
   for (const text of header.compact === undefined ? [header.name] : [header.name, header.compact]) {
     const spelling = Uint8Array.from(text, character => character.charCodeAt(0) | 32)
-    let hash = 0
-    for (const octet of spelling) hash = nextNameHash(hash, octet)
-    let slot = hash & (SLOTS - 1)
-    while (slots[slot] !== 0) slot = (slot + 1) & (SLOTS - 1)
+    let slot = slotOf(spelling, 0, spelling.length)
+    while (slots[slot] !== 0) slot = (slot + 1) & 1023
     slots[slot] = spellings.length
     spellings.push(spelling)
     spellingIds.push(header.id)
   }
 }
 
-/** The hash of a name with one more octet; octets count without regard to case. */
-export function nextNameHash(hash: number, octet: number): number {
-  return (Math.imul(hash, 31) + (octet | 32)) | 0
-}
-
-/** The id of the name that stands in `bytes` and has this hash; 0 if it is not in the table. */
-export function headerIdAt(bytes: Uint8Array, start: number, end: number, hash: number): number {
-  for (let slot = hash & (SLOTS - 1); slots[slot] !== 0; slot = (slot + 1) & (SLOTS - 1)) {
+/** The id of the name that stands in `bytes`, in any case; 0 if it is not in the table. */
+export function headerIdAt(bytes: Uint8Array, start: number, end: number): number {
+  for (let slot = slotOf(bytes, start, end); slots[slot] !== 0; slot = (slot + 1) & 1023) {
     const spelling = spellings[slots[slot]!]!
     if (spelling.length !== end - start) continue
     let at = 0
+    // A letter is the same with bit 5 set; of other octets only control characters are, and those never reach here.
     while (at < spelling.length && (bytes[start + at]! | 32) === spelling[at]) at++
     if (at === spelling.length) return spellingIds[slots[slot]!]!
   }
   return 0
+}
+
+function slotOf(bytes: Uint8Array, start: number, end: number): number {
+  return ((bytes[start]! | 32) * 31 + (bytes[end - 1]! | 32) * 7 + (end - start) * 131) & 1023
 }

@@ -28,22 +28,28 @@ import { parseVia, type Via } from './via.ts'
 export type HeaderField = readonly [name: string, value: string]
 
 /**
- * The header section of a parsed message: its octets, and four numbers for each field: the header id (plus `FOLDED`), where
- * its name starts, where its value starts and where that ends.
+ * The header section of a parsed message: its octets as text, one character for each, and two numbers for each field: where
+ * its value starts and the header id (see `packField`), and where the value ends.
  */
 export type HeaderSection = {
-  readonly bytes: Buffer
+  readonly text: string
   readonly fields: readonly number[]
-  /** Whether no octet is above 0x7F, so that values decode without looking at them. */
+  /** Whether no octet is above 0x7F; else values are UTF-8 and still to be decoded. */
   readonly isAscii: boolean
 }
 
-/** Added to the id of a field whose value spans several lines. */
-export const FOLDED = 0x1000
-const ID_MASK = 0x0fff
-const STRIDE = 4
+/** Start of a value, header id, and whether the value spans several lines. Octets up to 2**21 and ids up to 511 fit. */
+export function packField(start: number, id: number, isFolded: boolean): number {
+  return (start << 10) | (id << 1) | (isFolded ? 1 : 0)
+}
 
-const noBytes: Uint8Array = new Uint8Array(0)
+const STRIDE = 2
+
+function idOf(packed: number): number {
+  return (packed >> 1) & 0x1ff
+}
+
+export const noBytes: Uint8Array = new Uint8Array(0)
 const noContacts: readonly NameAddr[] = []
 /** Notes that a value was looked for and is not there, where `undefined` says that nobody looked. */
 const ABSENT = Symbol('absent')
@@ -111,7 +117,7 @@ export abstract class SipMessage {
     }
     const { fields } = this.section!
     for (let at = 0; at < fields.length; at += STRIDE) {
-      if (isSecond(fields[at]! & ID_MASK)) return headerNameOf(fields[at]! & ID_MASK).name
+      if (isSecond(idOf(fields[at]!))) return headerNameOf(idOf(fields[at]!)).name
     }
     return undefined
   }
@@ -259,8 +265,8 @@ export abstract class SipMessage {
     head += `\r\nContent-Length: ${this.body.length}\r\n\r\n`
     const headLength = Buffer.byteLength(head)
     const bytes = Buffer.allocUnsafe(headLength + this.body.length)
-    if (headLength === head.length) bytes.latin1Write(head, 0)
-    else bytes.utf8Write(head, 0)
+    if (headLength === head.length) bytes.write(head, 0, 'latin1')
+    else bytes.write(head, 0, 'utf8')
     if (this.body.length > 0) bytes.set(this.body, headLength)
     return bytes
   }
@@ -290,7 +296,7 @@ export abstract class SipMessage {
   private valueOf(id: number): string | undefined {
     if (this.section === undefined) return this.header(headerNameOf(id).name)
     const { fields } = this.section
-    for (let at = 0; at < fields.length; at += STRIDE) if ((fields[at]! & ID_MASK) === id) return this.valueAt(at)
+    for (let at = 0; at < fields.length; at += STRIDE) if (idOf(fields[at]!) === id) return this.valueAt(at)
     return undefined
   }
 
@@ -321,26 +327,26 @@ export abstract class SipMessage {
   private indexOf(wanted: HeaderName, from: number): number {
     const { fields } = this.section!
     for (let at = from; at < fields.length; at += STRIDE) {
-      if ((fields[at]! & ID_MASK) !== wanted.id) continue
+      if (idOf(fields[at]!) !== wanted.id) continue
       if (wanted.id !== 0 || this.nameAt(at).toLowerCase() === wanted.name.toLowerCase()) return at
     }
     return -1
   }
 
   private nameAt(at: number): string {
-    const { bytes, fields } = this.section!
-    const id = fields[at]! & ID_MASK
+    const { text, fields } = this.section!
+    const id = idOf(fields[at]!)
     if (id !== 0) return headerNameOf(id).name
-    const start = fields[at + 1]!
-    return bytes.latin1Slice(start, bytes.indexOf(58, start)).trimEnd()
+    // Between the colon and the value stands nothing but whitespace, and the name begins its line.
+    const colon = text.lastIndexOf(':', (fields[at]! >> 10) - 1)
+    return text.slice(text.lastIndexOf('\n', colon) + 1, colon).trimEnd()
   }
 
   private valueAt(at: number): string {
-    const { bytes, fields, isAscii } = this.section!
-    const start = fields[at + 2]!
-    const end = fields[at + 3]!
-    const value = isAscii ? bytes.latin1Slice(start, end) : bytes.utf8Slice(start, end)
-    return (fields[at]! & FOLDED) === 0 ? value : value.replace(/[ \t]*\r?\n[ \t]+/g, ' ')
+    const { text, fields, isAscii } = this.section!
+    let value = text.slice(fields[at]! >> 10, fields[at + 1])
+    if ((fields[at]! & 1) !== 0) value = value.replace(/[ \t]*\r?\n[ \t]+/g, ' ')
+    return isAscii || !/[\x80-\xff]/.test(value) ? value : Buffer.from(value, 'latin1').toString('utf8')
   }
 
   private forget(id: number): void {

@@ -59,7 +59,7 @@ export class Params implements Iterable<[string, string]> {
   get(name: string): string | undefined {
     for (let at = 0; at < this.text.length; ) {
       at = read(this.text, at, this.syntax)
-      if (matches(this.text, name)) return this.value()
+      if (matches(this.text, name)) return valueIn(this.text, this.syntax)
     }
     return undefined
   }
@@ -111,15 +111,29 @@ export class Params implements Iterable<[string, string]> {
     for (let at = 0; at < this.text.length; ) {
       at = read(this.text, at, this.syntax)
       const name = this.text.slice(nameStart, nameEnd)
-      yield [this.syntax === 'uri' ? percentDecode(name) : name, this.value()]
+      yield [this.syntax === 'uri' ? percentDecode(name) : name, valueIn(this.text, this.syntax)]
     }
   }
+}
 
-  private value(): string {
-    if (valueStart === valueEnd) return ''
-    const value = this.text.slice(valueStart, valueEnd)
-    return this.syntax === 'uri' ? percentDecode(value) : unquote(value)
+/**
+ * The value of the first parameter of that name in the header parameters that `text` holds from `start` on, all of which
+ * are checked; '' when it has no value.
+ * @throws ParseError
+ */
+export function parameterOf(text: string, start: number, name: string): string | undefined {
+  let found: string | undefined
+  for (let at = start; at < text.length; ) {
+    at = readInHeader(text, at)
+    if (found === undefined && matches(text, name)) found = valueIn(text, 'header')
   }
+  return found
+}
+
+function valueIn(text: string, syntax: Syntax): string {
+  if (valueStart === valueEnd) return ''
+  const value = text.slice(valueStart, valueEnd)
+  return syntax === 'uri' ? percentDecode(value) : unquote(value)
 }
 
 // Where the parameter that `read` has just passed stands in its text: a list of parameters makes no garbage to search.

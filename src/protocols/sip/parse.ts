@@ -5,8 +5,8 @@
 
 import { classes, TOKEN } from './characters.ts'
 import { ParseError } from './errors.ts'
-import { CONTENT_LENGTH, headerIdAt, nextNameHash } from './headers.ts'
-import { FOLDED, type HeaderSection, SipRequest, SipResponse } from './message.ts'
+import { CONTENT_LENGTH, headerIdAt } from './headers.ts'
+import { type HeaderSection, noBytes, packField, SipRequest, SipResponse } from './message.ts'
 
 export type ParseLimits = {
   /** Octets of a whole message; more is 513. */
@@ -23,44 +23,54 @@ const LF = 10
 const CR = 13
 const SP = 32
 const HTAB = 9
+const COLON = 58
+const BACKSLASH = 92
 
 /**
  * The message that is one datagram, or one message cut from a stream. Octets after the body are dropped (RFC 3261 §18.3).
- * The message keeps `bytes`: they must not change afterwards.
+ * The body is a part of `bytes`, which must not change afterwards.
  * @throws ParseError, with as much of the request as could be read, so that it can be answered
  */
 export function parseMessage(bytes: Buffer, limits: ParseLimits = defaultParseLimits): SipRequest | SipResponse {
-  const reader = new Reader(bytes, limits)
-  return reader.message()
+  return new Reader(bytes, limits).message()
 }
 
 /** Reads one message. The first problem is kept and reading goes on, so that the refusal can carry what else is there. */
 class Reader {
   private readonly bytes: Buffer
-  private readonly end: number
   private readonly limits: ParseLimits
+  private readonly end: number
+  /** The next octet to read. */
   private at = 0
+  /** For each header field what `HeaderSection.fields` holds. */
   private readonly fields: number[] = []
-  private highBits = 0
-  private contentLengthAt = -1
+  /** All octets of the header section, or-ed. */
+  private bits = 0
+  private contentLengthStart = -1
+  private contentLengthEnd = -1
   private problem: { why: string; statusHint: number; position: number } | undefined = undefined
 
   constructor(bytes: Buffer, limits: ParseLimits) {
     this.bytes = bytes
     this.limits = limits
     // A message that is too long is read as far as the limit, for the sake of an answer.
-    this.end = Math.min(bytes.length, limits.messageBytes)
+    this.end = Math.min(bytes.length, limits.messageBytes, MAX_MESSAGE_BYTES)
   }
 
   message(): SipRequest | SipResponse {
-    if (this.bytes.length > this.limits.messageBytes) this.note('message too long', this.limits.messageBytes, 513)
+    if (this.bytes.length > this.end) this.note('message too long', this.end, 513)
     this.skipEmptyLines()
     const start = this.at
-    const startEnd = this.endOfStartLine()
-    const isResponse = this.startsWithVersion(start)
+    const lineEnd = this.startLine()
     this.headerFields()
-    const section = this.section()
-    return isResponse ? this.response(start, startEnd, section) : this.request(start, startEnd, section)
+    const isAscii = this.bits < 128
+    // RFC 3261 §7.3.1, §25.1: text is UTF-8. What is not could not be written again as it came.
+    if (!isAscii && !isUtf8(this.bytes.subarray(0, this.at))) this.note('header fields are not UTF-8', 0)
+    const text = this.bytes.toString('latin1', 0, this.at)
+    const section = { text, fields: this.fields, isAscii }
+    return startsWithVersion(this.bytes, start)
+      ? this.response(start, lineEnd, section)
+      : this.request(start, lineEnd, section)
   }
 
   /** RFC 3261 §7.5: line ends before the start line are ignored. */
@@ -70,132 +80,129 @@ class Reader {
     if (this.at === end) throw new ParseError('empty message')
   }
 
-  /** Leaves `at` after the line end. */
-  private endOfStartLine(): number {
+  /** Passes the start line and returns where it ends, without its line end. */
+  private startLine(): number {
     const { bytes, end } = this
     const start = this.at
     let at = start
     let bits = 0
     while (at < end && bytes[at] !== LF) bits |= bytes[at++]!
-    this.highBits |= bits
     if (at === end) throw new ParseError('start line without end', { position: at })
+    this.bits = bits
     this.at = at + 1
-    const lineEnd = bytes[at - 1] === CR ? at - 1 : at
-    if (lineEnd - start > this.limits.lineBytes) this.note('start line too long', start, 414)
-    return lineEnd
+    if (at - start > this.limits.lineBytes) this.note('start line too long', start, 414)
+    return bytes[at - 1] === CR ? at - 1 : at
   }
 
-  /** `SIP/` in any case begins a response: the slash is in no method. */
-  private startsWithVersion(start: number): boolean {
-    const { bytes } = this
-    return (
-      (bytes[start]! | 32) === 115 &&
-      (bytes[start + 1]! | 32) === 105 &&
-      (bytes[start + 2]! | 32) === 112 &&
-      bytes[start + 3] === 47
-    )
-  }
-
+  /** Passes the header fields and the empty line after them. */
   private headerFields(): void {
-    const { bytes, end, fields, limits } = this
+    const { bytes, end, fields } = this
+    const { lineBytes, headerFields } = this.limits
     let at = this.at
-    let bits = 0
-    let count = 0
-    for (;;) {
-      if (at >= end) {
-        this.note('header fields without the empty line that ends them', at)
-        break
-      }
+    while (at < end) {
       const nameStart = at
       let octet = bytes[at]!
       if (octet === LF || (octet === CR && bytes[at + 1] === LF)) {
-        at += octet === LF ? 1 : 2
-        break
+        this.at = octet === LF ? at + 1 : at + 2
+        return
       }
-      let hash = 0
-      while ((classes[octet]! & TOKEN) !== 0) {
-        hash = nextNameHash(hash, octet)
-        octet = bytes[++at]!
-      }
+      while (octet > SP && octet !== COLON) octet = bytes[++at]!
       const nameEnd = at
       while (octet === SP || octet === HTAB) octet = bytes[++at]!
-      const isField = octet === 58 && nameEnd > nameStart
-      if (!isField) this.note('header field without name and colon', nameStart)
-      else at++
-      while (bytes[at] === SP || bytes[at] === HTAB) at++
-      let valueStart = at
-      let valueEnd = at
-      let folded = 0
-      let lineStart = at
-      // Each round passes one line of the value; the next begins with whitespace, or it is another field (§7.3.1).
-      for (;;) {
-        while (at < end) {
-          octet = bytes[at]!
-          if (octet < 32 && octet !== HTAB) {
-            if (octet === LF) break
-            if (!(octet === CR && bytes[at + 1] === LF) && bytes[at - 1] !== 92) this.note('control character', at)
-            if (octet === CR && bytes[at + 1] !== LF) this.note('carriage return without line feed', at)
-          }
-          bits |= octet
-          at++
-        }
-        let lineEnd = at < end && bytes[at - 1] === CR ? at - 1 : at
-        while (lineEnd > lineStart && (bytes[lineEnd - 1] === SP || bytes[lineEnd - 1] === HTAB)) lineEnd--
-        // A line of nothing but whitespace adds nothing, before the value or after it.
-        if (lineEnd > lineStart) valueEnd = lineEnd
+      let id = -1
+      if (octet === COLON) {
+        id = headerIdAt(bytes, nameStart, nameEnd)
+        if (id === 0 && !isTokenAt(bytes, nameStart, nameEnd)) id = -1
         at++
-        if (at >= end || (bytes[at] !== SP && bytes[at] !== HTAB)) break
-        while (bytes[at] === SP || bytes[at] === HTAB) at++
-        lineStart = at
-        if (valueEnd === valueStart) valueStart = valueEnd = at
-        else folded = FOLDED
       }
-      if (at - nameStart > limits.lineBytes) this.note('header field too long', nameStart)
-      else if (isField) {
-        if (count === limits.headerFields) {
-          this.note('too many header fields', nameStart)
-          break
-        }
-        count++
-        const id = headerIdAt(bytes, nameStart, nameEnd, hash)
-        // Repeating it is a fault that validation reports; here the first one counts.
-        if (id === CONTENT_LENGTH && this.contentLengthAt === -1) this.contentLengthAt = fields.length
-        fields.push(id | folded, nameStart, valueStart, valueEnd)
+      if (id === -1) this.note('header field without name and colon', nameStart)
+      while (bytes[at] === SP || bytes[at] === HTAB) at++
+      at = this.value(at)
+      if (at - nameStart > lineBytes) this.note('header field too long', nameStart)
+      else if (fields.length === 2 * headerFields) this.note('too many header fields', nameStart)
+      else if (id !== -1) {
+        fields.push(packField(this.valueStart, id, this.isFolded), this.valueEnd)
+        if (id === CONTENT_LENGTH) this.contentLength(nameStart)
       }
     }
-    this.at = at
-    this.highBits |= bits
+    this.at = Math.min(at, end)
+    this.note('header fields without the empty line that ends them', this.at)
   }
 
-  private section(): HeaderSection {
-    const isAscii = this.highBits < 128
-    // RFC 3261 §7.3.1, §25.1: text is UTF-8. What is not could not be written again as it came.
-    if (!isAscii && !isUtf8(this.bytes.subarray(0, this.at))) this.note('header fields are not UTF-8', 0)
-    return { bytes: this.bytes, fields: this.fields, isAscii }
+  // Where `value` found the value it has passed.
+  private valueStart = 0
+  private valueEnd = 0
+  private isFolded = false
+
+  /** Passes the value that starts at `at`, with its continuation lines (RFC 3261 §7.3.1), and returns the position after it. */
+  private value(at: number): number {
+    const { bytes, end } = this
+    let valueStart = at
+    let valueEnd = at
+    let isFolded = false
+    let bits = 0
+    for (;;) {
+      const lineStart = at
+      while (at < end) {
+        const octet = bytes[at]!
+        if (octet < SP && octet !== HTAB) {
+          if (octet === LF) break
+          this.checkControl(at)
+        }
+        bits |= octet
+        at++
+      }
+      let lineEnd = at
+      if (lineEnd > lineStart && bytes[lineEnd - 1] === CR) lineEnd--
+      while (lineEnd > lineStart && (bytes[lineEnd - 1] === SP || bytes[lineEnd - 1] === HTAB)) lineEnd--
+      // A line of nothing but whitespace adds nothing, before the value or after it.
+      if (lineEnd > lineStart) valueEnd = lineEnd
+      at++
+      if (at >= end || (bytes[at] !== SP && bytes[at] !== HTAB)) break
+      while (bytes[at] === SP || bytes[at] === HTAB) at++
+      if (valueEnd === valueStart) valueStart = valueEnd = at
+      else isFolded = true
+    }
+    this.bits |= bits
+    this.valueStart = valueStart
+    this.valueEnd = valueEnd
+    this.isFolded = isFolded
+    return at
+  }
+
+  /** Control characters stand nowhere but behind a backslash in a quoted string, and CR and LF not even there (§25.1). */
+  private checkControl(at: number): void {
+    const { bytes } = this
+    if (bytes[at] === CR) {
+      if (bytes[at + 1] !== LF) this.note('carriage return without line feed', at)
+    } else if (bytes[at - 1] !== BACKSLASH) this.note('control character', at)
+  }
+
+  private contentLength(position: number): void {
+    // RFC 4475 §3.3.9: two of them are as good as an invalid one.
+    if (this.contentLengthStart !== -1) this.note('Content-Length header field repeated', position)
+    this.contentLengthStart = this.valueStart
+    this.contentLengthEnd = this.valueEnd
   }
 
   private request(start: number, lineEnd: number, section: HeaderSection): SipRequest {
     const { bytes } = this
     let methodEnd = start
     while ((classes[bytes[methodEnd]!]! & TOKEN) !== 0) methodEnd++
-    const method = methodEnd === start ? '' : knownMethod(bytes, start, methodEnd)
-    if (method === '' || bytes[methodEnd] !== SP) this.fail('not a SIP message', start)
-    let versionStart = lineEnd
-    while (versionStart > methodEnd && bytes[versionStart - 1] !== SP) versionStart--
-    const version = bytes.latin1Slice(versionStart, lineEnd)
-    const hasUri = versionStart - 1 > methodEnd + 1
-    if (!hasUri || (version !== 'SIP/2.0' && !/^SIP\/\d+\.\d+$/i.test(version))) {
-      if (!/SIP\/\d+\.\d+[ \t]*$/i.test(version === '' ? bytes.latin1Slice(start, lineEnd) : version)) {
-        this.fail('not a SIP request', start)
-      }
-      this.note('request line malformed', start)
-    } else if (version !== 'SIP/2.0' && version.toUpperCase() !== 'SIP/2.0') {
-      this.note('version not supported', versionStart, 505)
+    if (methodEnd === start || bytes[methodEnd] !== SP) this.fail('not a SIP message', start)
+    const method = methodAt(bytes, start, methodEnd)
+    const uriStart = methodEnd + 1
+    let uriEnd = lineEnd - 8
+    if (uriEnd <= uriStart || bytes[uriEnd] !== SP || !isVersion2(bytes, uriEnd + 1)) {
+      const version = /[ \t]+SIP\/(\d+\.\d+)([ \t]*)$/i.exec(section.text.slice(uriStart, lineEnd))
+      if (version === null) this.fail('not a SIP request', start)
+      if (version[2] !== '') this.note('whitespace after the version', lineEnd)
+      if (version[1] !== '2.0') this.note('version not supported', uriEnd, 505)
+      uriEnd = uriStart + version.index
     }
-    const uriEnd = Math.max(versionStart - 1, methodEnd + 1)
-    const uri = section.isAscii ? bytes.latin1Slice(methodEnd + 1, uriEnd) : bytes.utf8Slice(methodEnd + 1, uriEnd)
-    if (uri.includes(' ') || uri.includes('\t') || uri.includes('\r'))
-      this.note('whitespace in the request line', start)
+    let uri = section.text.slice(uriStart, uriEnd)
+    if (!section.isAscii) uri = Buffer.from(uri, 'latin1').toString('utf8')
+    if (/[\x00- ]/.test(uri)) this.note('whitespace in the Request-URI', uriStart)
     const body = this.body()
     const request = new SipRequest(method, uri, section, body)
     if (this.problem !== undefined) {
@@ -206,33 +213,27 @@ class Reader {
   }
 
   private response(start: number, lineEnd: number, section: HeaderSection): SipResponse {
-    const line = section.isAscii ? this.bytes.latin1Slice(start, lineEnd) : this.bytes.utf8Slice(start, lineEnd)
-    const parts = /^SIP\/(\d+\.\d+) (\d{3})(?: ([^\r]*))?$/i.exec(line)
-    if (!parts) this.fail('status line malformed', start)
-    const [, version, status, reason = ''] = parts!
-    if (version !== '2.0') this.note('version not supported', start, 505)
-    if (Number(status) < 100 || Number(status) > 699) this.note('status code out of range', start)
+    let line = section.text.slice(start, lineEnd)
+    if (!section.isAscii) line = Buffer.from(line, 'latin1').toString('utf8')
+    const parts = /^SIP\/2\.0 ([1-6]\d\d)(?: ([^\r]*))?$/i.exec(line)
+    if (parts === null) this.fail('status line malformed', start)
     const body = this.body()
     if (this.problem !== undefined) this.fail(this.problem.why, this.problem.position)
-    return new SipResponse(Number(status), reason, section, body)
+    return new SipResponse(Number(parts[1]), parts[2] ?? '', section, body)
   }
 
   /** RFC 3261 §18.3: Content-Length says where the body ends; without it, it ends with the datagram. */
-  private body(): Buffer {
+  private body(): Uint8Array {
     const { bytes, at } = this
-    const available = Math.max(bytes.length - at, 0)
-    if (this.contentLengthAt === -1) return bytes.subarray(at)
-    const start = this.fields[this.contentLengthAt + 2]!
-    const end = this.fields[this.contentLengthAt + 3]!
-    let length = 0
-    for (let digitAt = start; digitAt < end; digitAt++) {
-      const digit = bytes[digitAt]! - 48
-      if (digit < 0 || digit > 9) length = Number.NaN
-      else length = Math.min(length * 10 + digit, 2 ** 32)
+    const available = this.end - at
+    let length = available
+    if (this.contentLengthStart !== -1) {
+      length = decimal(bytes, this.contentLengthStart, this.contentLengthEnd)
+      if (length === -1) this.note('Content-Length malformed', this.contentLengthStart)
+      if (length > available) this.note('Content-Length beyond the end of the message', this.contentLengthStart)
+      if (length === -1 || length > available) length = available
     }
-    if (start === end || Number.isNaN(length)) this.note('Content-Length malformed', start)
-    else if (length > available) this.note('Content-Length beyond the end of the message', start)
-    return bytes.subarray(at, at + Math.min(length, available))
+    return length === 0 ? noBytes : bytes.subarray(at, at + length)
   }
 
   private note(why: string, position: number, statusHint = 400): void {
@@ -242,6 +243,38 @@ class Reader {
   private fail(why: string, position: number): never {
     throw new ParseError(why, { statusHint: this.problem?.statusHint ?? 400, position })
   }
+}
+
+/** Positions are packed into 21 bits: see `packField`. */
+const MAX_MESSAGE_BYTES = 2 ** 21 - 1
+
+/** `SIP/` in any case begins a response: the slash is in no method. */
+function startsWithVersion(bytes: Uint8Array, at: number): boolean {
+  return (
+    (bytes[at]! | 32) === 115 && (bytes[at + 1]! | 32) === 105 && (bytes[at + 2]! | 32) === 112 && bytes[at + 3] === 47
+  )
+}
+
+/** `SIP/2.0` in any case (RFC 3261 §7.1). */
+function isVersion2(bytes: Uint8Array, at: number): boolean {
+  return startsWithVersion(bytes, at) && bytes[at + 4] === 50 && bytes[at + 5] === 46 && bytes[at + 6] === 48
+}
+
+function isTokenAt(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if ((classes[bytes[at]!]! & TOKEN) === 0) return false
+  return end > start
+}
+
+/** The number between two positions, at most 2**32; -1 if there is none. */
+function decimal(bytes: Uint8Array, start: number, end: number): number {
+  if (start === end) return -1
+  let value = 0
+  for (let at = start; at < end; at++) {
+    const digit = bytes[at]! - 48
+    if (digit < 0 || digit > 9) return -1
+    value = Math.min(value * 10 + digit, 2 ** 32)
+  }
+  return value
 }
 
 const methodNames = new Set([
@@ -271,14 +304,14 @@ export function isKnownMethod(method: string): boolean {
 }
 
 /** The method between two positions; methods are case-sensitive (RFC 3261 §7.1). Known ones make no string. */
-function knownMethod(bytes: Buffer, start: number, end: number): string {
+function methodAt(bytes: Buffer, start: number, end: number): string {
   const known = methods.get(methodKey(bytes, start, end))
   if (known !== undefined && known.length === end - start) {
     let at = 0
     while (at < known.length && known.charCodeAt(at) === bytes[start + at]) at++
     if (at === known.length) return known
   }
-  return bytes.latin1Slice(start, end)
+  return bytes.toString('latin1', start, end)
 }
 
 /** Length and two octets tell the known methods apart. */

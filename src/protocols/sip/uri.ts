@@ -45,13 +45,13 @@ export type Uri = SipUri | TelUri | OtherUri
  * @throws ParseError (400)
  */
 export function parseUri(text: string): Uri {
-  const colon = text.indexOf(':')
-  // The three schemes in use are told by their first letters; the rest is read by RFC 3986 §3.1.
-  if (colon === 3 || colon === 4) {
-    const scheme = text.slice(0, colon).toLowerCase()
-    if (scheme === 'sip' || scheme === 'sips') return parseSipUri(text, scheme, colon + 1)
-    if (scheme === 'tel') return parseTelUri(text)
+  // The schemes in use are told by their letters; any other is read by RFC 3986 §3.1.
+  if ((text.charCodeAt(0) | 32) === 115 && (text.charCodeAt(1) | 32) === 105 && (text.charCodeAt(2) | 32) === 112) {
+    if (text.charCodeAt(3) === 58) return parseSipUri(text, 'sip', 4)
+    if ((text.charCodeAt(3) | 32) === 115 && text.charCodeAt(4) === 58) return parseSipUri(text, 'sips', 5)
   }
+  if (/^tel:/i.test(text)) return parseTelUri(text)
+  const colon = text.indexOf(':')
   if (colon < 1 || !/^[a-z][a-z0-9+.-]*$/i.test(text.slice(0, colon))) throw new ParseError('URI without scheme')
   const opaque = text.slice(colon + 1)
   if (opaque === '' || !/^[!#-;=?-Z[\]_a-z~]+$/.test(opaque)) {

@@ -23,7 +23,7 @@ export function parseVia(text: string): Via {
   at = skipWhitespace(text, at)
   const transportStart = at
   while (at < text.length && (classes[text.charCodeAt(at)] ?? 0) & TOKEN) at++
-  const transport = text.slice(transportStart, at).toUpperCase()
+  const transport = upperCaseTransport(text.slice(transportStart, at))
   const hostStart = skipWhitespace(text, at)
   if (transport === '' || hostStart === at) throw new ParseError('Via without transport', { position: at })
   const hostEnd = endOfHost(text, hostStart)
@@ -48,6 +48,10 @@ function readProtocol(text: string): number {
   const protocol = /^[ \t]*SIP[ \t]*\/[ \t]*\d+\.\d+[ \t]*\//i.exec(text)
   if (!protocol) throw new ParseError('Via of another protocol than SIP')
   return protocol[0].length
+}
+
+function upperCaseTransport(text: string): string {
+  return text === 'UDP' || text === 'TCP' || text === 'TLS' ? text : text.toUpperCase()
 }
 
 /** The value as text. */
