@@ -1,0 +1,361 @@
+/**
+ * Receiving requests: matched to their server transactions (RFC 3261 §17.2.3), so that the user meets each once; answered by
+ * the user through them, or by the stack itself where that is the standard's rule (CANCEL, ACK, 100, overload, silence).
+ */
+
+import type { Connection, Connections, Waiting } from './connections.ts'
+import type { StackContext } from './context.ts'
+import { defaultPort, type Flow, isUdpFlowId, type Transport } from './flow.ts'
+import { type DnsRecord, Locating, type Place } from './locate.ts'
+import { type HeaderField, respond, type SipRequest, type SipResponse } from './message.ts'
+import { type Timed, timerQueue } from './timers.ts'
+import { type ServerAction, ServerTransaction, userResponseEvent } from './transaction-server.ts'
+import type { Via } from './via.ts'
+import { hasMagicCookie, mergeKey, noteSource, receivedFrom, responseFlow, transactionKey } from './via-rules.ts'
+
+/** Methods of which a CANCEL may find the transaction although it cancels nothing but INVITE (§9.2). */
+const cancellable = [
+  'INVITE',
+  'MESSAGE',
+  'SUBSCRIBE',
+  'NOTIFY',
+  'PUBLISH',
+  'REGISTER',
+  'OPTIONS',
+  'REFER',
+  'INFO',
+  'BYE',
+]
+
+type Transaction = ServerTransaction<SipRequest>
+
+export class ServerSide {
+  readonly #context: StackContext
+  readonly #connections: Connections
+  /** In order of arrival; answered ones move to `#answered`. */
+  readonly #transactions = new Map<string, Transaction>()
+  /** The first transaction of each request that has no To tag, by what its copies have in common. */
+  readonly #merging = new Map<string, Transaction>()
+  /** Answered requests other than INVITE, oldest answer first. */
+  readonly #answered = new Set<Transaction>()
+  readonly #deliveries = new Map<string, ResponseDelivery>()
+  #pending = 0
+  #serial = 0
+
+  constructor(context: StackContext, connections: Connections) {
+    this.#context = context
+    this.#connections = connections
+  }
+
+  /** How many transactions are remembered. */
+  get size(): number {
+    return this.#transactions.size
+  }
+
+  /** A valid request from the network. */
+  request(request: SipRequest, flow: Flow, now: number): void {
+    const key = transactionKey(request)
+    const known = this.#transactions.get(key)
+    if (request.method === 'ACK') this.#ack(request, known, flow, now)
+    else if (known && (known.invite || request.method !== 'INVITE')) {
+      this.#context.counters.requestRetransmissions++
+      this.#on(known, 'request again', now)
+    } else this.#new(request, key, flow, now)
+  }
+
+  /** The user's answer to the request it was given under `key`. */
+  respond(key: string, response: SipResponse, now: number): void {
+    const transaction = this.#transactions.get(key)
+    const { counters, timers, lengths } = this.#context
+    // RFC 4320 §4.2: no response "unless it has a matching server transaction that is not in the Terminated state"
+    if (!transaction || this.#isForbidden(transaction, response.status)) {
+      counters.suppressedResponses++
+      return
+    }
+    const wasUnanswered = transaction.unanswered
+    const { toTag } = transaction
+    if (transaction.invite) transaction.toTag = response.toTag ?? toTag
+    const actions = transaction.on(userResponseEvent(response.status), now, timers, lengths)
+    if (!actions.includes('send response')) {
+      counters.suppressedResponses++
+      transaction.toTag = toTag
+    }
+    this.#perform(transaction, actions, response, now)
+    if (wasUnanswered && !transaction.unanswered) this.#wasAnswered(transaction)
+  }
+
+  /** Whether another transaction had this request first: a UAS answers 482 (§8.2.2.2), a proxy does not ask. */
+  isMerged(key: string): boolean {
+    return this.#transactions.get(key)?.merged ?? false
+  }
+
+  /** Answers without a transaction: to what cannot be handled, as often as it comes. Never to an ACK. */
+  refuse(
+    request: SipRequest,
+    flow: Flow,
+    status: number,
+    reason: string | undefined,
+    headers: HeaderField[],
+    now: number,
+  ): void {
+    if (request.method === 'ACK') return
+    const response = respond(request, status, { reason, headers, toTag: this.#context.random.token(8) })
+    this.#sign(response)
+    this.#send(responseFlow(request.topVia, flow), response.toBytes(), response, now)
+  }
+
+  transactionTimer(transaction: Transaction, now: number): void {
+    const { counters } = this.#context
+    const event = transaction.ended()
+    if (event === 'timer G') counters.retransmissions++
+    else if (event === 'timer H') counters.unacknowledged++
+    else if (event === 'no answer') counters.unanswered++
+    this.#on(transaction, event, now)
+  }
+
+  /** A query for a response that has lost its connection. */
+  resolved(query: string, records: readonly DnsRecord[] | undefined, now: number): void {
+    const delivery = this.#deliveries.get(query)
+    if (!delivery) return
+    this.#deliveries.delete(query)
+    this.#context.timers.stop(delivery)
+    delivery.locating.answer(records)
+    this.tryNext(delivery, now)
+  }
+
+  queryTimer(delivery: ResponseDelivery, now: number): void {
+    this.resolved(delivery.query, undefined, now)
+  }
+
+  /** The next place for a response that has lost its connection (RFC 3263 §5). */
+  tryNext(delivery: ResponseDelivery, now: number): void {
+    const step = delivery.locating.next()
+    if (step.kind === 'place' && delivery.placesTried++ < this.#context.limits.placesPerRequest) {
+      this.#deliver(delivery, step.place, now)
+    } else if (step.kind === 'query' && this.#deliveries.size < this.#context.limits.waitingPerConnection) {
+      delivery.query = `response-query-${++this.#serial}`
+      this.#deliveries.set(delivery.query, delivery)
+      this.#context.timers.start(delivery, timerQueue.connect, now + this.#context.lengths.connectMs)
+      this.#context.outputs.push({ kind: 'resolve', name: step.name, type: step.type, query: delivery.query })
+    } else this.#context.counters.undeliveredResponses++
+  }
+
+  #new(request: SipRequest, key: string, flow: Flow, now: number): void {
+    const { limits, counters } = this.#context
+    noteSource(request, flow)
+    request.flow = flow.id
+    request.source = { transport: flow.transport, address: flow.remoteAddress, port: flow.remotePort }
+    if (request.method === 'CANCEL') {
+      this.#cancel(request, key, flow, now)
+      return
+    }
+    if (this.#pending >= limits.pendingRequests) {
+      counters.overloaded++
+      this.refuse(request, flow, 503, undefined, [['Retry-After', String(limits.retryAfterSeconds)]], now)
+      return
+    }
+    const transaction = this.#create(request, key, flow, now)
+    this.#noteMerging(transaction, request)
+    request.transaction = key
+    this.#context.outputs.push({ kind: 'request', request })
+  }
+
+  #create(request: SipRequest, key: string, flow: Flow, now: number): Transaction {
+    const reliable = flow.transport !== 'udp'
+    const to = responseFlow(request.topVia, flow)
+    const transaction: Transaction = new ServerTransaction(key, request.method === 'INVITE', to, reliable, request)
+    this.#transactions.set(key, transaction)
+    this.#pending++
+    transaction.start(now, this.#context.timers, this.#context.lengths)
+    return transaction
+  }
+
+  #noteMerging(transaction: Transaction, request: SipRequest): void {
+    if (request.toTag !== undefined) return
+    const key = mergeKey(request)
+    if (this.#merging.has(key)) {
+      transaction.merged = true
+      return
+    }
+    transaction.mergeKey = key
+    this.#merging.set(key, transaction)
+  }
+
+  /** An ACK ends its INVITE's response, or is the user's when that was a 2xx: then it has no transaction (§17, RFC 6026 §7.1). */
+  #ack(request: SipRequest, invite: Transaction | undefined, flow: Flow, now: number): void {
+    // "and the To tag of the ACK matches the To tag of the response" (§17.2.3, for clients of RFC 2543)
+    const matches = invite && (hasMagicCookie(request) || request.toTag === invite.toTag)
+    const actions = matches ? invite.on('ACK', now, this.#context.timers, this.#context.lengths) : undefined
+    if (actions) this.#perform(invite!, actions, undefined, now)
+    if (actions === undefined || actions.includes('ACK to user')) {
+      noteSource(request, flow)
+      request.flow = flow.id
+      request.source = { transport: flow.transport, address: flow.remoteAddress, port: flow.remotePort }
+      this.#context.outputs.push({ kind: 'request', request })
+    } else if (invite!.unanswered) this.#context.counters.strayAcks++
+  }
+
+  /** A CANCEL is answered here (§9.2, §16.10): 200 when it finds its request, 481 when not. */
+  #cancel(request: SipRequest, key: string, flow: Flow, now: number): void {
+    // The transaction was named before the Via was noted, and the CANCEL's differs from its request's in nothing but the method.
+    const stem = key.endsWith(' CANCEL') ? key.slice(0, -'CANCEL'.length) : undefined
+    let target: Transaction | undefined
+    for (const method of cancellable) {
+      target = this.#transactions.get(stem === undefined ? transactionKey(request, method) : stem + method)
+      if (target) break
+    }
+    const transaction = this.#create(request, key, flow, now)
+    const toTag = target?.toTag ?? this.#context.random.token(8)
+    // "the To tag of the response to the CANCEL and the To tag in the response to the original request SHOULD be the same"
+    if (target?.invite) target.toTag = toTag
+    const response = respond(request, target ? 200 : 481, { toTag })
+    this.#sign(response)
+    const isPending = target?.invite === true && target.unanswered
+    this.respond(transaction.key, response, now)
+    if (isPending) this.#context.outputs.push({ kind: 'cancel', transaction: target!.key })
+  }
+
+  /** RFC 4320 §4.1: to a request other than INVITE no 1xx but 100, and that not early on UDP. */
+  #isForbidden(transaction: Transaction, status: number): boolean {
+    if (transaction.invite || status >= 200) return false
+    return status !== 100 || (!transaction.reliable && transaction.queue === timerQueue.quiet)
+  }
+
+  #on(transaction: Transaction, event: Parameters<Transaction['on']>[0], now: number): void {
+    const wasUnanswered = transaction.unanswered
+    const actions = transaction.on(event, now, this.#context.timers, this.#context.lengths)
+    this.#perform(transaction, actions, undefined, now)
+    if (wasUnanswered && !transaction.unanswered) this.#wasAnswered(transaction)
+  }
+
+  #perform(
+    transaction: Transaction,
+    actions: readonly ServerAction[],
+    response: SipResponse | undefined,
+    now: number,
+  ): void {
+    for (const action of actions) {
+      switch (action) {
+        case 'send response':
+          this.#sendKeeping(transaction, response!, now)
+          break
+        case 'send last response':
+          if (transaction.bytes) this.#send(transaction.flow, transaction.bytes, undefined, now)
+          break
+        case 'send 100':
+          this.#sendKeeping(transaction, respond(transaction.request!, 100), now)
+          break
+        case 'answer for the user': {
+          transaction.toTag ??= this.#context.random.token(8)
+          const timeout = respond(transaction.request!, 408, { toTag: transaction.toTag })
+          this.#sign(timeout)
+          this.#sendKeeping(transaction, timeout, now)
+          break
+        }
+      }
+    }
+    if (transaction.state === 'terminated') this.#forget(transaction)
+  }
+
+  #sendKeeping(transaction: Transaction, response: SipResponse, now: number): void {
+    const bytes = response.toBytes()
+    // RFC 6026 §7.1: "The server transaction MUST NOT generate 2xx retransmissions on its own."
+    transaction.bytes = transaction.state === 'accepted' ? undefined : bytes
+    this.#send(transaction.flow, bytes, response, now)
+  }
+
+  #wasAnswered(transaction: Transaction): void {
+    this.#pending--
+    transaction.request = undefined
+    if (transaction.invite || transaction.state !== 'completed') return
+    this.#answered.add(transaction)
+    if (this.#answered.size <= this.#context.limits.answeredRequests) return
+    for (const oldest of this.#answered) {
+      this.#context.counters.forgottenEarly++
+      this.#forget(oldest)
+      return
+    }
+  }
+
+  #forget(transaction: Transaction): void {
+    this.#context.timers.stop(transaction)
+    this.#answered.delete(transaction)
+    if (this.#transactions.get(transaction.key) === transaction) this.#transactions.delete(transaction.key)
+    if (transaction.mergeKey !== '' && this.#merging.get(transaction.mergeKey) === transaction) {
+      this.#merging.delete(transaction.mergeKey)
+    }
+  }
+
+  /** On the flow if it is there; a connection that has ended is replaced (§18.2.2), for which the response is needed. */
+  #send(flow: string, bytes: Buffer, response: SipResponse | undefined, now: number): void {
+    if (isUdpFlowId(flow)) {
+      this.#context.send(flow, bytes)
+      return
+    }
+    const connection = this.#connections.get(flow)
+    if (connection) {
+      connection.lastUsedAt = now
+      this.#context.send(flow, bytes)
+    } else if (response) this.#sendElsewhere(flow.startsWith('tls:') ? 'tls' : 'tcp', bytes, response.topVia, now)
+    else this.#context.counters.undeliveredResponses++
+  }
+
+  /**
+   * "the server SHOULD open a connection to the IP address in the "received" parameter, if present, using the port in the
+   * "sent-by" value" (§18.2.2); "If that connection attempt fails [...] the procedures in [4] for servers" (RFC 3263 §5).
+   */
+  #sendElsewhere(transport: Transport, bytes: Buffer, via: Via, now: number): void {
+    const locating = Locating.response(via.host, via.port, transport, this.#context.locateOptions)
+    const delivery = new ResponseDelivery(this, bytes, locating)
+    const address = receivedFrom(via)
+    if (address === undefined) this.tryNext(delivery, now)
+    else {
+      const place = { transport, address, port: via.port ?? defaultPort(transport), serverName: via.host }
+      this.#deliver(delivery, place, now)
+    }
+  }
+
+  #deliver(delivery: ResponseDelivery, place: Place, now: number): void {
+    const connection = this.#connections.to(place)
+    if (connection) this.#context.send(connection.flow.id, delivery.bytes)
+    else this.#connections.open(place, delivery, now)
+  }
+
+  /** Sends what waited for its connection. */
+  delivered(delivery: ResponseDelivery, connection: Connection): void {
+    this.#context.send(connection.flow.id, delivery.bytes)
+  }
+
+  #sign(response: SipResponse): void {
+    if (this.#context.serverHeader !== undefined) response.append('Server', this.#context.serverHeader)
+  }
+}
+
+/** A response whose connection has ended, on its way to another place. */
+export class ResponseDelivery implements Timed, Waiting {
+  readonly kind = 'delivery'
+  deadline = 0
+  queue = -1
+  previousTimed: Timed | undefined = undefined
+  nextTimed: Timed | undefined = undefined
+
+  readonly side: ServerSide
+  readonly bytes: Buffer
+  readonly locating: Locating
+  query = ''
+  placesTried = 0
+
+  constructor(side: ServerSide, bytes: Buffer, locating: Locating) {
+    this.side = side
+    this.bytes = bytes
+    this.locating = locating
+  }
+
+  connected(connection: Connection): void {
+    this.side.delivered(this, connection)
+  }
+
+  notConnected(now: number): void {
+    this.side.tryNext(this, now)
+  }
+}
