@@ -46,9 +46,8 @@ export class OverlayStore<B extends Base = Base> implements Store {
   protected readonly base: B
   readonly #prefixes = new Map<string, string>()
   readonly #changes = new Map<string, Change>()
-  /** The keys of #changes in order, but for those in #unordered; either may name keys that are gone. */
-  readonly #ordered = new SortedKeys()
-  #unordered: string[] = []
+  /** The keys of #changes, and perhaps of changes that were undone. */
+  readonly #keys = new SortedKeys()
   /** Restores #changes if the work throws: pairs of key and what was there. */
   readonly #undo: (string | Change | undefined)[] = []
   /** Counts transactions; even when none is running. */
@@ -116,8 +115,7 @@ export class OverlayStore<B extends Base = Base> implements Store {
       this.#lastCommit.catch(() => {})
     }
     changes.clear()
-    this.#ordered.clear()
-    this.#unordered.length = 0
+    this.#keys.clear()
   }
 
   #fail(error: unknown): StoreError {
@@ -178,7 +176,7 @@ export class OverlayStore<B extends Base = Base> implements Store {
 
   #change(key: string, previous: Change | undefined, change: Change): void {
     this.#undo.push(key, previous)
-    if (previous === undefined) this.#unordered.push(key)
+    if (previous === undefined) this.#keys.add(key)
     this.#changes.set(key, change)
   }
 
@@ -208,10 +206,8 @@ export class OverlayStore<B extends Base = Base> implements Store {
 
   #changesBetween(lower: string, upper: string): [string, Change][] {
     if (this.#changes.size === 0) return []
-    for (const key of this.#unordered) this.#ordered.add(key)
-    this.#unordered.length = 0
     const found: [string, Change][] = []
-    for (const key of this.#ordered.between(lower, upper, Number.POSITIVE_INFINITY)) {
+    for (const key of this.#keys.between(lower, upper, Number.POSITIVE_INFINITY)) {
       const change = this.#changes.get(key)
       if (change !== undefined) found.push([key, change])
     }

@@ -1,12 +1,20 @@
-/** Encoded keys in order, in chunks small enough that adding one moves few others. */
+/**
+ * Encoded keys in order, in chunks small enough that adding one moves few others. Keys are put in order when the order is
+ * first asked for, so that keys nobody walks cost nothing.
+ */
 
 const chunkLength = 512
 
 export class SortedKeys {
   /** Never an empty chunk. */
   readonly #chunks: string[][] = []
+  #unordered: string[] = []
 
   add(key: string): void {
+    this.#unordered.push(key)
+  }
+
+  #insert(key: string): void {
     if (this.#chunks.length === 0) {
       this.#chunks.push([key])
       return
@@ -20,6 +28,7 @@ export class SortedKeys {
   }
 
   delete(key: string): void {
+    this.#order()
     if (this.#chunks.length === 0) return
     const which = this.#chunkOf(key)
     const chunk = this.#chunks[which]!
@@ -31,11 +40,19 @@ export class SortedKeys {
 
   clear(): void {
     this.#chunks.length = 0
+    this.#unordered.length = 0
+  }
+
+  #order(): void {
+    if (this.#unordered.length === 0) return
+    for (const key of this.#unordered) this.#insert(key)
+    this.#unordered.length = 0
   }
 
   /** At most `count` keys with `lower` <= key < `upper`, in order. */
   between(lower: string, upper: string, count: number): string[] {
     const found: string[] = []
+    this.#order()
     if (this.#chunks.length === 0) return found
     let which = this.#chunkOf(lower)
     let index = lowerBound(this.#chunks[which]!, lower)

@@ -118,7 +118,7 @@ function encode(value: unknown, shapes: Shapes): Buffer {
   if (text.length > 0) {
     const end = position
     reserve(text.length * 3)
-    if (out.utf8Write(text, end) === text.length) return assemble(room, end, text.length)
+    if (out.write(text, end, 'utf8') === text.length) return assemble(room, end, text.length)
     gather = false
     text = ''
     position = room
@@ -271,7 +271,7 @@ function lengthOf(length: number): number {
 }
 
 let input: Uint8Array = out
-let inputView = outView
+let inputView: DataView = outView
 let at = 0
 let inputText = ''
 let textAt = 0
@@ -279,13 +279,14 @@ let textAt = 0
 /** Reads an encoded value that begins at `start`; it shares nothing with `bytes`. Throws StoreError for damaged octets. */
 export function decodeValue(bytes: Buffer, start: number, end: number, shapes: Shapes): unknown {
   if (input.buffer !== bytes.buffer || input.byteOffset !== bytes.byteOffset) {
-    inputView = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+    // Not bounded by bytes.length: lmdb reads into one buffer and changes its length.
+    inputView = new DataView(bytes.buffer, bytes.byteOffset)
   }
   input = bytes
   at = start
   textAt = 0
   const length = readLength()
-  inputText = length === 0 ? '' : bytes.latin1Slice(at, at + length)
+  inputText = length === 0 ? '' : bytes.toString('latin1', at, at + length)
   at += length
   const value = read(shapes)
   if (at !== end) throw new StoreError('failed', 'a stored value is damaged')
