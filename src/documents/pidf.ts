@@ -1,19 +1,24 @@
 /**
- * The Presence Information Data Format (RFC 3863) as trees: the parts of a document, in whatever order they came, and the
- * values that others than their publisher need. Nothing is lost that we do not know.
+ * The Presence Information Data Format (RFC 3863): the check that a published document passes, and what to know about it
+ * afterwards. What the network sends
+ * is read leniently; what is refused here could not be understood by any watcher.
  */
 
 import type { Instant } from '../turn.ts'
-import { cipidNamespace } from './cipid.ts'
-import { dataModelNamespace } from './data-model.ts'
+import { dataModelNamespace, deviceKey } from './data-model.ts'
 import { parseDateTime } from './date-time.ts'
-import { omaDataExtension11Namespace, omaDataExtensionNamespace, omaPresenceNamespace } from './oma-presence.ts'
 import { rpidNamespace } from './rpid.ts'
-import { timedStatusNamespace } from './timed-status.ts'
-import { capabilitiesNamespace } from './user-agent-capabilities.ts'
-import { defaultXmlLimits, parseXml, type XmlLimits } from './xml/parse.ts'
-import { required, requireRoot } from './xml/read.ts'
-import { attributeValue, childElement, childElements, isNamed, trimmedText, type XmlElement } from './xml/tree.ts'
+import { isUntil } from './timed-status.ts'
+import {
+  byteOffset,
+  defaultXmlLimits,
+  scanXml,
+  type XmlEvents,
+  type XmlLimits,
+  type XmlReader,
+  type XmlTag,
+} from './xml/scan.ts'
+import { attributeSpan, trimXml } from './xml/tree.ts'
 
 export const pidfNamespace = 'urn:ietf:params:xml:ns:pidf'
 export const pidfContentType = 'application/pidf+xml'
@@ -21,57 +26,264 @@ export const pidfContentType = 'application/pidf+xml'
 /** The id of the tuple in which the registrar speaks; a published element with this id is given another one. */
 export const registrationTupleId = 'registration-state'
 
-export type Pidf = {
-  readonly root: XmlElement
-  readonly entity: string
-  readonly tuples: readonly XmlElement[]
-  /** RFC 4479 §3.2. */
-  readonly persons: readonly XmlElement[]
-  /** RFC 4479 §3.4. */
-  readonly devices: readonly XmlElement[]
-  /** Notes about the presentity as a whole. */
-  readonly notes: readonly XmlElement[]
-  /** Every other child of the root. */
-  readonly extensions: readonly XmlElement[]
+/** What composition needs to know of a published document without reading it again. Plain data, fit to be stored. */
+export type PidfSummary = {
+  /**
+   * True when the document is one that may be sent to any watcher, but for `entity` and a missing XML declaration: UTF-8
+   * without byte order mark, elements in the order of the schema, ids that are unique XML IDs and not ours, dates and
+   * priorities that are such. Otherwise composition rewrites it.
+   */
+  readonly sendable: boolean
+  /** True when it begins with an XML declaration (RFC 3863 §4.1 demands one). */
+  readonly declared: boolean
+  /** Octets between the quotes of the root's `entity`. */
+  readonly entityStart: number
+  readonly entityEnd: number
+  /** The octet before which another tuple may stand. */
+  readonly tuplesEnd: number
+  readonly hasTuples: boolean
+  /** The earliest `until`, past or future, of an element that ends by itself; 0 when there is none. */
+  readonly until: Instant
 }
 
-/** The parts of a PIDF document. Only its root and `entity` are checked. Throws XmlError. */
-export function parsePidf(bytes: Uint8Array, limits: XmlLimits = defaultXmlLimits): Pidf {
-  const root = parseXml(bytes, { limits })
-  requireRoot(root, pidfNamespace, 'presence')
-  const entity = required(root, 'entity')
-  const tuples: XmlElement[] = []
-  const persons: XmlElement[] = []
-  const devices: XmlElement[] = []
-  const notes: XmlElement[] = []
-  const extensions: XmlElement[] = []
-  for (const child of childElements(root)) {
-    if (isNamed(child, pidfNamespace, 'tuple')) tuples.push(child)
-    else if (isNamed(child, pidfNamespace, 'note')) notes.push(child)
-    else if (isNamed(child, dataModelNamespace, 'person')) persons.push(child)
-    else if (isNamed(child, dataModelNamespace, 'device')) devices.push(child)
-    else extensions.push(child)
+/**
+ * Checks a published document (RFC 3863 §4, with RFC 4479 for person and device) in one pass and summarizes it.
+ *
+ * Throws XmlError, whose `why` can be told to the publisher: not well-formed or beyond `limits`; another root than
+ * `presence`; no `entity`; a tuple without `id`, or with that of another; not exactly one `status` per tuple; more than
+ * one `basic`, `contact` or `timestamp`; a `basic` that is neither open nor closed.
+ */
+export function publishedPidf(bytes: Uint8Array, limits: XmlLimits = defaultXmlLimits): PidfSummary {
+  let check: PidfCheck | undefined
+  const text = scanXml(bytes, limits, reader => {
+    check = new PidfCheck(reader)
+    return check
+  })
+  const { sendable, declared, entityStart, entityEnd, tuplesEnd, hasTuples, until } = check!
+  // In ASCII the index of a character is that of its octet.
+  const octet = text.length === bytes.length ? (index: number) => index : (index: number) => byteOffset(text, index)
+  return {
+    sendable,
+    declared,
+    entityStart: octet(entityStart),
+    entityEnd: octet(entityEnd),
+    tuplesEnd: octet(tuplesEnd),
+    hasTuples,
+    until,
   }
-  return { root, entity, tuples, persons, devices, notes, extensions }
 }
 
-/** `open` or `closed` (RFC 3863 §4.1.4) of a tuple; undefined when it says neither. */
-export function basicStatus(tuple: XmlElement): 'open' | 'closed' | undefined {
-  const status = childElement(tuple, pidfNamespace, 'status')
-  const basic = status && trimmedText(childElement(status, pidfNamespace, 'basic'))
-  return basic === 'open' || basic === 'closed' ? basic : undefined
-}
+/** The places of the schema in which order and number are checked. */
+type Place = 'presence' | 'tuple' | 'status' | 'person' | 'device' | 'basic' | 'timestamp' | 'deviceID' | 'elsewhere'
 
-/** The instant of the `timestamp` of a tuple, or of a person or device, whose is in the data model's namespace. */
-export function timestampOf(component: XmlElement): Instant | undefined {
-  const timestamp = childElement(component, component.namespace, 'timestamp')
-  return timestamp && parseDateTime(trimmedText(timestamp)!)
-}
+class PidfCheck implements XmlEvents {
+  sendable = true
+  declared = false
+  entityStart = 0
+  entityEnd = 0
+  tuplesEnd = 0
+  hasTuples = false
+  until: Instant = 0
 
-/** The priority of a `contact` element: 0 to 1; absent or out of range counts as the lowest (RFC 3863 §4.1.5). */
-export function contactPriority(contact: XmlElement | undefined): number {
-  const priority = contact && attributeValue(contact, 'priority')
-  return priority !== undefined && isPriority(priority) ? Number(priority) : 0
+  readonly #reader: XmlReader
+  /** The elements that are open. */
+  readonly #places: Place[] = []
+  /** How far the schema's sequence has come in the element open at each depth. */
+  readonly #ranks: number[] = [0, 0, 0, 0]
+  readonly #ids = new Set<string>()
+  readonly #tupleIds = new Set<string>()
+  readonly #deviceIds = new Set<string>()
+  /** What the tuple, person or device that is open has had. */
+  #tupleId = ''
+  #statuses = 0
+  #basics = 0
+  #contacts = 0
+  #timestamps = 0
+  #mustUnderstand = false
+  /** The text of the element that is being read, where it matters. */
+  #collected: string | undefined
+
+  constructor(reader: XmlReader) {
+    this.#reader = reader
+    if (reader.text.charCodeAt(0) === 0xfeff) this.sendable = false
+  }
+
+  open(tag: XmlTag, position: number): void {
+    this.#collected = undefined
+    const around = this.#places.at(-1)
+    let place: Place = 'elsewhere'
+    if (around === undefined) place = this.#openRoot(tag, position)
+    else if (around === 'presence') place = this.#openInPresence(tag)
+    else if (around === 'tuple') place = this.#openInTuple(tag)
+    else if (around === 'status') place = this.#openInStatus(tag)
+    else if (around === 'person' || around === 'device') place = this.#openInPersonOrDevice(tag)
+    if (tag.uri !== pidfNamespace) this.#readExtension(tag)
+    this.#places.push(place)
+  }
+
+  text(value: string): void {
+    if (this.#collected !== undefined) this.#collected += value
+  }
+
+  cdata(value: string): void {
+    this.text(value)
+  }
+
+  close(tag: XmlTag, position: number): void {
+    const place = this.#places.pop()!
+    if (place === 'elsewhere') return
+    if (place === 'presence') this.#closeRoot(tag)
+    else if (place === 'tuple') {
+      if (this.#statuses === 0) this.#reader.refuse(`tuple ${this.#tupleId} has no status`)
+      this.tuplesEnd = position
+      this.hasTuples = true
+    } else if (this.#collected !== undefined) {
+      this.#readText(place, trimXml(this.#collected))
+      this.#collected = undefined
+    }
+  }
+
+  #openRoot(tag: XmlTag, position: number): Place {
+    if (tag.local !== 'presence' || tag.uri !== pidfNamespace) {
+      this.#reader.refuse(`the root element is not presence of ${pidfNamespace}`)
+    }
+    const entity = tag.attributes.entity
+    if (entity === undefined || trimXml(entity.value) === '') this.#reader.refuse('presence has no entity')
+    const { text } = this.#reader
+    const { start, end } = attributeSpan(text, text.lastIndexOf('<', position - 1), position, 'entity')!
+    this.entityStart = start
+    this.entityEnd = end
+    this.tuplesEnd = position
+    const declaration = this.#reader.declaration()
+    this.declared = declaration !== undefined
+    if (declaration?.encoding !== undefined && declaration.encoding.toLowerCase() !== 'utf-8') this.sendable = false
+    return 'presence'
+  }
+
+  #closeRoot(tag: XmlTag): void {
+    // `<presence/>` has no inside in which something could be inserted.
+    if (tag.isSelfClosing) this.sendable = false
+    // What has to be understood and is not makes the element around it one that does not end by itself (§4.2.3).
+    if (this.#mustUnderstand && this.until !== 0) this.sendable = false
+  }
+
+  #openInPresence(tag: XmlTag): Place {
+    this.#ranks[2] = 0
+    this.#statuses = this.#basics = this.#contacts = this.#timestamps = 0
+    if (tag.uri === pidfNamespace && tag.local === 'tuple') {
+      this.#advance(1, 0)
+      const id = tag.attributes.id?.value ?? this.#reader.refuse('a tuple has no id')
+      if (this.#tupleIds.has(id)) this.#reader.refuse(`two tuples have the id ${id}`)
+      this.#tupleIds.add(id)
+      this.#tupleId = id
+      this.#readId(id)
+      return 'tuple'
+    }
+    this.#advance(1, tag.uri === pidfNamespace && tag.local === 'note' ? 1 : 2)
+    if (tag.uri !== dataModelNamespace || (tag.local !== 'person' && tag.local !== 'device')) return 'elsewhere'
+    this.#readId(tag.attributes.id?.value)
+    return tag.local
+  }
+
+  #openInTuple(tag: XmlTag): Place {
+    if (tag.uri !== pidfNamespace) {
+      this.#advance(2, 1)
+      return 'elsewhere'
+    }
+    switch (tag.local) {
+      case 'status':
+        this.#advance(2, 0)
+        if (++this.#statuses > 1) this.#reader.refuse(`tuple ${this.#tupleId} has two status elements`)
+        this.#ranks[3] = 0
+        return 'status'
+      case 'contact':
+        this.#advance(2, 2)
+        if (++this.#contacts > 1) this.#reader.refuse(`tuple ${this.#tupleId} has two contact elements`)
+        if (tag.attributes.priority !== undefined && !isPriority(tag.attributes.priority.value)) this.sendable = false
+        return 'elsewhere'
+      case 'note':
+        this.#advance(2, 3)
+        return 'elsewhere'
+      case 'timestamp':
+        this.#advance(2, 4)
+        if (++this.#timestamps > 1) this.#reader.refuse(`tuple ${this.#tupleId} has two timestamp elements`)
+        this.#collected = ''
+        return 'timestamp'
+      default:
+        this.#advance(2, 1)
+        return 'elsewhere'
+    }
+  }
+
+  #openInStatus(tag: XmlTag): Place {
+    if (tag.uri !== pidfNamespace || tag.local !== 'basic') {
+      this.#advance(3, 1)
+      return 'elsewhere'
+    }
+    this.#advance(3, 0)
+    if (++this.#basics > 1) this.#reader.refuse(`tuple ${this.#tupleId} has two basic elements`)
+    this.#collected = ''
+    return 'basic'
+  }
+
+  #openInPersonOrDevice(tag: XmlTag): Place {
+    if (tag.uri !== dataModelNamespace) {
+      this.#advance(2, 0)
+      return 'elsewhere'
+    }
+    switch (tag.local) {
+      case 'deviceID':
+        this.#advance(2, 1)
+        this.#collected = ''
+        return 'deviceID'
+      case 'note':
+        this.#advance(2, 2)
+        return 'elsewhere'
+      case 'timestamp':
+        this.#advance(2, 3)
+        if (++this.#timestamps > 1) this.sendable = false
+        this.#collected = ''
+        return 'timestamp'
+      default:
+        this.#advance(2, 0)
+        return 'elsewhere'
+    }
+  }
+
+  #readText(place: Place, text: string): void {
+    if (place === 'basic') {
+      if (text !== 'open' && text !== 'closed')
+        this.#reader.refuse(`basic of tuple ${this.#tupleId} is neither open nor closed`)
+    } else if (place === 'timestamp') {
+      if (parseDateTime(text) === undefined) this.sendable = false
+    } else if (place === 'deviceID') {
+      // Devices with one deviceID are merged, also those of one publication.
+      const device = deviceKey(text)
+      if (this.#deviceIds.has(device)) this.sendable = false
+      this.#deviceIds.add(device)
+    }
+  }
+
+  #readExtension(tag: XmlTag): void {
+    for (const key in tag.attributes) {
+      const { local, uri, value } = tag.attributes[key]!
+      if (local === 'until' && isUntil(tag.uri, uri)) {
+        const until = parseDateTime(trimXml(value))
+        if (until !== undefined && (this.until === 0 || until < this.until)) this.until = until
+      } else if (local === 'id' && uri === '' && tag.uri === rpidNamespace) this.#readId(value)
+      else if (local === 'mustUnderstand' && uri === pidfNamespace) this.#mustUnderstand = true
+    }
+  }
+
+  #readId(id: string | undefined): void {
+    if (id === undefined || id === registrationTupleId || !isXmlId(id) || this.#ids.has(id)) this.sendable = false
+    else this.#ids.add(id)
+  }
+
+  #advance(depth: number, rank: number): void {
+    if (rank < this.#ranks[depth]!) this.sendable = false
+    else this.#ranks[depth] = rank
+  }
 }
 
 /** The `qvalue` of the schema (RFC 3863 §4.4): a decimal from 0 to 1 with at most three decimals. */
@@ -85,32 +297,4 @@ export function isPriority(text: string): boolean {
  */
 export function isXmlId(id: string): boolean {
   return /^[A-Za-z_][A-Za-z0-9._-]*$/.test(id)
-}
-
-const understood: ReadonlySet<string> = new Set([
-  pidfNamespace,
-  dataModelNamespace,
-  rpidNamespace,
-  cipidNamespace,
-  timedStatusNamespace,
-  capabilitiesNamespace,
-  omaPresenceNamespace,
-  omaDataExtensionNamespace,
-  omaDataExtension11Namespace,
-])
-
-/**
- * True when an element contains one of a namespace we do not know that is marked `mustUnderstand`. Then the element has to
- * be handled as one that is not known itself (RFC 3863 §4.2.3): passed on, and not interpreted.
- */
-export function hasUnknownMandatory(element: XmlElement): boolean {
-  return element.children.some(
-    node =>
-      node.kind === 'element' && ((isMandatory(node) && !understood.has(node.namespace)) || hasUnknownMandatory(node)),
-  )
-}
-
-function isMandatory(element: XmlElement): boolean {
-  const mark = attributeValue(element, 'mustUnderstand', pidfNamespace)
-  return mark !== undefined && /^[ \t\n\r]*(?:1|true)[ \t\n\r]*$/.test(mark)
 }

@@ -2,10 +2,9 @@
 
 import type { Instant } from '../turn.ts'
 import { parseDateTime } from './date-time.ts'
-import { omaDataExtensionNamespace, omaPresenceNamespace } from './oma-presence.ts'
-import { hasUnknownMandatory, pidfNamespace } from './pidf.ts'
-import { rpidNamespace } from './rpid.ts'
-import { timedStatusNamespace } from './timed-status.ts'
+import { pidfNamespace } from './pidf.ts'
+import { hasUnknownMandatory } from './pidf-parts.ts'
+import { isUntil } from './timed-status.ts'
 import { trimXml, withChildren, type XmlElement, type XmlNode } from './xml/tree.ts'
 
 export type Remaining = {
@@ -47,18 +46,4 @@ function endOf(element: XmlElement): Instant {
     if (until !== 0 && (end === 0 || until < end)) end = until
   }
   return end !== 0 && hasUnknownMandatory(element) ? 0 : end
-}
-
-/**
- * True for an attribute `until` that ends its element: that of the OMA extension, or an unqualified one on the elements
- * defined to have it. On an element that we do not know it may mean anything.
- */
-export function isUntil(elementNamespace: string, attributeNamespace: string): boolean {
-  if (attributeNamespace === omaDataExtensionNamespace) return true
-  return (
-    attributeNamespace === '' &&
-    (elementNamespace === rpidNamespace ||
-      elementNamespace === timedStatusNamespace ||
-      elementNamespace === omaPresenceNamespace)
-  )
 }

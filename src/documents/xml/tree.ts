@@ -195,17 +195,21 @@ export function withChildren(element: XmlElement, children: readonly XmlNode[]):
   return { ...element, children, source: undefined }
 }
 
-/** The element with one attribute (no namespace) set, or removed when the value is undefined. */
-export function withAttribute(element: XmlElement, name: string, value: string | undefined): XmlElement {
-  const at = element.attributes.findIndex(attribute => attribute.name === name && attribute.namespace === '')
+/** The element with one attribute set, or removed when the value is undefined; the same object where that changes nothing. */
+export function withAttribute(
+  element: XmlElement,
+  name: string,
+  value: string | undefined,
+  namespace = '',
+  prefix = '',
+): XmlElement {
+  const at = element.attributes.findIndex(attribute => attribute.name === name && attribute.namespace === namespace)
+  const previous = element.attributes[at]
+  if (previous?.value === value) return element
   const attributes = element.attributes.slice()
-  if (value === undefined) {
-    if (at === -1) return element
-    attributes.splice(at, 1)
-  } else {
-    if (at !== -1 && attributes[at]!.value === value) return element
-    attributes.splice(at === -1 ? attributes.length : at, at === -1 ? 0 : 1, { prefix: '', name, namespace: '', value })
-  }
+  if (value === undefined) attributes.splice(at, 1)
+  else if (previous === undefined) attributes.push({ prefix, name, namespace, value })
+  else attributes[at] = { ...previous, value }
   return { ...element, attributes, source: undefined }
 }
 
