@@ -4,8 +4,6 @@
  */
 
 export const limits = {
-  /** Largest SIP message taken from a stream, octets; a larger one is answered 513 and its connection closed. */
-  sipMessageOctets: 65_536,
   /** Connections open at once, TCP and TLS together; a further one is closed at once and counted. */
   connections: 2_000,
   /** Connections open at once from one remote address; a further one is closed at once and counted. */
@@ -16,8 +14,8 @@ export const limits = {
   connectionIdleMs: 900_000,
   /** How long a peer may take over the TLS handshake, or we over opening a connection; then it counts as failed. */
   connectMs: 10_000,
-  /** How long a peer may take from the first octet of a message on a stream to its last; then the connection is closed. */
-  messageCompletionMs: 30_000,
+  /** How long a peer may be silent after it has connected; then the connection is closed. */
+  firstOctetMs: 30_000,
   /** Octets of receive buffer asked of the system for each UDP socket; what does not fit the system drops. */
   udpReceiveBufferOctets: 4_194_304,
   /** Remote UDP addresses whose flow is remembered to save building it anew; the oldest half is forgotten. */
@@ -54,4 +52,22 @@ export const limits = {
   responseContexts: 10_000,
   /** Parallel branches a request may have on its whole way, and the most we let it ask for (RFC 5393 §5.3.3); 440 beyond. */
   maxBreadth: 60,
+  /** Octets of one published document; a larger one is answered 413. */
+  publicationOctets: 32_768,
+  /** Octets of one composed document; the newest sources that fit together are told. */
+  composedOctets: 61_440,
+  /** Publications of one presentity in force; a further one is answered 503 with Retry-After. */
+  publicationsPerPresentity: 32,
+  /** How long after its answer a request may come again, 64*T1 twice over: for so long a removal is remembered, milliseconds. */
+  requestRepeatMs: 64_000,
+  /** Subscriptions to one resource; a further one is answered 503 with Retry-After. */
+  subscriptionsPerResource: 10_000,
+  /** NOTIFYs made in one turn; the rest of a fan-out follows in further turns. */
+  notificationsPerTurn: 50,
+  /** How long a watcher nobody has decided upon stays known after his subscription has ended, milliseconds (RFC 3857 §4.7.1). */
+  waitingWatcherMs: 7 * 86_400_000,
+  /** Watchers of one presentity who wait for a decision; a further one is forgotten at once. */
+  waitingWatchersPerResource: 200,
+  /** Changes of a resource's watchers remembered to be told one by one; who missed more is told all watchers. */
+  watcherChangesPerResource: 100,
 } as const

@@ -31,6 +31,7 @@ export interface Settings {
     readonly publicationDefaultSeconds: number
     readonly publicationMinSeconds: number
     readonly publicationMaxSeconds: number
+    readonly replaceSameSource: boolean
     readonly subscriptionDefaultSeconds: number
     readonly subscriptionMinSeconds: number
     readonly subscriptionMaxSeconds: number
@@ -231,6 +232,14 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
     meaning: 'longest lifetime granted to a publication',
     ...wholeNumber(1, 2_147_483),
   },
+  'presence.replaceSameSource': {
+    path: ['Vendor', 'Porchlight', 'Presence', 'ReplaceSameSource'],
+    format: 'bool',
+    default: false,
+    meaning: 'whether a new publication replaces those of the same presentity that have a tuple id in common with it',
+    allowed: 'true or false',
+    effect: 'at once',
+  },
   'presence.subscriptionDefaultSeconds': {
     ...seconds,
     path: ['Vendor', 'Porchlight', 'Presence', 'SubscriptionDefaultExpires'],
@@ -308,8 +317,6 @@ export function readSettings(db: Transaction, overrides: Overrides = new Map(), 
     const [a, b] = [settingOf(result, lower), settingOf(result, upper)]
     if (a > b) throw new SettingError(`${lower} (${a}) must not be above ${upper} (${b})`)
   }
-  if ((result.tls.certificate === '') !== (result.tls.key === ''))
-    throw new SettingError('tls.certificate and tls.key go together: set both, or leave both empty')
   return result
 }
 

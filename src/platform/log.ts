@@ -88,7 +88,7 @@ function printable(text: string): string {
 }
 
 /** True when standard error is the journal's socket (systemd.exec(5), JOURNAL_STREAM). */
-function underJournal(): boolean {
+export function underJournal(): boolean {
   const stream = process.env.JOURNAL_STREAM
   if (stream === undefined) return false
   const { dev, ino } = fstatSync(2)

@@ -13,6 +13,7 @@ export interface ConnectionLimits {
   readonly connectionsPerAddress: number
   readonly connectionBacklogOctets: number
   readonly connectionIdleMs: number
+  readonly firstOctetMs: number
   readonly connectMs: number
 }
 
@@ -84,11 +85,12 @@ export class Connections {
     let reason = 'closed by the peer'
     this.#open.set(flow.id, { flow, socket })
     socket.setNoDelay(true)
-    socket.setTimeout(this.limits.connectionIdleMs, () => {
+    socket.setTimeout(this.limits.firstOctetMs, () => {
       this.counters.closedIdle++
       reason = 'idle'
       socket.destroy()
     })
+    socket.once('data', () => socket.setTimeout(this.limits.connectionIdleMs))
     socket.on('data', bytes => this.user.received(bytes as Buffer, flow))
     socket.on('error', error => {
       reason = error.message

@@ -1,0 +1,148 @@
+/**
+ * What an administrator asks of the box, from the command line or the control socket: users, settings, status. Each
+ * command is one turn, so it takes effect at once and whole, and what it sets off leaves with the next commit.
+ */
+
+import {
+  AccountError,
+  addUser,
+  type Domain,
+  importUsers,
+  listUsers,
+  removeUser,
+  setPassword,
+} from './entities/sip-ip-core/accounts.ts'
+import { someRegistrations } from './entities/sip-ip-core/bindings.ts'
+import {
+  effectOf,
+  listSettings,
+  type Overrides,
+  putSetting,
+  readSettings,
+  SettingError,
+  type Settings,
+  settingName,
+  settingOf,
+} from './settings.ts'
+import type { EntityName, Instant, Output, Transaction, Turn } from './turn.ts'
+
+/** The appliance, as administration sees it. */
+export interface Administered {
+  administer<T>(entity: EntityName, now: Instant, work: (turn: Turn) => { result: T; outputs: Output[] }): T
+  readonly entities: {
+    readonly registrar: { readonly notifier: { counts(db: Transaction): Readonly<Record<string, number>> } }
+    readonly 'presence-server': {
+      counts(
+        db: Transaction,
+        now: Instant,
+      ): { readonly publications: number; readonly subscriptions: Readonly<Record<string, number>> }
+    }
+  }
+}
+
+/** How much the box holds for its users. */
+export interface Counts {
+  readonly users: number
+  /** Users with at least one registered contact. */
+  readonly registrations: number
+  readonly publications: number
+  readonly subscriptions: number
+  readonly subscriptionsByPackage: Readonly<Record<string, number>>
+}
+
+export interface AdministrationContext {
+  readonly appliance: Administered
+  /** Values given for this run only. */
+  readonly overrides: Overrides
+}
+
+/** A command that cannot be done; the message is one line for the person who gave it. */
+export class AdministrationError extends Error {
+  override readonly name = 'AdministrationError'
+}
+
+type Arguments = Readonly<Record<string, unknown>>
+
+/**
+ * Does one command and returns its result, plain data for JSON; safe on disk once the appliance has committed. Throws
+ * AdministrationError, and then nothing has changed.
+ */
+export function administer(context: AdministrationContext, command: string, given: Arguments, now: Instant): unknown {
+  const work = works[command]
+  if (work === undefined) throw new AdministrationError(`there is no command '${command}'`)
+  try {
+    return context.appliance.administer('registrar', now, turn => work(given, turn, context))
+  } catch (error) {
+    if (error instanceof AccountError || error instanceof SettingError) throw new AdministrationError(error.message)
+    throw error
+  }
+}
+
+type Work = (
+  given: Arguments,
+  turn: Turn,
+  context: AdministrationContext,
+) => { readonly result: unknown; readonly outputs: Output[] }
+
+const works: Readonly<Record<string, Work | undefined>> = {
+  'user add': (given, turn) => {
+    const displayName = given.displayName === undefined ? undefined : text(given, 'displayName')
+    const user = { address: text(given, 'address'), password: text(given, 'password'), displayName }
+    return answer({ aor: addUser(turn.db, user, domainOf(turn.settings), turn.now) })
+  },
+  'user list': (_given, turn) =>
+    answer(
+      [...listUsers(turn.db)].map(({ aor, account }) => ({
+        aor,
+        displayName: account.displayName,
+        createdAt: new Date(account.createdAt).toISOString(),
+        usable: account.realm === domainOf(turn.settings).realm,
+      })),
+    ),
+  'user remove': (given, turn) =>
+    answer({}, removeUser(turn.db, text(given, 'address'), domainOf(turn.settings), turn.now)),
+  'user password': (given, turn) =>
+    answer({
+      aor: setPassword(turn.db, text(given, 'address'), text(given, 'password'), domainOf(turn.settings)),
+    }),
+  'user import': (given, turn) => answer(importUsers(turn.db, text(given, 'csv'), domainOf(turn.settings), turn.now)),
+  count: (_given, turn, { appliance }) => answer(counts(appliance, turn)),
+  'settings list': (_given, turn, { overrides }) => answer(listSettings(turn.db, turn.settings, overrides)),
+  'settings get': (given, turn) => answer({ value: settingOf(turn.settings, settingName(text(given, 'name'))) }),
+  'settings set': (given, turn, { overrides }) => {
+    const name = settingName(text(given, 'name'))
+    putSetting(turn.db, name, text(given, 'value'))
+    // Refuses values that contradict others, in the same transaction.
+    readSettings(turn.db)
+    return answer({ name, effect: overrides.has(name) ? 'overridden' : effectOf(name) })
+  },
+}
+
+function counts({ entities }: Administered, { db, now }: Turn): Counts {
+  const presence = entities['presence-server'].counts(db, now)
+  const subscriptionsByPackage = { ...presence.subscriptions, ...entities.registrar.notifier.counts(db) }
+  return {
+    users: [...listUsers(db)].length,
+    registrations: [...someRegistrations(db, '', Number.MAX_SAFE_INTEGER)].filter(({ registration }) =>
+      registration.bindings.some(({ expiresAt }) => expiresAt > now),
+    ).length,
+    publications: presence.publications,
+    subscriptions: Object.values(subscriptionsByPackage).reduce((sum, count) => sum + count, 0),
+    subscriptionsByPackage,
+  }
+}
+
+/** Where users live: the realm of their passwords is the domain unless a setting names another. */
+export function domainOf(settings: Settings): Domain {
+  return { domain: settings.domain, realm: settings.auth.realm || settings.domain }
+}
+
+function answer(result: unknown, outputs: Output[] = []): { result: unknown; outputs: Output[] } {
+  return { result, outputs }
+}
+
+function text(given: Arguments, name: string): string {
+  const value = given[name]
+  if (typeof value !== 'string') throw new AdministrationError(`${name} is missing`)
+  return value
+}
