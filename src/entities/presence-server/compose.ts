@@ -6,12 +6,13 @@
 
 import { formatDateTime } from '../../documents/date-time.ts'
 import { omaPresenceNamespace } from '../../documents/oma-presence.ts'
-import { type PidfSummary, pidfNamespace, publishedPidf, registrationTupleId } from '../../documents/pidf.ts'
+import { pidfNamespace, registrationTupleId } from '../../documents/pidf.ts'
+import { type PidfSummary, publishedPidf } from '../../documents/published-pidf.ts'
 import { escapeAttribute } from '../../documents/xml/escape.ts'
 import { defaultXmlLimits, XmlError, type XmlLimits } from '../../documents/xml/parse.ts'
 import { xmlDeclaration } from '../../documents/xml/write.ts'
 import type { Instant } from '../../turn.ts'
-import { composeSources } from './composition/sources.ts'
+import { composeSources } from './compose/sources.ts'
 
 /** A document that says something about the presentity: a publication, or the stored one that never expires (PS-86). */
 export type PresenceSource = {
