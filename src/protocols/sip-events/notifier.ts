@@ -8,7 +8,7 @@
  * between become one NOTIFY, and a restart continues where it was.
  */
 
-import type { Instant, Output, Transaction, Turn } from '../../turn.ts'
+import type { EntityName, Instant, Output, Transaction, Turn } from '../../turn.ts'
 import {
   badEvent,
   badRequest,
@@ -759,17 +759,23 @@ export class Notifier {
 }
 
 /** The wake by which another entity says that what subscribers of a resource are told has changed. */
-export function resourceToken(packageName: string, resource: string): string {
-  return `resource ${packageName} ${resource}`
+export function resourceWake(packageName: string, resource: string, at: Instant, entity: EntityName): Output {
+  return { kind: 'wake', entity, at, token: `resource ${packageName} ${resource}` }
 }
 
 /** The wake by which it is said that who may subscribe to a resource has changed, or that the resource has come or gone. */
-export function policyToken(packageName: string, resource: string): string {
-  return `policy ${packageName} ${resource}`
+export function policyWake(packageName: string, resource: string, at: Instant, entity: EntityName): Output {
+  return { kind: 'wake', entity, at, token: policyToken(packageName, resource) }
 }
 
 /** The wake by which it is said that a policy of the whole box has changed. */
-export const policiesToken = 'policies resources'
+export function policiesWake(at: Instant, entity: EntityName): Output {
+  return { kind: 'wake', entity, at, token: 'policies resources' }
+}
+
+function policyToken(packageName: string, resource: string): string {
+  return `policy ${packageName} ${resource}`
+}
 
 function notifyToken(packageName: string, resource: string, id: string): string {
   return `notify ${packageName} ${resource} ${id}`

@@ -1,0 +1,20 @@
+/** What the parts of the Presence Server share: whom it serves, and how watchers are told. */
+
+import type { Uri } from '../../protocols/sip/uri.ts'
+import type { Instant, Output, Transaction, Turn } from '../../turn.ts'
+import type { RegistrationState } from '../sip-ip-core/bindings.ts'
+
+export interface PresenceContext {
+  /** The address-of-record that a URI stands for here, whether or not he is a user; undefined when it leads elsewhere. */
+  userOf(uri: Uri): string | undefined
+  /** Whether somebody with this address-of-record is a user of the box. */
+  isUser(db: Transaction, aor: string): boolean
+  /** What the registrar knows of a user (SIP-10). */
+  registrationState(db: Transaction, aor: string, now: Instant): RegistrationState
+  /** For Allow-Events. */
+  allowEvents(): readonly string[]
+  /** When this process took up service. */
+  restartedAt(): Instant
+  /** What there is to tell about a presentity has changed: notifies those who watch. */
+  presenceChanged(presentity: string, turn: Turn): Output[]
+}

@@ -1,0 +1,156 @@
+/**
+ * The Presence Server (OMA Presence SIMPLE; PRS-3): takes publications as Event State Compositor (RFC 3903) and serves the
+ * event packages `presence` (RFC 3856) and `presence.winfo` (RFC 3857) as notifier (RFC 6665).
+ */
+
+import { pidfContentType } from '../../documents/pidf.ts'
+import { limits } from '../../limits.ts'
+import { methodNotAllowed } from '../../protocols/sip/errors.ts'
+import { respond, type SipRequest, type SipResponse } from '../../protocols/sip/message.ts'
+import type { EventPackage } from '../../protocols/sip-events/event-package.ts'
+import {
+  Notifier,
+  type NotifierOptions,
+  policiesWake,
+  policyWake,
+  resourceWake,
+} from '../../protocols/sip-events/notifier.ts'
+import { checkRequire } from '../../protocols/sip-events/request.ts'
+import type { Instant, Output, SipEntity, Transaction, Turn } from '../../turn.ts'
+import type { PresenceContext } from './context.ts'
+import { presencePackage } from './presence.ts'
+import { countPublications } from './publications.ts'
+import { elementsEnded, expirePublication, publish, removePublications } from './publish.ts'
+import { noteWatcher, watcherInformation } from './watcher-information.ts'
+
+export interface PresenceServerOptions extends Pick<PresenceContext, 'userOf' | 'isUser' | 'registrationState'> {
+  /** Host and port for Contact, by transport. */
+  readonly address: NotifierOptions['address']
+  /** Further event packages this entity serves. */
+  readonly packages?: readonly EventPackage[]
+  readonly notifierLimits?: NotifierOptions['limits']
+}
+
+/** Numbers for people. */
+export interface PresenceCounts {
+  readonly publications: number
+  /** By event package. */
+  readonly subscriptions: Readonly<Record<string, number>>
+}
+
+const owner = 'presence-server'
+const methods = ['PUBLISH', 'SUBSCRIBE', 'OPTIONS']
+/** RFC 5627 §4.4: our Contact is a GRUU whether or not that is required. */
+const supportedOptions = ['gruu']
+
+export class PresenceServer implements SipEntity {
+  readonly #context: PresenceContext
+  readonly #notifier: Notifier
+  #restartedAt: Instant = 0
+
+  constructor(options: PresenceServerOptions) {
+    const { userOf, isUser, registrationState } = options
+    this.#context = {
+      userOf,
+      isUser,
+      registrationState,
+      allowEvents: () => this.#notifier.allowEvents,
+      restartedAt: () => this.#restartedAt,
+      presenceChanged: (presentity, turn) => this.#notifier.notifyResource('presence', presentity, turn),
+    }
+    const presence = presencePackage(this.#context, (presentity, watcher, turn) =>
+      noteWatcher(this.#notifier, 'presence', presentity, watcher, turn),
+    )
+    this.#notifier = new Notifier({
+      owner,
+      packages: [presence, ...(options.packages ?? [])],
+      address: options.address,
+      limits: {
+        notificationsPerTurn: limits.notificationsPerTurn,
+        subscriptionsPerResource: limits.subscriptionsPerResource,
+        waitingPerResource: limits.waitingWatchersPerResource,
+        ...options.notifierLimits,
+      },
+    })
+    this.#notifier.add(watcherInformation(presence, this.#notifier))
+  }
+
+  /** What Allow-Events says. */
+  get allowEvents(): readonly string[] {
+    return this.#notifier.allowEvents
+  }
+
+  request(request: SipRequest, turn: Turn): Output[] {
+    checkRequire(request, supportedOptions)
+    switch (request.method) {
+      case 'PUBLISH':
+        return publish(request, turn, this.#context)
+      case 'SUBSCRIBE':
+        return this.#notifier.subscribe(request, turn)
+      case 'OPTIONS':
+        return [this.#capabilities(request, turn)]
+      default:
+        throw methodNotAllowed(methods)
+    }
+  }
+
+  response(token: string, response: SipResponse, turn: Turn): Output[] {
+    return this.#notifier.response(token, response, turn)
+  }
+
+  wake(token: string, turn: Turn): Output[] {
+    const [kind, presentity = '', id = ''] = token.split(' ')
+    if (kind === 'publication') return expirePublication(presentity, id, turn, this.#context)
+    if (kind === 'ends') return elementsEnded(presentity, turn, this.#context)
+    if (kind === 'user') return this.#userChanged(presentity, turn)
+    return this.#notifier.wake(token, turn)
+  }
+
+  start(turn: Turn): Output[] {
+    this.#restartedAt = turn.now
+    return this.#notifier.start(turn)
+  }
+
+  counts(db: Transaction, now: Instant): PresenceCounts {
+    return { publications: countPublications(db, now), subscriptions: this.#notifier.counts(db) }
+  }
+
+  /** RFC 3903 §7, PS-11. */
+  #capabilities(request: SipRequest, turn: Turn): Output {
+    const response = respond(request, 200, {
+      toTag: turn.fingerprint('options', request.callId),
+      headers: [
+        ['Allow', methods.join(', ')],
+        ['Allow-Events', this.allowEvents.join(', ')],
+        ['Accept', pidfContentType],
+      ],
+    })
+    return { kind: 'respond', transaction: request.transaction, response }
+  }
+
+  /** An account has come or gone: with it go his publications, and the subscriptions to him. */
+  #userChanged(presentity: string, turn: Turn): Output[] {
+    if (!this.#context.isUser(turn.db, presentity)) removePublications(presentity, turn)
+    return [
+      policyWake('presence', presentity, turn.now, owner),
+      policyWake('presence.winfo', presentity, turn.now, owner),
+    ]
+  }
+}
+
+/** Wakes by which others tell the Presence Server that something it shows or obeys has changed. */
+export const presenceWakes = {
+  /** A source of a presentity's presence, such as his registration. */
+  sourceChanged: (presentity: string, now: Instant): Output => resourceWake('presence', presentity, now, owner),
+  /** Who may see a presentity. */
+  policyChanged: (presentity: string, now: Instant): Output => policyWake('presence', presentity, now, owner),
+  /** A setting that decides about watchers of everybody, such as `presence.defaultHandling`. */
+  policiesChanged: (now: Instant): Output => policiesWake(now, owner),
+  /** An account has been made or removed. */
+  userChanged: (presentity: string, now: Instant): Output => ({
+    kind: 'wake',
+    entity: owner,
+    at: now,
+    token: `user ${presentity}`,
+  }),
+} as const

@@ -1,0 +1,51 @@
+/** The event package `presence` (RFC 3856 §6). */
+
+import { pidfContentType } from '../../documents/pidf.ts'
+import { limits } from '../../limits.ts'
+import { forbidden, notFound } from '../../protocols/sip/errors.ts'
+import type { EventPackage, Watcher } from '../../protocols/sip-events/event-package.ts'
+import type { Output, Turn } from '../../turn.ts'
+import { presenceHandling } from './authorize.ts'
+import type { PresenceContext } from './context.ts'
+import { presenceView } from './view.ts'
+
+/** `watcherChanged` is told of every watcher that comes to another state. */
+export function presencePackage(
+  context: PresenceContext,
+  watcherChanged: (presentity: string, watcher: Watcher, turn: Turn) => Output[],
+): EventPackage {
+  return {
+    name: 'presence',
+    contentTypes: [pidfContentType],
+    defaultExpiresSeconds: 3600,
+    waitingMs: limits.waitingWatcherMs,
+    expiresBounds({ settings }) {
+      const { subscriptionDefaultSeconds, subscriptionMinSeconds, subscriptionMaxSeconds } = settings.presence
+      return {
+        defaultSeconds: subscriptionDefaultSeconds,
+        minSeconds: subscriptionMinSeconds,
+        maxSeconds: subscriptionMaxSeconds,
+      }
+    },
+    minNotifyIntervalMs: ({ settings }) => settings.presence.minNotifyIntervalSeconds * 1000,
+    resource(request, turn) {
+      const presentity = context.userOf(request.requestUri)
+      if (presentity === undefined || !context.isUser(turn.db, presentity)) throw notFound()
+      return presentity
+    },
+    exists: (presentity, turn) => context.isUser(turn.db, presentity),
+    authorize(presentity, subscriber, turn) {
+      switch (presenceHandling(presentity, subscriber, turn)) {
+        case 'block':
+          throw forbidden()
+        case 'confirm':
+          return 'pending'
+        case 'polite-block':
+        case 'allow':
+          return 'active'
+      }
+    },
+    body: (subscription, turn, occasion) => presenceView(subscription, turn, occasion, context),
+    watcherChanged,
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * The Event State Compositor for `presence`: PUBLISH in the steps of RFC 3903 §6.
+ */
+
+import { type PidfSummary, pidfContentType, publishedPidf } from '../../documents/pidf.ts'
+import { XmlError } from '../../documents/xml/errors.ts'
+import { limits } from '../../limits.ts'
+import {
+  badEvent,
+  badRequest,
+  conditionalRequestFailed,
+  forbidden,
+  notFound,
+  requestEntityTooLarge,
+  serviceUnavailable,
+} from '../../protocols/sip/errors.ts'
+import { respond, type SipRequest } from '../../protocols/sip/message.ts'
+import { entityTag, ifMatch, publicationOf, requestFingerprint } from '../../protocols/sip-events/entity-tag.ts'
+import { checkBodyType, eventOf, grantedExpires, senderOf } from '../../protocols/sip-events/request.ts'
+import type { Instant, Output, Turn } from '../../turn.ts'
+import type { PresenceContext } from './context.ts'
+import { presenceDocument } from './presence-document.ts'
+import {
+  currentPublications,
+  deletePublication,
+  isCurrent,
+  type Publication,
+  putPublication,
+  storedPublication,
+} from './publications.ts'
+import { isSameSource } from './same-source.ts'
+
+/**
+ * Handles PUBLISH (RFC 3903 §6; PRS-3). Replaces at most one publication, keyed by presentity and entity-tag, or with a
+ * lifetime of 0 removes it; who watches the presentity is notified in a later turn.
+ *
+ * Throws 404, 403, 489, 400 or 412, 423, 415 or 400 or 413, and 503 when the presentity has too many: the order in which the
+ * RFC checks. A request that comes again after a restart is answered as it was before.
+ */
+export function publish(request: SipRequest, turn: Turn, context: PresenceContext): Output[] {
+  const presentity = requestedPresentity(request, turn, context) //                                 step 1: 404, 403
+  if (eventOf(request)?.name !== 'presence') throw badEvent(context.allowEvents()) //                step 2: 489
+  const condition = ifMatch(request) //                                                             step 3: 400
+  const match =
+    condition === undefined
+      ? initial(request, presentity, turn, context)
+      : matching(request, presentity, condition, turn) // 412
+  if (match.repeated !== undefined) return [answer(request, match.repeated.entityTag, match.repeated.lifetimeSeconds)]
+  const lifetimeSeconds = grantedExpires(request, publicationExpires(turn)) //                       step 4: 423
+  const { id, tag, previous } = match
+  if (lifetimeSeconds === 0) {
+    const outputs = previous === undefined ? [] : remove(presentity, id, tag, previous, turn, context)
+    return [answer(request, tag, 0), ...outputs]
+  }
+  const content = publishedDocument(request, previous) //                                           step 5: 415, 400, 413
+  const isNews = content !== undefined
+  const publication: Publication = {
+    entityTag: tag,
+    previousTag: condition ?? '',
+    document: content?.document ?? previous!.document,
+    summary: content?.summary ?? previous!.summary,
+    since: previous?.since ?? turn.now,
+    publishedAt: isNews ? turn.now : previous!.publishedAt,
+    lifetimeSeconds,
+    expiresAt: turn.now + lifetimeSeconds * 1000,
+  }
+  if (previous === undefined) makeRoom(presentity, publication, turn)
+  putPublication(turn.db, presentity, id, publication)
+  const outputs = [answer(request, tag, lifetimeSeconds)] //                                        step 6
+  // A wake at or before the end of every publication is always pending: one that only lasts longer needs no other.
+  if (previous === undefined || publication.expiresAt < previous.expiresAt) {
+    outputs.push({ kind: 'wake', at: publication.expiresAt, token: publicationToken(presentity, id) })
+  }
+  if (isNews) outputs.push(...context.presenceChanged(presentity, turn))
+  const { until } = publication.summary
+  if (isNews && until !== 0) outputs.push({ kind: 'wake', at: Math.max(until, turn.now), token: endsToken(presentity) })
+  return outputs
+}
+
+/** Something published may have ended by its `until` (OP-11): tells those who watch, and wakes again for what ends next. */
+export function elementsEnded(presentity: string, turn: Turn, context: PresenceContext): Output[] {
+  const isEnding = currentPublications(turn.db, presentity, turn.now).some(
+    ({ publication: { summary } }) => summary.until !== 0 && summary.until <= turn.now,
+  )
+  if (!isEnding) return []
+  const outputs = context.presenceChanged(presentity, turn)
+  const next = presenceDocument(presentity, turn, context).changesAt
+  if (next !== undefined && next > turn.now) outputs.push({ kind: 'wake', at: next, token: endsToken(presentity) })
+  return outputs
+}
+
+/** A publication may have ended: removes what is left of it, and tells those who watch. */
+export function expirePublication(presentity: string, id: string, turn: Turn, context: PresenceContext): Output[] {
+  const publication = storedPublication(turn.db, presentity, id)
+  if (publication === undefined) return []
+  if (publication.expiresAt > turn.now) {
+    return [{ kind: 'wake', at: publication.expiresAt, token: publicationToken(presentity, id) }]
+  }
+  deletePublication(turn.db, presentity, id)
+  return publication.lifetimeSeconds === 0 ? [] : context.presenceChanged(presentity, turn)
+}
+
+/** Removes whatever a presentity has published, when he is no longer a user. */
+export function removePublications(presentity: string, turn: Turn): void {
+  for (const { id } of currentPublications(turn.db, presentity, turn.now)) deletePublication(turn.db, presentity, id)
+}
+
+/** The token of wakes for the `until` of published elements. */
+function endsToken(presentity: string): string {
+  return `ends ${presentity}`
+}
+
+/** The token of wakes for the end of a publication. */
+function publicationToken(presentity: string, id: string): string {
+  return `publication ${presentity} ${id}`
+}
+
+/** Step 1, and who may publish: the presentity (PS-12), until publication rules let others (PS-112). */
+function requestedPresentity(request: SipRequest, turn: Turn, context: PresenceContext): string {
+  const presentity = context.userOf(request.requestUri)
+  if (presentity === undefined || !context.isUser(turn.db, presentity)) throw notFound()
+  if (!senderOf(request, turn).identities.includes(presentity)) throw forbidden('Not the Presentity')
+  return presentity
+}
+
+/** What a request is about: a publication that it makes or has found, the tag it brings; or one that it has brought before. */
+interface Match {
+  readonly id: string
+  readonly tag: string
+  readonly previous?: Publication
+  readonly repeated?: Publication
+}
+
+/** Step 3 without a precondition: a new publication, unless the same request has come before (PS-15). */
+function initial(request: SipRequest, presentity: string, turn: Turn, context: PresenceContext): Match {
+  for (const period of periods(turn.now, context.restartedAt())) {
+    const id = requestFingerprint(request, period, turn)
+    const tag = entityTag(id, id)
+    const stored = storedPublication(turn.db, presentity, id)
+    if (stored === undefined) continue
+    if (stored.entityTag === tag && sameOctets(stored.document, request.body)) return { id, tag, repeated: stored }
+    // Another request under the same Call-ID, CSeq and branch.
+    const other = turn.fingerprint(id, String(turn.now), stored.entityTag)
+    return { id: other, tag: entityTag(other, other) }
+  }
+  const id = requestFingerprint(request, periodOf(turn.now), turn)
+  return { id, tag: entityTag(id, id) }
+}
+
+const periodMs = 65_536
+
+/** The periods in which the request may have come first: this one, and shortly after a restart the one before. */
+function periods(now: Instant, restartedAt: Instant): string[] {
+  if (now - restartedAt > periodMs) return [periodOf(now)]
+  return [periodOf(now), periodOf(now - periodMs)]
+}
+
+function periodOf(now: Instant): string {
+  return String(Math.floor(now / periodMs))
+}
+
+/** Step 3 with a precondition. Throws 412. */
+function matching(request: SipRequest, presentity: string, condition: string, turn: Turn): Match {
+  const id = publicationOf(condition)
+  const stored = storedPublication(turn.db, presentity, id)
+  if (stored === undefined) throw conditionalRequestFailed()
+  const tag = entityTag(id, requestFingerprint(request, '', turn))
+  if (stored.previousTag === condition && stored.entityTag === tag) return { id, tag, repeated: stored }
+  if (stored.entityTag !== condition || !isCurrent(stored, turn.now)) throw conditionalRequestFailed()
+  return { id, tag, previous: stored }
+}
+
+function publicationExpires(turn: Turn) {
+  const { publicationDefaultSeconds, publicationMinSeconds, publicationMaxSeconds } = turn.settings.presence
+  return {
+    defaultSeconds: publicationDefaultSeconds,
+    minSeconds: publicationMinSeconds,
+    maxSeconds: publicationMaxSeconds,
+  }
+}
+
+/** Step 5: the document, checked; undefined for a refresh. A body in a refresh is what the client now publishes (PS-16). */
+function publishedDocument(
+  request: SipRequest,
+  previous: Publication | undefined,
+): { readonly document: Uint8Array; readonly summary: PidfSummary } | undefined {
+  const document = request.body
+  if (document.length === 0) {
+    if (previous === undefined) throw badRequest('Body Expected')
+    return undefined
+  }
+  checkBodyType(request, [pidfContentType])
+  if (document.length > limits.publicationOctets) throw requestEntityTooLarge()
+  try {
+    return { document, summary: publishedPidf(document) }
+  } catch (error) {
+    if (error instanceof XmlError) throw badRequest(`PIDF ${printable(error.message)}`)
+    throw error
+  }
+}
+
+/** What a document says about itself goes into the reason phrase only as far as that can carry it (RFC 3261 §25.1). */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200)
+}
+
+/**
+ * Sees that a new publication does not stand beside too many. With `presence.replaceSameSource`, one of the same source,
+ * forgotten by it or lost with a 412, gives way at once (PS-17). Throws 503 until the first of the others ends.
+ */
+function makeRoom(presentity: string, publication: Publication, turn: Turn): void {
+  const others = currentPublications(turn.db, presentity, turn.now)
+  if (others.length === 0) return
+  let left = others.length
+  if (turn.settings.presence.replaceSameSource) {
+    for (const { id, publication: other } of others) {
+      if (!isSameSource(publication.document, other.document)) continue
+      deletePublication(turn.db, presentity, id)
+      left--
+    }
+  }
+  if (left < limits.publicationsPerPresentity) return
+  const first = Math.min(...others.map(other => other.publication.expiresAt))
+  throw serviceUnavailable(Math.ceil((first - turn.now) / 1000))
+}
+
+/** PS-09: the state is gone at once; that its tag was the last one is remembered while the request may come again. */
+function remove(
+  presentity: string,
+  id: string,
+  tag: string,
+  previous: Publication,
+  turn: Turn,
+  context: PresenceContext,
+): Output[] {
+  const expiresAt = turn.now + limits.requestRepeatMs
+  putPublication(turn.db, presentity, id, {
+    ...previous,
+    entityTag: tag,
+    previousTag: previous.entityTag,
+    document: noOctets,
+    lifetimeSeconds: 0,
+    expiresAt,
+  })
+  return [
+    { kind: 'wake', at: expiresAt, token: publicationToken(presentity, id) },
+    ...context.presenceChanged(presentity, turn),
+  ]
+}
+
+const noOctets = new Uint8Array(0)
+
+/** Step 6: no Record-Route and no Contact (PS-10). */
+function answer(request: SipRequest, tag: string, lifetimeSeconds: number): Output {
+  return {
+    kind: 'respond',
+    transaction: request.transaction,
+    response: respond(request, 200, {
+      toTag: publicationOf(tag),
+      headers: [
+        ['SIP-ETag', tag],
+        ['Expires', String(lifetimeSeconds)],
+      ],
+    }),
+  }
+}
+
+function sameOctets(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
+}

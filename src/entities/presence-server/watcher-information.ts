@@ -1,0 +1,105 @@
+/**
+ * Watcher information (RFC 3857) as an event package over another: who subscribes to a resource, told to its owner. Each
+ * change is kept under the revision it brought until it is old, so that a NOTIFY carries what its subscriber does not know yet.
+ */
+
+import { formatWatcherinfo, watcherinfoContentType } from '../../documents/watcherinfo.ts'
+import { limits } from '../../limits.ts'
+import { forbidden } from '../../protocols/sip/errors.ts'
+import type { EventPackage, Occasion, Watcher } from '../../protocols/sip-events/event-package.ts'
+import type { Notifier } from '../../protocols/sip-events/notifier.ts'
+import type { Subscription } from '../../protocols/sip-events/subscription.ts'
+import { type Output, type Transaction, type Turn, table } from '../../turn.ts'
+
+/** Keyed [package, resource, revision]: the one change that this revision of the watcher information brought. */
+const changes = table<Watcher>('watcher changes', 'soft')
+
+/** The package `<inner>.winfo` (RFC 3857 §4), which says about `inner`'s resources who watches them. */
+export function watcherInformation(inner: EventPackage, notifier: Notifier): EventPackage {
+  const name = `${inner.name}.winfo`
+  return {
+    name,
+    isTemplate: true,
+    contentTypes: [watcherinfoContentType],
+    defaultExpiresSeconds: 3600,
+    ...(inner.expiresBounds && { expiresBounds: inner.expiresBounds.bind(inner) }),
+    ...(inner.minNotifyIntervalMs && { minNotifyIntervalMs: inner.minNotifyIntervalMs.bind(inner) }),
+    ...(inner.exists && { exists: inner.exists.bind(inner) }),
+    resource: inner.resource.bind(inner),
+    // RFC 3857 §4.6: a user may watch his own watchers; of others we let nobody.
+    authorize(resource, subscriber) {
+      if (!subscriber.identities.includes(resource)) throw forbidden()
+      return 'active'
+    },
+    body(subscription, turn, occasion) {
+      const known = occasion.full ? undefined : changesSince(name, subscription, occasion, turn.db)
+      const watchers = known ?? [...notifier.watchers(inner.name, subscription.resource, turn.db)]
+      const { record } = subscription
+      return {
+        contentType: watcherinfoContentType,
+        body: formatWatcherinfo({
+          version: record.version++,
+          state: known === undefined ? 'full' : 'partial',
+          lists: [
+            {
+              resource: subscription.resource,
+              package: inner.name,
+              watchers: watchers.map(watcher => shown(watcher, turn)),
+            },
+          ],
+        }),
+      }
+    },
+    unwatched(resource, db) {
+      for (const [key] of db.range(changes, { prefix: [name, resource] })) db.delete(changes, key)
+    },
+  }
+}
+
+/** Notes that a watcher of `packageName` has come to another state, and tells those who watch the watchers, if any. */
+export function noteWatcher(
+  notifier: Notifier,
+  packageName: string,
+  resource: string,
+  watcher: Watcher,
+  turn: Turn,
+): Output[] {
+  const name = `${packageName}.winfo`
+  const revision = notifier.nextRevision(name, resource, turn.db)
+  if (revision === undefined) return []
+  turn.db.put(changes, [name, resource, revision], watcher)
+  turn.db.delete(changes, [name, resource, revision - limits.watcherChangesPerResource])
+  return notifier.notifyResource(name, resource, turn)
+}
+
+/** The last change of each watcher that the subscriber has not been told of; undefined when some of them are forgotten. */
+function changesSince(
+  name: string,
+  { resource, record }: Subscription,
+  { revision }: Occasion,
+  db: Transaction,
+): Watcher[] | undefined {
+  const prefix = [name, resource]
+  const watchers = new Map<string, Watcher>()
+  let found = 0
+  for (const [, watcher] of db.range(changes, { prefix, from: [...prefix, record.revision + 1] })) {
+    found++
+    watchers.delete(watcher.id)
+    watchers.set(watcher.id, watcher)
+  }
+  return found === revision - record.revision ? [...watchers.values()] : undefined
+}
+
+/** A watcher as RFC 3858 §3 writes it. Nobody in particular has the address that RFC 3323 §4.1.1.3 gives him. */
+function shown(watcher: Watcher, turn: Turn) {
+  const { id, status, event, displayName, expiresAt, subscribedAt } = watcher
+  return {
+    id,
+    uri: watcher.uri === '' ? 'sip:anonymous@anonymous.invalid' : watcher.uri,
+    status,
+    event,
+    displayName,
+    expirationSeconds: expiresAt === undefined ? undefined : Math.max(0, Math.ceil((expiresAt - turn.now) / 1000)),
+    durationSubscribedSeconds: Math.max(0, Math.floor((turn.now - subscribedAt) / 1000)),
+  }
+}
