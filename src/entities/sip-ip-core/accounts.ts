@@ -1,0 +1,214 @@
+/**
+ * The users of the box and the digests of their passwords: what the command line and device management change, and what
+ * authentication reads (RFC 3261 §22, RFC 8760 §2). A password itself is never kept.
+ */
+
+import { hash } from 'node:crypto'
+import { limits } from '../../limits.ts'
+import type { DigestAlgorithm } from '../../protocols/sip/digest.ts'
+import { addressOfRecord, isSipUri, parseUri } from '../../protocols/sip/uri.ts'
+import { type Instant, type Output, type Transaction, type Turn, table } from '../../turn.ts'
+import { removeRegistration } from './bindings.ts'
+
+/** H(username:realm:password), hexadecimal, by algorithm (RFC 7616 §3.4.2). */
+export type PasswordDigests = Readonly<Record<DigestAlgorithm, string>>
+
+export interface Account {
+  readonly displayName?: string
+  readonly createdAt: Instant
+  /** The realm the digests were made for; under another one the password must be set anew. */
+  readonly realm: string
+  /** For the username `alice`. */
+  readonly digests: PasswordDigests
+  /** For the username `alice@box.example`, which some clients use. */
+  readonly addressDigests: PasswordDigests
+}
+
+/** Keyed [address-of-record]. */
+const accounts = table<Account>('accounts', 'hard')
+
+/** A command about users that cannot be done; the message is one line for the person who gave it. */
+export class AccountError extends Error {
+  override readonly name = 'AccountError'
+}
+
+export interface NewUser {
+  /** `alice`, `alice@box.example` or `sip:alice@box.example`. */
+  readonly address: string
+  readonly password: string
+  readonly displayName?: string | undefined
+}
+
+/** Where users live and what their passwords are digests for. */
+export interface Domain {
+  readonly domain: string
+  readonly realm: string
+}
+
+/** The account of a user; undefined when there is none. */
+export function accountOf(db: Transaction, aor: string): Account | undefined {
+  return db.get(accounts, [aor])
+}
+
+/** Whether requests may be for this user: he has an account, or the box is a laboratory's and asks nobody for one. */
+export function isUser(turn: Pick<Turn, 'db' | 'settings'>, aor: string): boolean {
+  return !turn.settings.auth.required || turn.db.get(accounts, [aor]) !== undefined
+}
+
+/** Makes an account and returns its address-of-record. Throws AccountError if the address is not one of the domain, or is taken. */
+export function addUser(db: Transaction, user: NewUser, domain: Domain, now: Instant): string {
+  const aor = userAddress(user.address, domain.domain)
+  if (db.get(accounts, [aor]) !== undefined) throw new AccountError(`${aor} exists already`)
+  const { displayName } = user
+  db.put(accounts, [aor], {
+    ...(displayName ? { displayName } : {}),
+    createdAt: now,
+    ...credentials(aor, user.password, domain.realm),
+  })
+  return aor
+}
+
+/** Gives a user another password. Throws AccountError if there is no such user. */
+export function setPassword(db: Transaction, address: string, password: string, domain: Domain): string {
+  const aor = userAddress(address, domain.domain)
+  const account = db.get(accounts, [aor])
+  if (account === undefined) throw new AccountError(`${aor} does not exist`)
+  db.put(accounts, [aor], { ...account, ...credentials(aor, password, domain.realm) })
+  return aor
+}
+
+/**
+ * Removes a user with his registrations; whoever watches them or his presence is woken. Publications and subscriptions end
+ * when their owner, woken, finds the account gone. Throws AccountError if there is no such user.
+ */
+export function removeUser(db: Transaction, address: string, domain: Domain, now: Instant): Output[] {
+  const aor = userAddress(address, domain.domain)
+  if (db.get(accounts, [aor]) === undefined) throw new AccountError(`${aor} does not exist`)
+  db.delete(accounts, [aor])
+  return removeRegistration(db, aor, 'rejected', now)
+}
+
+/** Every user, in order of address. */
+export function* listUsers(db: Transaction): Iterable<{ readonly aor: string; readonly account: Account }> {
+  for (const [key, account] of db.range(accounts, {})) yield { aor: key[0] as string, account }
+}
+
+/**
+ * Makes an account, or sets the password of one, for every line `address,password` or `address,password,display name` of
+ * `text` (CSV, RFC 4180; empty lines are passed over). All or none: throws AccountError with the line's number.
+ */
+export function importUsers(
+  db: Transaction,
+  text: string,
+  domain: Domain,
+  now: Instant,
+): { readonly added: number; readonly changed: number } {
+  let added = 0
+  let changed = 0
+  for (const { line, fields } of csvLines(text)) {
+    const [address = '', password = '', displayName] = fields
+    if (fields.length < 2 || fields.length > 3)
+      throw new AccountError(`line ${line}: expected address,password or address,password,display name`)
+    if (added + changed >= limits.importedUsers)
+      throw new AccountError(`line ${line}: more than ${limits.importedUsers} users in one import`)
+    try {
+      const aor = userAddress(address, domain.domain)
+      const existing = db.get(accounts, [aor])
+      if (existing === undefined) added++
+      else changed++
+      const name = displayName || existing?.displayName
+      db.put(accounts, [aor], {
+        ...(name ? { displayName: name } : {}),
+        createdAt: existing?.createdAt ?? now,
+        ...credentials(aor, password, domain.realm),
+      })
+    } catch (error) {
+      if (error instanceof AccountError) throw new AccountError(`line ${line}: ${error.message}`)
+      throw error
+    }
+  }
+  return { added, changed }
+}
+
+/** The address-of-record that `text` names in this domain. Throws AccountError when it names no user of it. */
+export function userAddress(text: string, domain: string): string {
+  const trimmed = text.trim()
+  const withHost = trimmed.includes('@') ? trimmed : `${trimmed}@${domain}`
+  try {
+    const uri = parseUri(/^sips?:/i.test(withHost) ? withHost : `sip:${withHost}`)
+    if (!isSipUri(uri) || uri.user === undefined) throw new AccountError(`'${trimmed}' is not the address of a user`)
+    if (uri.host !== domain) throw new AccountError(`'${trimmed}' is not in the domain ${domain}`)
+    if (uri.user.length > limits.userNameOctets) throw new AccountError(`'${trimmed}' is too long`)
+    if (uri.user.startsWith('tgruu.')) throw new AccountError(`'${trimmed}' begins like a temporary GRUU`)
+    return addressOfRecord(uri)
+  } catch (error) {
+    if (error instanceof AccountError) throw error
+    throw new AccountError(`'${trimmed}' is not the address of a user`)
+  }
+}
+
+function credentials(aor: string, password: string, realm: string) {
+  if (password === '') throw new AccountError(`the password of ${aor} is empty`)
+  if (password.length > limits.passwordCharacters) throw new AccountError(`the password of ${aor} is too long`)
+  const address = aor.slice('sip:'.length)
+  const name = decodeURIComponent(address.slice(0, address.lastIndexOf('@')))
+  return {
+    realm,
+    digests: passwordDigests(name, realm, password),
+    addressDigests: passwordDigests(address, realm, password),
+  }
+}
+
+function passwordDigests(username: string, realm: string, password: string): PasswordDigests {
+  const text = `${username}:${realm}:${password}`
+  return {
+    'SHA-256': hash('sha256', text, 'hex'),
+    'SHA-512-256': hash('sha512-256', text, 'hex'),
+    MD5: hash('md5', text, 'hex'),
+  }
+}
+
+/** The records of a CSV text with the number of the line each begins at; quotes may hold commas, line breaks and doubled quotes. */
+function* csvLines(text: string): Iterable<{ readonly line: number; readonly fields: string[] }> {
+  let line = 1
+  let at = text.charCodeAt(0) === 0xfeff ? 1 : 0
+  while (at < text.length) {
+    const start = line
+    const fields: string[] = []
+    for (;;) {
+      let field = ''
+      if (text[at] === '"') {
+        const from = line
+        for (at++; ; at++) {
+          if (at >= text.length) throw new AccountError(`line ${from}: a quote is not closed`)
+          if (text[at] === '"') {
+            if (text[at + 1] !== '"') break
+            at++
+          }
+          if (text[at] === '\n') line++
+          field += text[at]
+        }
+        at++
+        if (at < text.length && !',\r\n'.includes(text[at]!))
+          throw new AccountError(`line ${from}: text follows a closing quote`)
+      } else {
+        const end = endOfField(text, at)
+        field = text.slice(at, end).trim()
+        at = end
+      }
+      fields.push(field)
+      if (text[at] !== ',') break
+      at++
+    }
+    if (text[at] === '\r') at++
+    if (text[at] === '\n') at++
+    line++
+    if (fields.length > 1 || fields[0] !== '') yield { line: start, fields }
+  }
+}
+
+function endOfField(text: string, start: number): number {
+  let at = start
+  while (at < text.length && text[at] !== ',' && text[at] !== '\n' && text[at] !== '\r') at++
+  return at
+}

@@ -1,0 +1,90 @@
+/**
+ * From a URI of ours to the contacts it stands for, in the order to try them (RFC 3261 §16.5, RFC 5626 §7, RFC 5627 §6.1).
+ */
+
+import { notFound, temporarilyUnavailable } from '../../protocols/sip/errors.ts'
+import { isSipUri, parseUri, type SipUri } from '../../protocols/sip/uri.ts'
+import type { FlowId, Turn } from '../../turn.ts'
+import { isUser } from './accounts.ts'
+import { type Binding, currentBindings } from './bindings.ts'
+import { instanceOf, isGruu } from './gruu.ts'
+import type { Home } from './home.ts'
+
+/** Where a request may be sent. */
+export interface Target {
+  /** What the Request-URI becomes. */
+  readonly uri: string
+  /** Proxies to pass first (RFC 3327 §5.4). */
+  readonly path: readonly string[]
+  readonly flow: FlowId | undefined
+  /** Other flows or contacts of the same instance, to be tried in this one's place if it cannot be reached. */
+  readonly instead: readonly Target[]
+}
+
+/**
+ * The targets of a URI that is ours: groups to be tried one after the other, each in parallel, by falling preference.
+ * Throws 404 for a user or GRUU that does not exist, 480 for one without a contact that can be reached.
+ */
+export function locate(
+  uri: SipUri,
+  home: Home,
+  turn: Pick<Turn, 'db' | 'now' | 'settings' | 'fingerprint'>,
+): Target[][] {
+  let aor = home.userOf(uri)
+  let instance: string | undefined
+  if (aor !== undefined && isGruu(uri)) {
+    const found = instanceOf(turn, uri, aor)
+    if (found === undefined) throw notFound()
+    aor = found.aor
+    instance = found.instance
+  }
+  if (aor === undefined || !isUser(turn, aor)) throw notFound()
+  const bindings = currentBindings(turn.db, aor, turn.now).filter(
+    binding => (instance === undefined || binding.instance === instance) && isReachable(binding, uri),
+  )
+  if (bindings.length === 0) throw temporarilyUnavailable()
+  return groupsOf(bindings)
+}
+
+/** A request to sips goes only to contacts that are (RFC 5630 §5.3); to anything but SIP this proxy cannot forward. */
+function isReachable(binding: Binding, requested: SipUri): boolean {
+  const secure = binding.uri.startsWith('sips:')
+  return secure || (requested.scheme === 'sip' && binding.uri.startsWith('sip:'))
+}
+
+/** One target per instance, that of the latest registration, with the others in its stead; then by preference. */
+function groupsOf(bindings: readonly Binding[]): Target[][] {
+  const instances = new Map<string, Binding[]>()
+  for (const binding of [...bindings].sort((a, b) => b.refreshedAt - a.refreshedAt)) {
+    const key = binding.instance ?? `contact ${binding.id}`
+    const known = instances.get(key)
+    if (known === undefined) instances.set(key, [binding])
+    else known.push(binding)
+  }
+  const groups = new Map<number, Target[]>()
+  for (const [binding, ...others] of instances.values()) {
+    const target = targetOf(binding!, others)
+    const group = groups.get(binding!.q)
+    if (group === undefined) groups.set(binding!.q, [target])
+    else group.push(target)
+  }
+  return [...groups].sort(([a], [b]) => b - a).map(([, group]) => group)
+}
+
+function targetOf(binding: Binding, others: readonly Binding[]): Target {
+  return {
+    uri: requestUriOf(binding.uri),
+    path: binding.path ?? [],
+    flow: binding.flow,
+    instead: others.map(other => targetOf(other, [])),
+  }
+}
+
+/** Without what a Request-URI may not carry (RFC 3261 §16.6 step 2, §19.1.1 table 1). */
+function requestUriOf(contact: string): string {
+  if (!contact.toLowerCase().includes(';method=')) return contact
+  const uri = parseUri(contact)
+  if (!isSipUri(uri)) return contact
+  const params = uri.params.toString()
+  return contact.replace(params, uri.params.without('method').toString())
+}
