@@ -8,14 +8,17 @@ export type FloodLimits = {
   readonly perSecond: number
   /** Messages it may send at once. */
   readonly burst: number
-  /** Addresses remembered; at the bound the one known longest is forgotten, and begins anew with a full bucket. */
+  /** Addresses remembered at least; one not heard of while as many others were is forgotten and begins anew with a full bucket. */
   readonly addresses: number
 }
 
+type Bucket = { tokens: number; at: number }
+
 export class Flood {
   readonly #limits: FloodLimits
-  /** In the order in which they were first heard of. */
-  readonly #buckets = new Map<string, { tokens: number; at: number }>()
+  /** Those heard of lately; once it holds as many as the limit it becomes `#earlier`, and what that held is forgotten. */
+  #recent = new Map<string, Bucket>()
+  #earlier = new Map<string, Bucket>()
 
   constructor(limits: FloodLimits) {
     this.#limits = limits
@@ -23,25 +26,22 @@ export class Flood {
 
   /** Takes one message of this address into account; false when it is one too many. */
   admits(address: string, now: number): boolean {
-    const { perSecond, burst, addresses } = this.#limits
-    let bucket = this.#buckets.get(address)
-    if (bucket) {
-      bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) * perSecond) / 1000)
-      bucket.at = now
-    } else {
-      if (this.#buckets.size >= addresses) this.#forgetOldest()
-      bucket = { tokens: burst, at: now }
-      this.#buckets.set(address, bucket)
-    }
+    const { perSecond, burst } = this.#limits
+    const bucket = this.#recent.get(address) ?? this.#recall(address, now)
+    bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) * perSecond) / 1000)
+    bucket.at = now
     if (bucket.tokens < 1) return false
     bucket.tokens--
     return true
   }
 
-  #forgetOldest(): void {
-    for (const address of this.#buckets.keys()) {
-      this.#buckets.delete(address)
-      return
+  #recall(address: string, now: number): Bucket {
+    const bucket = this.#earlier.get(address) ?? { tokens: this.#limits.burst, at: now }
+    if (this.#recent.size >= this.#limits.addresses) {
+      this.#earlier = this.#recent
+      this.#recent = new Map()
     }
+    this.#recent.set(address, bucket)
+    return bucket
   }
 }

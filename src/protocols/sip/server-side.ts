@@ -7,11 +7,12 @@ import type { Connection, Connections, Waiting } from './connections.ts'
 import type { StackContext } from './context.ts'
 import { defaultPort, type Flow, isUdpFlowId, type Transport } from './flow.ts'
 import { type DnsRecord, Locating, type Place } from './locate.ts'
+import { MergedRequests } from './merged-requests.ts'
 import { type HeaderField, respond, type SipRequest, type SipResponse } from './message.ts'
 import { type Timed, timerQueue } from './timers.ts'
 import { type ServerAction, ServerTransaction, userResponseEvent } from './transaction-server.ts'
 import type { Via } from './via.ts'
-import { hasMagicCookie, mergeKey, noteSource, receivedFrom, responseFlow, transactionKey } from './via-rules.ts'
+import { hasMagicCookie, noteSource, receivedFrom, responseFlow, transactionKey } from './via-rules.ts'
 
 /** Methods of which a CANCEL may find the transaction although it cancels nothing but INVITE (§9.2). */
 const cancellable = [
@@ -32,12 +33,8 @@ type Transaction = ServerTransaction<SipRequest>
 export class ServerSide {
   readonly #context: StackContext
   readonly #connections: Connections
-  /** In order of arrival; answered ones move to `#answered`. */
   readonly #transactions = new Map<string, Transaction>()
-  /** The first transaction of each request that has no To tag, by what its copies have in common. */
-  readonly #merging = new Map<string, Transaction>()
-  /** Answered requests other than INVITE, oldest answer first. */
-  readonly #answered = new Set<Transaction>()
+  readonly #merged: MergedRequests<Transaction>
   readonly #deliveries = new Map<string, ResponseDelivery>()
   #pending = 0
   #serial = 0
@@ -45,6 +42,7 @@ export class ServerSide {
   constructor(context: StackContext, connections: Connections) {
     this.#context = context
     this.#connections = connections
+    this.#merged = new MergedRequests(context.random.below(2 ** 30))
   }
 
   /** How many transactions are remembered. */
@@ -142,11 +140,10 @@ export class ServerSide {
 
   #new(request: SipRequest, key: string, flow: Flow, now: number): void {
     const { limits, counters } = this.#context
-    noteSource(request, flow)
-    request.flow = flow.id
-    request.source = { transport: flow.transport, address: flow.remoteAddress, port: flow.remotePort }
+    const via = request.topVia
+    this.#noteOrigin(request, via, flow)
     if (request.method === 'CANCEL') {
-      this.#cancel(request, key, flow, now)
+      this.#cancel(request, key, responseFlow(via, flow), flow, now)
       return
     }
     if (this.#pending >= limits.pendingRequests) {
@@ -154,31 +151,26 @@ export class ServerSide {
       this.refuse(request, flow, 503, undefined, [['Retry-After', String(limits.retryAfterSeconds)]], now)
       return
     }
-    const transaction = this.#create(request, key, flow, now)
-    this.#noteMerging(transaction, request)
+    const transaction = this.#create(request, key, responseFlow(via, flow), flow, now)
+    transaction.merged = this.#merged.note(transaction, request)
     request.transaction = key
     this.#context.outputs.push({ kind: 'request', request })
   }
 
-  #create(request: SipRequest, key: string, flow: Flow, now: number): Transaction {
+  #noteOrigin(request: SipRequest, via: Via, flow: Flow): void {
+    noteSource(request, via, flow)
+    request.flow = flow.id
+    request.source = { transport: flow.transport, address: flow.remoteAddress, port: flow.remotePort }
+  }
+
+  /** `to` is the flow on which responses leave. */
+  #create(request: SipRequest, key: string, to: string, flow: Flow, now: number): Transaction {
     const reliable = flow.transport !== 'udp'
-    const to = responseFlow(request.topVia, flow)
     const transaction: Transaction = new ServerTransaction(key, request.method === 'INVITE', to, reliable, request)
     this.#transactions.set(key, transaction)
     this.#pending++
     transaction.start(now, this.#context.timers, this.#context.lengths)
     return transaction
-  }
-
-  #noteMerging(transaction: Transaction, request: SipRequest): void {
-    if (request.toTag !== undefined) return
-    const key = mergeKey(request)
-    if (this.#merging.has(key)) {
-      transaction.merged = true
-      return
-    }
-    transaction.mergeKey = key
-    this.#merging.set(key, transaction)
   }
 
   /** An ACK ends its INVITE's response, or is the user's when that was a 2xx: then it has no transaction (§17, RFC 6026 §7.1). */
@@ -188,15 +180,13 @@ export class ServerSide {
     const actions = matches ? invite.on('ACK', now, this.#context.timers, this.#context.lengths) : undefined
     if (actions) this.#perform(invite!, actions, undefined, now)
     if (actions === undefined || actions.includes('ACK to user')) {
-      noteSource(request, flow)
-      request.flow = flow.id
-      request.source = { transport: flow.transport, address: flow.remoteAddress, port: flow.remotePort }
+      this.#noteOrigin(request, request.topVia, flow)
       this.#context.outputs.push({ kind: 'request', request })
     } else if (invite!.unanswered) this.#context.counters.strayAcks++
   }
 
   /** A CANCEL is answered here (§9.2, §16.10): 200 when it finds its request, 481 when not. */
-  #cancel(request: SipRequest, key: string, flow: Flow, now: number): void {
+  #cancel(request: SipRequest, key: string, to: string, flow: Flow, now: number): void {
     // The transaction was named before the Via was noted, and the CANCEL's differs from its request's in nothing but the method.
     const stem = key.endsWith(' CANCEL') ? key.slice(0, -'CANCEL'.length) : undefined
     let target: Transaction | undefined
@@ -204,7 +194,7 @@ export class ServerSide {
       target = this.#transactions.get(stem === undefined ? transactionKey(request, method) : stem + method)
       if (target) break
     }
-    const transaction = this.#create(request, key, flow, now)
+    const transaction = this.#create(request, key, to, flow, now)
     const toTag = target?.toTag ?? this.#context.random.token(8)
     // "the To tag of the response to the CANCEL and the To tag in the response to the original request SHOULD be the same"
     if (target?.invite) target.toTag = toTag
@@ -267,23 +257,16 @@ export class ServerSide {
   #wasAnswered(transaction: Transaction): void {
     this.#pending--
     transaction.request = undefined
-    if (transaction.invite || transaction.state !== 'completed') return
-    this.#answered.add(transaction)
-    if (this.#answered.size <= this.#context.limits.answeredRequests) return
-    for (const oldest of this.#answered) {
-      this.#context.counters.forgottenEarly++
-      this.#forget(oldest)
-      return
-    }
+    const { timers, limits, counters } = this.#context
+    if (timers.sizeOf(timerQueue.answered) <= limits.answeredRequests) return
+    counters.forgottenEarly++
+    this.#forget(timers.first(timerQueue.answered) as Transaction)
   }
 
   #forget(transaction: Transaction): void {
     this.#context.timers.stop(transaction)
-    this.#answered.delete(transaction)
     if (this.#transactions.get(transaction.key) === transaction) this.#transactions.delete(transaction.key)
-    if (transaction.mergeKey !== '' && this.#merging.get(transaction.mergeKey) === transaction) {
-      this.#merging.delete(transaction.mergeKey)
-    }
+    this.#merged.forget(transaction)
   }
 
   /** On the flow if it is there; a connection that has ended is replaced (§18.2.2), for which the response is needed. */

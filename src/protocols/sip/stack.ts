@@ -261,7 +261,7 @@ export class SipStack {
     const { request } = error
     if (!request || request.method === 'ACK') return
     try {
-      noteSource(request, flow)
+      noteSource(request, request.topVia, flow)
       this.#server.refuse(request, flow, error.statusHint, reasonOf(error), [], now)
       this.#context.counters.refused++
     } catch (unanswerable) {

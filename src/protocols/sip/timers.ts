@@ -68,7 +68,7 @@ export const timerQueue = {
   retransmission: 8,
   /** Timers B, F, H when they end before the next retransmission. */
   timeout: 16,
-  /** Timers D, J, L, M, and B, F, H on reliable transports. */
+  /** Timers D, L, M, and B, F, H on reliable transports. */
   transaction: 17,
   /** Timers I and K. */
   network: 18,
@@ -81,13 +81,16 @@ export const timerQueue = {
   connect: 22,
   message: 23,
   pong: 24,
+  /** Timer J. */
+  answered: 25,
 } as const
 
-const queues = 25
+const queues = 26
 
 export class Timers<T extends Timed> {
   readonly #first: (T | undefined)[] = new Array(queues).fill(undefined)
   readonly #last: (T | undefined)[] = new Array(queues).fill(undefined)
+  readonly #sizes: number[] = new Array(queues).fill(0)
   /** How many timers run. */
   size = 0
 
@@ -106,6 +109,7 @@ export class Timers<T extends Timed> {
     else this.#first[queue] = owner
     if (next) next.previousTimed = owner
     else this.#last[queue] = owner
+    this.#sizes[queue]!++
     this.size++
   }
 
@@ -120,7 +124,18 @@ export class Timers<T extends Timed> {
     owner.previousTimed = undefined
     owner.nextTimed = undefined
     owner.queue = -1
+    this.#sizes[queue]!--
     this.size--
+  }
+
+  /** How many timers run in one queue. */
+  sizeOf(queue: number): number {
+    return this.#sizes[queue]!
+  }
+
+  /** The owner of the timer of one queue that ends first. */
+  first(queue: number): T | undefined {
+    return this.#first[queue]
   }
 
   /** When the next timer ends; undefined when none runs. */

@@ -138,8 +138,9 @@ export class ServerTransaction<Request> implements Timed {
   bytes: Buffer | undefined = undefined
   /** To tag of the last response: an RFC 2543 ACK must carry it, a CANCEL's 200 should. */
   toTag: string | undefined = undefined
-  /** The name under which requests that are the same but came another way are found (§8.2.2.2); '' when there is none. */
-  mergeKey = ''
+  /** What tells its request from others (§8.2.2.2); see merged-requests. */
+  mergeDigest = 0
+  mergeCheck = 0
   /** True when another transaction had this request first. */
   merged = false
   #endsAt = 0
@@ -217,7 +218,7 @@ export class ServerTransaction<Request> implements Timed {
         this.#linger(timerQueue.network, lengths.t4Ms, now, timers)
         break
       case 'start J':
-        this.#linger(timerQueue.transaction, lengths.transactionMs, now, timers)
+        this.#linger(timerQueue.answered, lengths.transactionMs, now, timers)
         break
       case 'start L':
         timers.start(this, timerQueue.transaction, now + lengths.transactionMs)

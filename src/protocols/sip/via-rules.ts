@@ -12,16 +12,30 @@ import { formatVia, type Via } from './via.ts'
  * Writes `received` and `rport` into the topmost Via. Values that came with the request are overwritten: a forged Via must
  * not lead responses astray.
  */
-export function noteSource(request: SipRequest, flow: Flow): void {
-  const via = request.topVia
+export function noteSource(request: SipRequest, via: Via, flow: Flow): void {
   const { params } = via
-  const wantsPort = params.has('rport')
+  const rport = params.get('rport')
+  const hasReceived = params.has('received')
   // "MUST insert a "received" parameter [...] even if it is identical to the value of the "sent-by" component" (RFC 3581 §4)
-  if (!wantsPort && !params.has('received') && numericAddress(via.host) === flow.remoteAddress) return
+  if (rport === undefined && !hasReceived && numericAddress(via.host) === flow.remoteAddress) return
+  const start = `SIP/2.0/${via.transport} ${via.host}${via.port === undefined ? '' : `:${via.port}`}`
+  // The usual case, an rport without value, takes no more than writing the text.
+  const text = params.toString()
+  const at = rport === '' && !hasReceived ? text.indexOf(';rport') : -1
+  const end = at + ';rport'.length
+  if (at !== -1 && (end === text.length || text.charCodeAt(end) === 0x3b)) {
+    const noted = `;rport=${flow.remotePort};received=${flow.remoteAddress}`
+    replaceTopVia(request, start + text.slice(0, at) + noted + text.slice(end))
+    return
+  }
   const received = params.with('received', flow.remoteAddress)
-  const noted = wantsPort ? received.with('rport', String(flow.remotePort)) : received
+  const noted = rport === undefined ? received : received.with('rport', String(flow.remotePort))
+  replaceTopVia(request, start + noted.toString())
+}
+
+function replaceTopVia(request: SipRequest, via: string): void {
   request.removeFirstValue('Via')
-  request.prepend('Via', formatVia({ ...via, params: noted }))
+  request.prepend('Via', via)
 }
 
 /**
@@ -80,12 +94,6 @@ function oldTransactionKey(request: SipRequest, method: string): string {
     formatVia(request.topVia),
     method,
   ].join(' ')
-}
-
-/** What requests have in common that are one request which came by two ways (§8.2.2.2). */
-export function mergeKey(request: SipRequest): string {
-  const key = `${request.callId} ${request.cseq.number} ${request.method} ${request.fromTag ?? ''}`
-  return key.length <= longestKey ? key : createHash('sha256').update(key).digest('base64')
 }
 
 /** An address as it stands in `received`: IPv6 without brackets (RFC 3261 §25.1 via-received). */
