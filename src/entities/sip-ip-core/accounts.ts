@@ -3,11 +3,12 @@
  * authentication reads (RFC 3261 §22, RFC 8760 §2). A password itself is never kept.
  */
 
-import { hash } from 'node:crypto'
 import { limits } from '../../limits.ts'
-import type { DigestAlgorithm } from '../../protocols/sip/digest.ts'
+import { type DigestAlgorithm, passwordDigest } from '../../protocols/sip/digest.ts'
 import { addressOfRecord, isSipUri, parseUri } from '../../protocols/sip/uri.ts'
+import { policyWake } from '../../protocols/sip-events/notifier.ts'
 import { type Instant, type Output, type Transaction, type Turn, table } from '../../turn.ts'
+import { presenceWakes } from '../presence-server/presence-server.ts'
 import { removeRegistration } from './bindings.ts'
 
 /** H(username:realm:password), hexadecimal, by algorithm (RFC 7616 §3.4.2). */
@@ -78,14 +79,18 @@ export function setPassword(db: Transaction, address: string, password: string, 
 }
 
 /**
- * Removes a user with his registrations; whoever watches them or his presence is woken. Publications and subscriptions end
- * when their owner, woken, finds the account gone. Throws AccountError if there is no such user.
+ * Removes a user with his registrations; whoever watches them is woken, and the Presence Server, which drops what it keeps for
+ * him. Throws AccountError if there is no such user.
  */
 export function removeUser(db: Transaction, address: string, domain: Domain, now: Instant): Output[] {
   const aor = userAddress(address, domain.domain)
   if (db.get(accounts, [aor]) === undefined) throw new AccountError(`${aor} does not exist`)
   db.delete(accounts, [aor])
-  return removeRegistration(db, aor, 'rejected', now)
+  return [
+    ...removeRegistration(db, aor, 'rejected', now),
+    policyWake('reg', aor, now, 'registrar'),
+    presenceWakes.userChanged(aor, now),
+  ]
 }
 
 /** Every user, in order of address. */
@@ -160,11 +165,10 @@ function credentials(aor: string, password: string, realm: string) {
 }
 
 function passwordDigests(username: string, realm: string, password: string): PasswordDigests {
-  const text = `${username}:${realm}:${password}`
   return {
-    'SHA-256': hash('sha256', text, 'hex'),
-    'SHA-512-256': hash('sha512-256', text, 'hex'),
-    MD5: hash('md5', text, 'hex'),
+    'SHA-256': passwordDigest('SHA-256', username, realm, password),
+    'SHA-512-256': passwordDigest('SHA-512-256', username, realm, password),
+    MD5: passwordDigest('MD5', username, realm, password),
   }
 }
 

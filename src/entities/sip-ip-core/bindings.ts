@@ -5,6 +5,7 @@
 
 import { resourceWake } from '../../protocols/sip-events/notifier.ts'
 import { type FlowId, type Instant, type Output, type Transaction, table } from '../../turn.ts'
+import { presenceWakes } from '../presence-server/presence-server.ts'
 import { type EndEvent, isRegistrationWatched, noteEnded } from './ended-bindings.ts'
 
 export interface Binding {
@@ -201,7 +202,7 @@ function wakeForExpiry(aor: string, at: Instant): Output {
 
 /** Those who show what is registered: the Presence Server to watchers of presence, the registrar to those of `reg`. */
 function wakeWatchers(db: Transaction, aor: string, now: Instant): Output[] {
-  const outputs: Output[] = [resourceWake('presence', aor, now, 'presence-server')]
+  const outputs: Output[] = [presenceWakes.sourceChanged(aor, now)]
   if (isRegistrationWatched(db, aor)) outputs.push(resourceWake('reg', aor, now, 'registrar'))
   return outputs
 }
