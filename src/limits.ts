@@ -4,6 +4,13 @@
  */
 
 export const limits = {
+  /**
+   * Bounds of the SIP stack other than its own defaults, which see (`defaultStackLimits`). An address that alone would take
+   * the whole box has what is too much dropped and counted.
+   */
+  sip: { perSource: { perSecond: 20_000, burst: 20_000, addresses: 10_000 } },
+  /** Wakes fired before one commit; the rest fire before the next. */
+  wakesPerTick: 200,
   /** Connections open at once, TCP and TLS together; a further one is closed at once and counted. */
   connections: 2_000,
   /** Connections open at once from one remote address; a further one is closed at once and counted. */

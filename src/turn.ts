@@ -87,7 +87,7 @@ export interface Turn {
    * after a restart: see `SipEntity.start`.
    */
   inProgress(token: string): boolean
-  /** Keyed digest of the parts, 64 bits in base 36 after a letter: for tags that must come out the same for a repeated input. */
+  /** Keyed digest of the parts, a letter and 64 bits in hexadecimal: for tags that must come out the same for a repeated input. */
   fingerprint(...parts: readonly string[]): string
 }
 
@@ -105,7 +105,12 @@ export type Output =
    * Sends a request in a client transaction; its responses return to this entity with `token`. Goes by `flow` while that
    * lives, else where RFC 3263 leads from the topmost Route or the Request-URI.
    */
-  | { readonly kind: 'request'; readonly request: SipRequest; readonly token: string; readonly flow?: FlowId | undefined }
+  | {
+      readonly kind: 'request'
+      readonly request: SipRequest
+      readonly token: string
+      readonly flow?: FlowId | undefined
+    }
   /** Cancels the INVITE sent with `token` (RFC 3261 §9.1). */
   | { readonly kind: 'cancel'; readonly token: string }
   /** Sends an ACK for a 2xx, or forwards one: no transaction (RFC 3261 §17.1.1.3). */
@@ -122,6 +127,10 @@ export interface SipEntity {
   /** Every `request` output has its responses here; a silent or unreachable peer is a 408 or 503 (RFC 3261 §8.1.3.1). */
   response(token: string, response: SipResponse, turn: Turn): Output[]
   wake(token: string, turn: Turn): Output[]
+  /** A CANCEL reached the INVITE delivered under `transaction`; the stack has answered the CANCEL itself (RFC 3261 §9.2). */
+  cancel?(transaction: string, turn: Turn): Output[]
+  /** A connection has closed: what was to go by this flow cannot (RFC 5626 §5.3). */
+  flowClosed?(flow: FlowId, turn: Turn): Output[]
   /** The box has restarted: requests that were in progress are lost and their answers will not come. */
   start?(turn: Turn): Output[]
 }

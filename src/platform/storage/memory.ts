@@ -52,6 +52,11 @@ export class MemoryStore extends OverlayStore<MemoryBase> {
     return this.base.size
   }
 
+  /** Records committed, by table, tables without any left out. */
+  counts(): Record<string, number> {
+    return this.base.counts()
+  }
+
   /** Puts and deletes since the store was opened, and batches written: for tests that repeat with each of them failing. */
   get counters(): { readonly writes: number; readonly commits: number } {
     return this.base
@@ -113,6 +118,13 @@ class MemoryBase implements Base {
 
   get size(): number {
     return this.#records.size
+  }
+
+  counts(): Record<string, number> {
+    const counts: Record<string, number> = {}
+    for (const [table, prefix] of this.#prefixes)
+      for (const key of this.#records.keys()) if (key.startsWith(prefix)) counts[table] = (counts[table] ?? 0) + 1
+    return counts
   }
 
   prefix(table: string): string {

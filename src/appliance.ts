@@ -1,0 +1,339 @@
+/**
+ * The assembled unit without I/O: the SIP stack below, the functional entities above, and the turn loop between them. An
+ * input arrives, one entity handles it in one turn, the turn commits, its outputs leave. Simulation builds many of these
+ * in one process.
+ */
+
+import { hash } from 'node:crypto'
+import { PresenceServer } from './entities/presence-server/presence-server.ts'
+import { isUser } from './entities/sip-ip-core/accounts.ts'
+import { Admission } from './entities/sip-ip-core/authenticate.ts'
+import { registrationState } from './entities/sip-ip-core/bindings.ts'
+import { Home } from './entities/sip-ip-core/home.ts'
+import { StatefulProxy } from './entities/sip-ip-core/proxy.ts'
+import { Registrar } from './entities/sip-ip-core/registrar.ts'
+import { limits } from './limits.ts'
+import { badRequest, ParseError, SipRefusal, serverInternalError } from './protocols/sip/errors.ts'
+import type { Flow } from './protocols/sip/flow.ts'
+import { refuse, type SipRequest, type SipResponse } from './protocols/sip/message.ts'
+import { type DnsRecord, type Listening, SipStack, type StackOutput } from './protocols/sip/stack.ts'
+import { type Route, routeOf } from './routing.ts'
+import type { Settings } from './settings.ts'
+import type { EntityName, Instant, Output, Random, SipEntity, Store, Transaction, Turn } from './turn.ts'
+import { type Wake, Wakes } from './wakes.ts'
+
+/** What the platform does for the stack: write, connect, close, resolve. */
+export type Transmit = Extract<StackOutput, { kind: 'send' | 'connect' | 'close' | 'resolve' }>
+
+/** An output that waits for the commit of its turn. */
+export type HeldOutput = readonly [entity: EntityName, output: Exclude<Output, { kind: 'wake' }>]
+
+/** What turns have asked for since the last commit; to be released once that commit is safe, and dropped if it never is. */
+export interface Batch {
+  readonly outputs: readonly HeldOutput[]
+  readonly transmits: readonly Transmit[]
+}
+
+/** Where faults of our own and remarkable events are told. */
+export interface ApplianceLog {
+  fault(where: string, error: unknown): void
+}
+
+export interface ApplianceOptions {
+  readonly store: Store
+  readonly random: Random
+  /** The settings as they are now; read anew at every turn. */
+  readonly settings: () => Settings
+  /** Keys fingerprints and nonces: at least 128 bits that others cannot guess; the same at every start of this box. */
+  readonly secret: string
+  readonly listening: readonly Listening[]
+  /** Addresses of the machine, for listening points that take any. */
+  readonly addresses?: readonly string[]
+  readonly log: ApplianceLog
+}
+
+/** Counts since start, for status and telemetry. */
+export interface ApplianceCounters {
+  turns: number
+  refusals: number
+  faults: number
+}
+
+/** The functional entities, by the name under which their wakes and requests return. */
+export interface Entities extends Record<EntityName, SipEntity> {
+  readonly registrar: Registrar
+  readonly proxy: StatefulProxy
+  readonly 'presence-server': PresenceServer
+}
+
+export class Appliance {
+  readonly counters: ApplianceCounters = { turns: 0, refusals: 0, faults: 0 }
+  readonly stack: SipStack
+  readonly entities: Entities
+  readonly #options: ApplianceOptions
+  readonly #home: Home
+  readonly #admission: Admission
+  readonly #wakes: Wakes
+  /** Requests in progress, or about to be: `entity token`. */
+  readonly #inProgress = new Set<string>()
+  #outputs: HeldOutput[] = []
+  #transmits: Transmit[] = []
+  /** Whether turns were taken, or something waits to leave, since the last commit. */
+  #isTouched = false
+
+  constructor(options: ApplianceOptions) {
+    const { domain } = options.settings()
+    const home = new Home({ domain, listening: options.listening, addresses: options.addresses ?? [] })
+    this.#options = options
+    this.#home = home
+    this.#admission = new Admission(home, options.secret)
+    this.#wakes = new Wakes(options.store)
+    this.stack = new SipStack({ random: options.random, listening: options.listening, limits: limits.sip })
+    this.entities = {
+      registrar: new Registrar(home),
+      proxy: new StatefulProxy(home),
+      'presence-server': new PresenceServer({
+        userOf: uri => home.userOf(uri),
+        isUser: (db, aor) => isUser({ db, settings: options.settings() }, aor),
+        registrationState,
+        address: transport => home.hostPort(transport === 'sips' ? 'tls' : transport),
+      }),
+    }
+  }
+
+  /** The box has (re)started: each entity takes up what a restart has cut short. */
+  start(now: Instant): void {
+    for (const [name, entity] of this.#all())
+      if (entity.start) this.#undisturbed(name, now, turn => entity.start!(turn))
+  }
+
+  /** One datagram, or the next octets of a connection. */
+  receive(bytes: Buffer, flow: Flow, now: Instant): void {
+    this.#take(this.stack.received(bytes, flow, now), now)
+  }
+
+  /** A connection asked for, or accepted, stands. */
+  connected(connection: string, flow: Flow, now: Instant): void {
+    this.#take(this.stack.connected(connection, flow, now), now)
+  }
+
+  /** A connection ended, or an attempt at one failed. */
+  disconnected(connection: string, reason: string, now: Instant): void {
+    this.#take(this.stack.disconnected(connection, reason, now), now)
+    for (const [name, entity] of this.#all())
+      if (entity.flowClosed) this.#undisturbed(name, now, turn => entity.flowClosed!(connection, turn))
+  }
+
+  /** The answer to a `resolve`. */
+  resolved(query: string, records: readonly DnsRecord[] | undefined, now: Instant): void {
+    this.#take(this.stack.resolved(query, records, now), now)
+  }
+
+  /** Time has passed: timers of the stack and stored wakes that are due. */
+  expire(now: Instant): void {
+    this.#take(this.stack.expire(now), now)
+    this.#wakes.collect(now, limits.wakesPerTick)
+  }
+
+  /** When to call `expire` next. */
+  deadline(): Instant | undefined {
+    const [stack, wakes] = [this.stack.deadline(), this.#wakes.deadline]
+    if (stack === undefined) return wakes
+    return wakes === undefined ? stack : Math.min(stack, wakes)
+  }
+
+  /** Whether anything waits for `commit`. */
+  pending(): boolean {
+    return this.#isTouched || this.#wakes.areDue
+  }
+
+  /** Administration is a turn like any other: what it asks for leaves with the next commit. Throws what `work` throws. */
+  administer<T>(entity: EntityName, now: Instant, work: (turn: Turn) => { result: T; outputs: Output[] }): T {
+    let result: T
+    this.#turn(entity, now, turn => {
+      const done = work(turn)
+      result = done.result
+      return done.outputs
+    })
+    return result!
+  }
+
+  /**
+   * Fires the wakes that are due, then makes every turn so far safe. Resolves to what may then leave, by `release`. Calls
+   * may overlap; batches resolve in order. Rejects when the store has failed: the process must end.
+   */
+  async commit(now: Instant): Promise<Batch> {
+    for (let fired = 0; fired < limits.wakesPerTick; fired++) {
+      const wake = this.#wakes.take()
+      if (wake === undefined) break
+      this.#undisturbed(wake.entity, now, turn => this.entities[wake.entity].wake(wake.token, turn))
+    }
+    this.#wakes.keep(now)
+    const batch: Batch = { outputs: this.#outputs, transmits: this.#transmits }
+    this.#isTouched = false
+    this.#outputs = []
+    this.#transmits = []
+    await this.#options.store.committed()
+    return batch
+  }
+
+  /** Lets a committed batch go: answers and requests enter their transactions. Returns what the platform is to do. */
+  release(batch: Batch, now: Instant): Transmit[] {
+    this.#transmits.push(...batch.transmits)
+    for (const [entity, output] of batch.outputs) this.#take(this.#apply(entity, output, now), now)
+    const transmits = this.#transmits
+    this.#transmits = []
+    return transmits
+  }
+
+  #all(): Array<[EntityName, SipEntity]> {
+    return Object.entries(this.entities) as Array<[EntityName, SipEntity]>
+  }
+
+  #apply(entity: EntityName, output: HeldOutput[1], now: Instant): StackOutput[] {
+    switch (output.kind) {
+      case 'respond':
+        return this.stack.respond(output.transaction, output.response, now)
+      case 'request':
+        return this.stack.request(output.request, `${entity} ${output.token}`, output.flow, now)
+      case 'cancel':
+        return this.stack.cancel(`${entity} ${output.token}`, now)
+      case 'ack':
+        return this.stack.ack(output.request, output.flow, now)
+    }
+  }
+
+  #take(outputs: readonly StackOutput[], now: Instant): void {
+    for (const output of outputs) {
+      switch (output.kind) {
+        case 'request':
+          this.#request(output.request, now)
+          break
+        case 'response':
+          this.#response(output.token, output.response, now)
+          break
+        case 'cancel':
+          this.#undisturbed('proxy', now, turn => this.entities.proxy.cancel(output.transaction, turn))
+          break
+        default:
+          this.#transmits.push(output)
+          this.#isTouched = true
+      }
+    }
+  }
+
+  #request(request: SipRequest, now: Instant): void {
+    let route: Route
+    try {
+      route = routeOf(request, this.#home)
+    } catch (error) {
+      this.#refuse(request, error, now)
+      return
+    }
+    const entity = this.entities[route.entity]
+    try {
+      this.#turn(route.entity, now, turn => {
+        this.#admission.admit(request, route.asks, turn)
+        return entity.request(request, turn)
+      })
+    } catch (error) {
+      this.#refuse(request, error, now)
+    }
+  }
+
+  #response(stackToken: string, response: SipResponse, now: Instant): void {
+    const space = stackToken.indexOf(' ')
+    const name = stackToken.slice(0, space) as EntityName
+    if (response.status >= 200) this.#inProgress.delete(stackToken)
+    this.#undisturbed(name, now, turn => this.entities[name].response(stackToken.slice(space + 1), response, turn))
+  }
+
+  /** One turn in one transaction; what it throws has left no trace and passes on. */
+  #turn(name: EntityName, now: Instant, work: (turn: Turn) => Output[]): void {
+    this.counters.turns++
+    this.#isTouched = true
+    const outputs = this.#options.store.transact(db => {
+      const asked = work(new ApplianceTurn(this.#options, this.#inProgress, name, now, db))
+      for (const output of asked)
+        if (output.kind === 'wake' && output.at > now) this.#wakes.put(db, output.at, wakeOf(name, output))
+      return asked
+    })
+    for (const output of outputs) {
+      if (output.kind !== 'wake') {
+        if (output.kind === 'request') this.#inProgress.add(`${name} ${output.token}`)
+        this.#outputs.push([name, output])
+      } else if (output.at > now) this.#wakes.noted(output.at)
+      else this.#wakes.now(wakeOf(name, output))
+    }
+  }
+
+  /** A turn that nobody waits for: a fault in it is counted and told, and the box goes on. */
+  #undisturbed(name: EntityName, now: Instant, work: (turn: Turn) => Output[]): void {
+    try {
+      this.#turn(name, now, work)
+    } catch (error) {
+      this.counters.faults++
+      this.#options.log.fault(name, error)
+    }
+  }
+
+  /** A request ends with the status its refusal names; a fault of ours is a 500 (RFC 3261 §21.5.1). An ACK is never answered. */
+  #refuse(request: SipRequest, error: unknown, now: Instant): void {
+    let refusal: SipRefusal
+    if (error instanceof SipRefusal) {
+      this.counters.refusals++
+      refusal = error
+    } else if (error instanceof ParseError) {
+      this.counters.refusals++
+      refusal = badRequest(error.message)
+    } else {
+      this.counters.faults++
+      this.#options.log.fault(request.method, error)
+      refusal = serverInternalError()
+    }
+    if (request.method === 'ACK') return
+    this.#take(
+      this.stack.respond(request.transaction, refuse(request, refusal, this.#options.random.token(8)), now),
+      now,
+    )
+  }
+}
+
+function wakeOf(name: EntityName, output: Extract<Output, { kind: 'wake' }>): Wake {
+  return { entity: output.entity ?? name, token: output.token }
+}
+
+class ApplianceTurn implements Turn {
+  readonly now: Instant
+  readonly db: Transaction
+  readonly random: Random
+  readonly settings: Settings
+  readonly #secret: string
+  readonly #inProgress: ReadonlySet<string>
+  readonly #entity: EntityName
+
+  constructor(
+    options: ApplianceOptions,
+    inProgress: ReadonlySet<string>,
+    entity: EntityName,
+    now: Instant,
+    db: Transaction,
+  ) {
+    this.now = now
+    this.db = db
+    this.random = options.random
+    this.settings = options.settings()
+    this.#secret = options.secret
+    this.#inProgress = inProgress
+    this.#entity = entity
+  }
+
+  inProgress(token: string): boolean {
+    return this.#inProgress.has(`${this.#entity} ${token}`)
+  }
+
+  fingerprint(...parts: readonly string[]): string {
+    // The secret leads and the digest is cut to a quarter, so that no one without it can extend or predict one.
+    return `f${hash('sha256', `${this.#secret}${parts.join('\0')}`, 'hex').slice(0, 16)}`
+  }
+}

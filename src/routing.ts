@@ -1,0 +1,62 @@
+/**
+ * Who handles a request: one row for each reference point that a request can cross, read from the top. Rows look only at
+ * the message and at what leads to this box; whether a user exists is the entity's to say.
+ */
+
+import type { Home } from './entities/sip-ip-core/home.ts'
+import { type Recipient, recipientOf } from './entities/sip-ip-core/recipient.ts'
+import type { SipRequest } from './protocols/sip/message.ts'
+import { isSipUri } from './protocols/sip/uri.ts'
+import type { ReferencePoint } from './reference-points.ts'
+import type { EntityName } from './turn.ts'
+
+/** Who asks for credentials: a server answers 401 for itself, a proxy 407 (RFC 3261 §22.2, §22.3). */
+export type Asks = 'server' | 'proxy'
+
+export interface Route {
+  readonly over: ReferencePoint
+  readonly entity: EntityName
+  readonly asks: Asks
+}
+
+interface Row extends Route {
+  readonly methods: readonly string[] | 'any'
+  readonly to: readonly Recipient[]
+  readonly events?: readonly string[]
+}
+
+const routes: readonly Row[] = [
+  { over: 'PRS-2', methods: ['REGISTER'], to: ['box', 'user'], entity: 'registrar', asks: 'server' },
+  { over: 'PRS-2', methods: ['SUBSCRIBE'], to: ['box', 'user'], events: ['reg'], entity: 'registrar', asks: 'server' },
+  { over: 'PRS-3', methods: ['PUBLISH', 'SUBSCRIBE'], to: ['box', 'user'], entity: 'presence-server', asks: 'server' },
+  { over: 'PRS-3', methods: ['OPTIONS'], to: ['box'], entity: 'presence-server', asks: 'server' },
+  { over: 'PRS-2', methods: 'any', to: ['box', 'user', 'instance'], entity: 'proxy', asks: 'proxy' },
+  { over: 'IP-1', methods: 'any', to: ['elsewhere'], entity: 'proxy', asks: 'proxy' },
+]
+
+/** Our own Contacts: `gr` names the entity that a dialog is with (RFC 5627, RFC 6665 §4.5.1). */
+const contacts: Readonly<Record<string, Route | undefined>> = {
+  'presence-server': { over: 'PRS-3', entity: 'presence-server', asks: 'server' },
+  registrar: { over: 'PRS-2', entity: 'registrar', asks: 'server' },
+}
+
+/** The first row that fits; the last ones fit whatever the others leave. Throws ParseError. */
+export function routeOf(request: SipRequest, home: Home): Route {
+  const recipient = recipientOf(request, home)
+  if (recipient === 'instance') {
+    const uri = request.requestUri
+    const contact = isSipUri(uri) ? contacts[uri.params.get('gr') ?? ''] : undefined
+    if (contact !== undefined) return contact
+  }
+  const event = request.method === 'SUBSCRIBE' ? eventOf(request) : undefined
+  return routes.find(
+    ({ methods, to, events }) =>
+      (methods === 'any' || methods.includes(request.method)) &&
+      to.includes(recipient) &&
+      (events === undefined || (event !== undefined && events.includes(event))),
+  )!
+}
+
+function eventOf(request: SipRequest): string | undefined {
+  return request.header('Event')?.split(';', 1)[0]?.trim().toLowerCase()
+}

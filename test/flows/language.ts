@@ -1,0 +1,229 @@
+/**
+ * The language of `.flow` files: a conversation, one step a line, read by people first. A line that begins with `#` says
+ * what the flow shows; `Given NAME is VALUE` changes a setting before it starts. Steps are the rows of `steps` below.
+ */
+
+import type { Exchange } from '../actors/user-agent.ts'
+import type { World } from './world.ts'
+
+export interface Step {
+  readonly line: number
+  readonly text: string
+  readonly perform: (world: World) => Promise<void>
+}
+
+export interface Flow {
+  readonly title: string
+  /** Settings given. */
+  readonly settings: ReadonlyArray<readonly [name: string, value: string]>
+  readonly steps: readonly Step[]
+  /** Passes hours or breaks the network: for a world whose time is ours. */
+  readonly needsSimulation: boolean
+}
+
+/** How long a step waits for what it expects: longer than 64 * T1, when every request has its answer. */
+const patienceMs = 40_000
+
+type Perform = (world: World, ...words: (string | undefined)[]) => Promise<void>
+
+const durationPattern = String.raw`(\d+) (second|minute|hour)s?`
+
+const steps: ReadonlyArray<readonly [pattern: RegExp, perform: Perform, simulationOnly?: true]> = [
+  [
+    /^(\w+) registers(?: for (\d+) s)?(?: expecting (\d+))?$/,
+    async (world, name, seconds, status) => {
+      const { agent } = world.person(name!)
+      await answered(world, agent.register(Number(seconds ?? 3600), world.now()), status)
+    },
+  ],
+  [
+    /^(\w+) unregisters(?: expecting (\d+))?$/,
+    async (world, name, status) => answered(world, world.person(name!).agent.register(0, world.now()), status),
+  ],
+  [
+    /^(\w+) publishes presence (open|closed)(?: "([^"]*)")?(?: for (\d+) s)?(?: expecting (\d+))?$/,
+    async (world, name, basic, note, seconds, status) => {
+      const { source } = world.person(name!)
+      const [expires, now] = [Number(seconds ?? 3600), world.now()]
+      const exchange = source.entityTag
+        ? source.modify(basic!, note, expires, now)
+        : source.publish(basic!, note, expires, now)
+      await answered(world, exchange, status)
+    },
+  ],
+  [
+    /^(\w+) publishes afresh presence (open|closed)(?: "([^"]*)")?(?: for (\d+) s)?(?: expecting (\d+))?$/,
+    async (world, name, basic, note, seconds, status) =>
+      answered(world, world.person(name!).source.publish(basic!, note, Number(seconds ?? 3600), world.now()), status),
+  ],
+  [
+    /^(\w+) refreshes the publication(?: for (\d+) s)?(?: expecting (\d+))?$/,
+    async (world, name, seconds, status) =>
+      answered(world, world.person(name!).source.refresh(Number(seconds ?? 3600), world.now()), status),
+  ],
+  [
+    /^(\w+) removes the publication(?: expecting (\d+))?$/,
+    async (world, name, status) => answered(world, world.person(name!).source.remove(world.now()), status),
+  ],
+  [
+    /^(\w+) (subscribes to|fetches) (\w+)(?:'s (watchers|registrations))?(?: for (\d+) s)?(?: expecting (\d+))?$/,
+    async (world, name, verb, resource, what, seconds, status) => {
+      const expires = verb === 'fetches' ? 0 : Number(seconds ?? 3600)
+      const { watcher } = world.person(name!)
+      const subscription = watcher.subscribe(world.person(resource!).aor, event(what), expires, world.now())
+      await answered(world, subscription.exchange, status)
+    },
+  ],
+  [
+    /^(\w+) (refreshes the subscription to|unsubscribes from) (\w+)(?:'s (watchers|registrations))?(?: for (\d+) s)?(?: expecting (\d+))?$/,
+    async (world, name, verb, resource, what, seconds, status) => {
+      const expires = verb === 'unsubscribes from' ? 0 : Number(seconds ?? 3600)
+      const { watcher, subscription } = subscriptionOf(world, name!, resource!, what)
+      await answered(world, watcher.refresh(subscription, expires, world.now()), status)
+    },
+  ],
+  [
+    /^(\w+) is notified(?: of (\w+)(?:'s (watchers|registrations))?)? (active|pending|terminated)(?: \((\w+)\))?(?:, presence (open|closed)|, (no document))?(?: "([^"]*)")?(?:, (\w+) is (\w+) by (\w+)|, (nobody))?$/,
+    async (world, name, resource, what, state, reason, presence, nothing, note, who, status, by, nobody) => {
+      const { watcher } = world.person(name!)
+      const pick = () =>
+        resource === undefined ? watcher.subscriptions.at(-1) : watcher.latest(world.person(resource).aor, event(what))
+      await expect(
+        world,
+        () => (pick()?.notifications.length ?? 0) > (pick()?.seen ?? 0),
+        () => `no NOTIFY reached ${name}`,
+      )
+      const subscription = pick()!
+      const seen = subscription.notifications[subscription.seen++]!
+      const says = `${name} was notified ${seen.state} (${seen.reason}) ${seen.presence} ${seen.notes} ${seen.watchers} ${seen.body}`
+      check(seen.state === state, says)
+      if (reason) check(seen.reason === reason, says)
+      if (presence) check(seen.presence === presence, says)
+      if (nothing) check(seen.body === '', says)
+      if (note !== undefined) check(seen.notes.includes(note), says)
+      if (who) check(seen.watchers.includes(`${world.person(who).aor} ${status} ${by}`), says)
+      if (nobody) check(seen.watchers.length === 0, says)
+    },
+  ],
+  [
+    /^(\w+) hears nothing more$/,
+    async (world, name) => {
+      await world.quiet()
+      const unseen = world
+        .person(name!)
+        .watcher.subscriptions.flatMap(one => one.notifications.slice(one.seen).map(({ body }) => body))
+      check(unseen.length === 0, `${name} was notified: ${unseen.join('\n')}`)
+    },
+  ],
+  [
+    /^(\w+) sends (\w+) the message "([^"]*)"(?: expecting (\d+))?$/,
+    async (world, from, to, text, status) => {
+      const fields = [['Content-Type', 'text/plain']] as const
+      const exchange = world.person(from!).agent.send('MESSAGE', world.person(to!).aor, fields, world.now(), text)
+      await answered(world, exchange, status)
+    },
+  ],
+  [
+    /^(\w+) receives the message "([^"]*)"$/,
+    async (world, name, text) => {
+      const { agent } = world.person(name!)
+      const has = () => agent.received.some(one => Buffer.from(one.body).toString() === text)
+      await expect(world, has, () => `${name} did not receive it`)
+    },
+  ],
+  [
+    /^(\w+) falls silent$/,
+    async (world, name) => {
+      world.person(name!).agent.silent = true
+    },
+    true,
+  ],
+  [
+    /^(\w+) is heard again$/,
+    async (world, name) => {
+      world.person(name!).agent.silent = false
+    },
+    true,
+  ],
+  [/^the box is killed and starts again$/, async world => world.restart()],
+  [
+    new RegExp(`^${durationPattern} pass$`),
+    async (world, count, unit) =>
+      world.pass(Number(count) * { second: 1000, minute: 60_000, hour: 3_600_000 }[unit as 'second']),
+    true,
+  ],
+  [/^(\S+) becomes (\S+)$/, async (world, name, value) => world.set(name!, value!)],
+]
+
+function event(what: string | undefined): string {
+  return what === 'watchers' ? 'presence.winfo' : what === 'registrations' ? 'reg' : 'presence'
+}
+
+function subscriptionOf(world: World, name: string, resource: string, what: string | undefined) {
+  const { watcher } = world.person(name)
+  const subscription = watcher.latest(world.person(resource).aor, event(what))
+  if (!subscription) throw new Error(`${name} has no subscription to ${resource}`)
+  return { watcher, subscription }
+}
+
+async function answered(world: World, exchange: Exchange, status: string | undefined): Promise<void> {
+  await expect(
+    world,
+    () => exchange.final !== undefined,
+    () => `no answer to ${exchange.request.method}`,
+  )
+  const got = exchange.final!
+  check(
+    status === undefined ? got.status < 300 : got.status === Number(status),
+    `${exchange.request.method} was answered ${got.status} ${got.reason}`,
+  )
+}
+
+async function expect(world: World, condition: () => boolean, otherwise: () => string): Promise<void> {
+  if (!(await world.until(condition, patienceMs))) throw new Error(otherwise())
+}
+
+function check(condition: boolean, otherwise: string): void {
+  if (!condition) throw new Error(otherwise)
+}
+
+/** Reads a `.flow` file; throws with the line that it does not understand. */
+export function readFlow(text: string): Flow {
+  let title = ''
+  let needsSimulation = false
+  const settings: Array<readonly [string, string]> = []
+  const read: Step[] = []
+  for (const [index, raw] of text.split('\n').entries()) {
+    const line = raw.trim().replaceAll(/\s+/g, ' ')
+    if (line === '') continue
+    if (line.startsWith('#')) {
+      title ||= line.slice(1).trim()
+      continue
+    }
+    const given = /^Given (\S+) is (\S+)$/.exec(line)
+    if (given) {
+      settings.push([given[1]!, given[2]!])
+      continue
+    }
+    const row = steps.map(step => [step, step[0].exec(line)] as const).find(([, match]) => match !== null)
+    if (!row) throw new Error(`line ${index + 1} is no step: ${line}`)
+    const [[, perform, simulationOnly], match] = row
+    if (simulationOnly) needsSimulation = true
+    read.push({ line: index + 1, text: line, perform: world => perform(world, ...match!.slice(1)) })
+  }
+  return { title, settings, steps: read, needsSimulation }
+}
+
+/** Plays a flow; a step that fails says which. */
+export async function play(flow: Flow, world: World): Promise<void> {
+  for (const step of flow.steps) {
+    try {
+      await step.perform(world)
+    } catch (error) {
+      throw new Error(`line ${step.line}, "${step.text}": ${(error as Error).message}`, { cause: error })
+    }
+  }
+  for (const person of world.people())
+    for (const { faults, resource } of person.watcher.subscriptions)
+      check(faults.length === 0, `${person.aor} watching ${resource}: ${faults.join('; ')}`)
+}

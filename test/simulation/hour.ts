@@ -1,0 +1,182 @@
+/**
+ * An hour of traffic from one seed, in seconds: people come, publish, watch, write and leave over a bad network, the box is
+ * killed now and then, and at the end the properties that the design promises are looked at.
+ */
+
+import type { Exchange } from '../actors/user-agent.ts'
+import type { Subscription } from '../actors/watcher.ts'
+import type { Person } from '../flows/world.ts'
+import { fair, type Weather } from './network.ts'
+import { SeededRandom } from './random.ts'
+import { SimulatedWorld } from './world.ts'
+
+export interface Hour {
+  readonly seed: number
+  readonly people: number
+  readonly minutes: number
+  readonly restarts: number
+  readonly datagrams: number
+  readonly requests: number
+  readonly notifications: number
+  /** Each a sentence; none when every property held. */
+  readonly violations: readonly string[]
+}
+
+const names = ['Alice', 'Bob', 'Carol', 'Dave', 'Erin', 'Frank', 'Grace', 'Heidi']
+
+const weathers: readonly Weather[] = [
+  fair,
+  { loss: 0.05, duplication: 0.05, minDelayMs: 5, maxDelayMs: 200 },
+  { loss: 0.2, duplication: 0.2, minDelayMs: 5, maxDelayMs: 2000 },
+  { loss: 0.4, duplication: 0.1, minDelayMs: 50, maxDelayMs: 700 },
+]
+
+export async function simulate(seed: number, minutes = 60): Promise<Hour> {
+  const choose = new SeededRandom(seed ^ 0x5eed)
+  const handling = choose.pick(['allow', 'allow', 'allow', 'polite-block', 'confirm', 'block'])
+  const world = new SimulatedWorld({
+    seed,
+    weather: choose.pick(weathers),
+    deathAtCommit: choose.pick([0, 0, 0.002, 0.01]),
+    settings: [
+      ['presence.defaultHandling', handling],
+      ['presence.minNotifyIntervalSeconds', choose.pick(['0', '1', '5'])],
+    ],
+  })
+  const people = names.slice(0, 2 + choose.below(names.length - 1)).map(name => world.person(name))
+  const exchanges: Exchange[] = []
+  const end = world.now() + minutes * 60_000
+  while (world.now() < end) {
+    act(choose.pick(people), people, choose, world, exchanges)
+    if (choose.chance(0.02)) world.network.weather = choose.pick(weathers)
+    if (choose.chance(0.02)) await world.restart()
+    await world.pass(choose.below(choose.chance(0.1) ? 120_000 : 4000))
+  }
+  const violations = await lookBack(world, people, handling, exchanges)
+  const subscriptions = people.flatMap(({ watcher }) => watcher.subscriptions)
+  return {
+    seed,
+    people: people.length,
+    minutes,
+    restarts: world.restarts,
+    datagrams: world.network.sent,
+    requests: exchanges.length,
+    notifications: subscriptions.reduce((sum, { notifications }) => sum + notifications.length, 0),
+    violations,
+  }
+}
+
+/** One thing that one person does. */
+function act(
+  person: Person,
+  people: readonly Person[],
+  choose: SeededRandom,
+  world: SimulatedWorld,
+  exchanges: Exchange[],
+): void {
+  const now = world.now()
+  const { agent, source, watcher } = person
+  const other = choose.pick(people)
+  const lifetime = choose.pick([60, 90, 300, 3600])
+  const note = `n${choose.token(6)}`
+  const basic = choose.pick(['open', 'closed'])
+  const live = watcher.subscriptions.filter(isLive)
+  switch (choose.below(12)) {
+    case 0:
+      exchanges.push(agent.register(choose.pick([0, 60, 600]), now))
+      break
+    case 1:
+    case 2:
+    case 3:
+      exchanges.push(
+        source.entityTag === undefined || choose.chance(0.1)
+          ? source.publish(basic, note, lifetime, now)
+          : source.modify(basic, note, lifetime, now),
+      )
+      break
+    case 4:
+      if (source.entityTag !== undefined) exchanges.push(source.refresh(lifetime, now))
+      break
+    case 5:
+      if (source.entityTag !== undefined) exchanges.push(source.remove(now))
+      break
+    case 6:
+    case 7:
+      exchanges.push(watcher.subscribe(other.aor, 'presence', choose.pick([0, lifetime, lifetime]), now).exchange)
+      break
+    case 8:
+      exchanges.push(watcher.subscribe(person.aor, 'presence.winfo', lifetime, now).exchange)
+      break
+    case 9:
+    case 10: {
+      const one = live.length > 0 ? choose.pick(live) : undefined
+      if (one?.remoteTag) exchanges.push(watcher.refresh(one, choose.pick([0, lifetime, lifetime]), now))
+      break
+    }
+    case 11:
+      if (choose.chance(0.3)) agent.silent = !agent.silent
+      else exchanges.push(agent.send('MESSAGE', other.aor, [['Content-Type', 'text/plain']], now, note))
+  }
+}
+
+/** The network calms, everybody answers again; then what must hold, must hold. */
+async function lookBack(
+  world: SimulatedWorld,
+  people: readonly Person[],
+  handling: string,
+  exchanges: Exchange[],
+): Promise<string[]> {
+  const violations: string[] = []
+  world.network.weather = fair
+  world.calm()
+  for (const { agent } of people) agent.silent = false
+  await world.pass(60_000)
+
+  // Everybody says something new, everybody looks anew at everybody.
+  const notes = new Map<Person, string>()
+  const watching: Array<{ watcher: Person; presentity: Person; subscription: Subscription }> = []
+  for (const watcher of people)
+    for (const presentity of people) {
+      const subscription = watcher.watcher.subscribe(presentity.aor, 'presence', 3600, world.now())
+      exchanges.push(subscription.exchange)
+      watching.push({ watcher, presentity, subscription })
+    }
+  await world.pass(60_000)
+  for (const person of people) {
+    const note = `final-${person.agent.options.name}`
+    notes.set(person, note)
+    exchanges.push(person.source.publish('open', note, 3600, world.now()))
+  }
+  await world.pass(60_000)
+
+  for (const { watcher, presentity, subscription } of watching) {
+    const last = subscription.notifications.at(-1)
+    const who = `${watcher.aor} watching ${presentity.aor}`
+    const sees = last?.notes.includes(notes.get(presentity)!) ?? false
+    const may = handling === 'allow' || watcher === presentity
+    if (may && !sees) violations.push(`${who} did not end with the current view: ${last?.state} ${last?.body}`)
+  }
+  for (const watcher of people)
+    for (const subscription of watcher.watcher.subscriptions) {
+      const who = `${watcher.aor} watching ${subscription.resource} (${subscription.event})`
+      for (const fault of subscription.faults) violations.push(`${who}: ${fault}`)
+      if (handling === 'allow' || subscription.resource === watcher.aor) continue
+      for (const { notes, presence, body } of subscription.notifications) {
+        const hidden = handling === 'polite-block' ? notes.length > 0 || presence === 'open' : body !== ''
+        if (hidden) violations.push(`${who} was sent what the rules hide: ${body}`)
+      }
+    }
+  for (const { request, final } of exchanges)
+    if (final === undefined) violations.push(`no final answer to ${request.method} ${request.callId}`)
+  for (const fault of world.faults) violations.push(`the box had a fault: ${fault}`)
+
+  await world.pass(8 * 86_400_000)
+  const left = JSON.stringify(world.leftovers())
+  if (left !== '{}') violations.push(`records are left when all has expired: ${left}`)
+  return violations
+}
+
+function isLive(subscription: Subscription): boolean {
+  const last = subscription.notifications.at(-1)
+  return last !== undefined && last.state !== 'terminated'
+}

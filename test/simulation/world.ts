@@ -1,0 +1,216 @@
+/**
+ * A simulated world: one box, handsets, a network and a clock that is ours. The same seed gives the same world. The box is
+ * the appliance itself on the memory store; it can be killed between any commit and the sending of what was committed.
+ */
+
+import { Appliance, type Transmit } from '../../src/appliance.ts'
+import { addUser } from '../../src/entities/sip-ip-core/accounts.ts'
+import { type MemoryStore, openMemoryStore } from '../../src/platform/storage/memory.ts'
+import { type Flow, udpFlow, udpFlowId } from '../../src/protocols/sip/flow.ts'
+import { defaultSettings, parseSetting, type Settings, settingName } from '../../src/settings.ts'
+import type { Instant } from '../../src/turn.ts'
+import { PresenceSource } from '../actors/presence-source.ts'
+import { Registrant } from '../actors/registrant.ts'
+import { Watcher } from '../actors/watcher.ts'
+import type { Person, World } from '../flows/world.ts'
+import { fair, Network, type Weather } from './network.ts'
+import { SeededRandom } from './random.ts'
+
+export interface SimulatedWorldOptions {
+  readonly seed: number
+  readonly weather?: Weather
+  readonly settings?: ReadonlyArray<readonly [name: string, value: string]>
+  /** Probability, at each commit, that the box dies before anything of it leaves. */
+  readonly deathAtCommit?: number
+}
+
+const box = { address: '10.0.0.1', port: 5060 } as const
+const beginning: Instant = Date.UTC(2026, 0, 1)
+
+export class SimulatedWorld implements World {
+  readonly random: SeededRandom
+  readonly network: Network
+  #deathAtCommit: number
+  readonly #people = new Map<string, Person>()
+  readonly #overrides = new Map<string, string>([['presence.minNotifyIntervalSeconds', '0']])
+  #settings: Settings
+  #now: Instant = beginning
+  #store: MemoryStore
+  #appliance: Appliance
+  /** Faults that the box reported; a property wants none. */
+  readonly faults: string[] = []
+  restarts = 0
+
+  constructor(options: SimulatedWorldOptions) {
+    this.#deathAtCommit = options.deathAtCommit ?? 0
+    this.random = new SeededRandom(options.seed)
+    this.network = new Network(this.random, options.weather ?? fair)
+    for (const [name, value] of options.settings ?? []) this.#overrides.set(name, value)
+    this.#settings = settingsOf(this.#overrides)
+    this.#store = openMemoryStore({ now: () => this.#now })
+    this.#appliance = this.#start()
+  }
+
+  get store(): MemoryStore {
+    return this.#store
+  }
+
+  now(): Instant {
+    return this.#now
+  }
+
+  /** How many records the store holds, by table, beyond the accounts of its users. */
+  leftovers(): Record<string, number> {
+    const { accounts: _, ...left } = this.#store.counts()
+    return left
+  }
+
+  /** No more deaths at commits. */
+  calm(): void {
+    this.#deathAtCommit = 0
+  }
+
+  person(name: string): Person {
+    const known = this.#people.get(name)
+    if (known) return known
+    const aor = `sip:${name.toLowerCase()}@${this.#settings.domain}`
+    const password = `secret of ${name}`
+    const { domain } = this.#settings
+    this.#store.transact(db => addUser(db, { address: aor, password }, { domain, realm: domain }, this.#now))
+    const agent = new Registrant({
+      name,
+      aor,
+      password,
+      local: { address: `10.0.1.${this.#people.size + 1}`, port: 5060 },
+      box,
+      random: this.random,
+    })
+    const person: Person = { aor, agent, source: new PresenceSource(agent), watcher: new Watcher(agent) }
+    this.#people.set(name, person)
+    return person
+  }
+
+  people(): Iterable<Person> {
+    return this.#people.values()
+  }
+
+  async until(condition: () => boolean, withinMs: number): Promise<boolean> {
+    const end = this.#now + withinMs
+    await this.#settle()
+    while (!condition()) {
+      const next = this.#next()
+      if (next === undefined || next > end) {
+        this.#now = end
+        return condition()
+      }
+      await this.#step(next)
+    }
+    return true
+  }
+
+  async quiet(): Promise<void> {
+    await this.until(() => false, 64 * 500)
+  }
+
+  async pass(milliseconds: number): Promise<void> {
+    await this.until(() => false, milliseconds)
+  }
+
+  async restart(): Promise<void> {
+    await this.#settle()
+    this.#die()
+  }
+
+  async set(name: string, value: string): Promise<void> {
+    this.#overrides.set(name, value)
+    this.#settings = settingsOf(this.#overrides)
+    await this.#settle()
+  }
+
+  #start(): Appliance {
+    const appliance = new Appliance({
+      store: this.#store,
+      random: this.random,
+      settings: () => this.#settings,
+      secret: 'the secret of the simulated box',
+      listening: [{ transport: 'udp', address: box.address, port: box.port }],
+      log: { fault: (where, error) => this.faults.push(`${where}: ${(error as Error).stack}`) },
+    })
+    appliance.start(this.#now)
+    return appliance
+  }
+
+  /** The process ends as `kill -9` ends it, and a new one starts on what was committed. */
+  #die(): void {
+    this.restarts++
+    this.#store = this.#store.crash()
+    this.#appliance = this.#start()
+  }
+
+  #next(): Instant | undefined {
+    let next = this.network.next()
+    const consider = (at: Instant | undefined): void => {
+      if (at !== undefined && (next === undefined || at < next)) next = at
+    }
+    consider(this.#appliance.deadline())
+    for (const { agent } of this.#people.values()) consider(agent.deadline())
+    return next
+  }
+
+  async #step(at: Instant): Promise<void> {
+    this.#now = Math.max(this.#now, at)
+    for (let datagram = this.network.arrive(this.#now); datagram; datagram = this.network.arrive(this.#now)) {
+      const flow = flowBetween(datagram.to, datagram.from)
+      if (datagram.to === place(box)) this.#appliance.receive(datagram.bytes, flow, this.#now)
+      else this.#agentAt(datagram.to)?.receive(datagram.bytes, flow, this.#now)
+      await this.#settle()
+    }
+    this.#appliance.expire(this.#now)
+    for (const { agent } of this.#people.values()) agent.expire(this.#now)
+    await this.#settle()
+  }
+
+  /** Lets everything leave that wants to. */
+  async #settle(): Promise<void> {
+    for (const { agent } of this.#people.values()) this.#transmit(agent.transmits())
+    while (this.#appliance.pending()) {
+      const batch = await this.#appliance.commit(this.#now)
+      if (this.random.chance(this.#deathAtCommit)) this.#die()
+      else this.#transmit(this.#appliance.release(batch, this.#now))
+    }
+  }
+
+  #transmit(transmits: readonly Transmit[]): void {
+    for (const transmit of transmits) {
+      if (transmit.kind !== 'send') throw new Error(`a simulated world has datagrams only, not ${transmit.kind}`)
+      const flow = udpFlow(transmit.flow)
+      if (!flow) throw new Error(`no flow ${transmit.flow}`)
+      this.network.send(
+        place({ address: flow.localAddress, port: flow.localPort }),
+        place({ address: flow.remoteAddress, port: flow.remotePort }),
+        transmit.bytes,
+        this.#now,
+      )
+    }
+  }
+
+  #agentAt(where: string): Registrant | undefined {
+    for (const { agent } of this.#people.values()) if (place(agent.options.local) === where) return agent
+    return undefined
+  }
+}
+
+function place({ address, port }: { address: string; port: number }): string {
+  return `${address}:${port}`
+}
+
+function flowBetween(local: string, remote: string): Flow {
+  const [localAddress, localPort] = local.split(':') as [string, string]
+  const [remoteAddress, remotePort] = remote.split(':') as [string, string]
+  return udpFlow(udpFlowId(localAddress, Number(localPort), remoteAddress, Number(remotePort)))!
+}
+
+function settingsOf(overrides: ReadonlyMap<string, string>): Settings {
+  const values = [...overrides].map(([name, text]) => [settingName(name), parseSetting(settingName(name), text)])
+  return defaultSettings(Object.fromEntries(values))
+}
