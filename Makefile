@@ -43,10 +43,12 @@ demo: build ## play a conversation against the running box and draw it
 	@$(NODE) scripts/demo.ts --data $(DATA)
 
 interop: build ## run against other people's servers and clients, installed from Debian
-	$(NODE) test/interop/run.ts
+	@sh test/interop/install.sh interop
+	$(NODE) --test --test-concurrency=1 'test/interop/*.test.ts'
 
 bench: build ## measure CPU and memory per operation, Kamailio beside it
-	$(NODE) test/bench/run.ts
+	@sh test/interop/install.sh bench
+	$(NODE) test/bench/main.ts --json build/bench.json
 
 fuzz: $(INSTALLED) ## throw mutated input at every parser (FUZZ_SECONDS=60, SEED=)
 	$(NODE) test/fuzz/run.ts --seconds $(FUZZ_SECONDS) $(if $(SEED),--seed $(SEED))
