@@ -55,6 +55,8 @@ export const limits = {
   flowTimerUdpSeconds: 30,
   /** Failed proofs of identity: beyond `perAddress` or `perUser` in a window, 503 with Retry-After until it is over. */
   failures: { perAddress: 30, perUser: 100, windowMs: 60_000, remembered: 10_000 },
+  /** Nonces in use whose counts are remembered; beyond it the least recently used are forgotten and count as stale. */
+  noncesRemembered: 16_384,
   /** Requests the proxy has not finished with; a further one is answered 503 with Retry-After. */
   responseContexts: 10_000,
   /** Parallel branches a request may have on its whole way, and the most we let it ask for (RFC 5393 §5.3.3); 440 beyond. */

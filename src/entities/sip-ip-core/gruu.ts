@@ -5,7 +5,7 @@
  */
 
 import { parseUri, type SipUri } from '../../protocols/sip/uri.ts'
-import type { EntityName, Turn } from '../../turn.ts'
+import type { Turn } from '../../turn.ts'
 import { type InstanceGruus, ownerOfTemporaryGruu } from './bindings.ts'
 
 const PREFIX = 'tgruu.'
@@ -58,13 +58,9 @@ export function instanceOf(turn: Pick<Turn, 'db' | 'fingerprint'>, uri: SipUri, 
   return ownerOfTemporaryGruu(turn.db, masked(turn, distinguisher, cipher))
 }
 
-/** Entities of this box that put themselves into `gr`, as GRUUs of dialogs they hold for a user (RFC 6665 §4.5.1). */
-const entities: ReadonlySet<string> = new Set<EntityName>(['registrar', 'presence-server'])
-
-/** Whether a URI of ours names an instance rather than a user. */
+/** Whether a URI of ours names an instance rather than a user: a device of his, or an entity that holds a dialog for him. */
 export function isGruu(uri: SipUri): boolean {
-  const instance = uri.params.get('gr')
-  return instance === undefined ? isTemporaryGruu(uri) : !entities.has(instance)
+  return uri.params.has('gr') || isTemporaryGruu(uri)
 }
 
 /** Clients may lose the `gr` of a temporary GRUU, as in From; the user part alone says what it is. */

@@ -13,7 +13,7 @@ import { isRouteToken } from './record-route.ts'
 /**
  * - `box`: the domain or an address of ours without a user; OPTIONS and REGISTER are answered here.
  * - `user`: a user of ours as a whole, whom entities such as the Presence Server may answer for.
- * - `instance`: one device of a user, named by its GRUU; always for the proxy.
+ * - `instance`: one device of a user, named by its GRUU, for the proxy; or an entity of ours whose Contact it is.
  * - `elsewhere`: to be passed on, along Route or by a Request-URI that is not ours; always for the proxy.
  */
 export type Recipient = 'box' | 'user' | 'instance' | 'elsewhere'
