@@ -127,6 +127,18 @@ export function percentDecode(text: string): string {
   }
 }
 
+/**
+ * `text` with the escapes undone that change nothing (RFC 3261 §19.1.4: those of unreserved characters), and the others in
+ * upper case. A reserved character and its escape stay different.
+ */
+export function normalizeEscapes(text: string): string {
+  if (!text.includes('%')) return text
+  return text.replace(/%[0-9a-f]{2}/gi, escaped => {
+    const character = String.fromCharCode(Number.parseInt(escaped.slice(1), 16))
+    return /[-_.!~*'()a-z0-9]/i.test(character) ? character : escaped.toUpperCase()
+  })
+}
+
 /** `text` with every character outside `bits` percent escaped as UTF-8. */
 export function percentEncode(text: string, bits: number): string {
   if (consistsOf(text, bits)) return text

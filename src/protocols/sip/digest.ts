@@ -149,10 +149,9 @@ export function isRightResponse(
   body?: Uint8Array,
 ): boolean {
   if (credentials.algorithm === undefined) return false
-  const expected = responseDigest(credentials, passwordHash ?? nobody, method, body)
-  if (expected.length !== credentials.response.length) return false
-  const isEqual = timingSafeEqual(Buffer.from(expected), Buffer.from(credentials.response))
-  return isEqual && passwordHash !== undefined
+  const expected = Buffer.from(responseDigest(credentials, passwordHash ?? nobody, method, body))
+  const response = Buffer.from(credentials.response)
+  return response.length === expected.length && timingSafeEqual(response, expected) && passwordHash !== undefined
 }
 
 const nobody = '0'.repeat(64)

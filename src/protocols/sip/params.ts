@@ -64,6 +64,15 @@ export class Params implements Iterable<[string, string]> {
     return undefined
   }
 
+  /** As `get`, with quotes and escapes kept. */
+  getAsWritten(name: string): string | undefined {
+    for (let at = 0; at < this.text.length; ) {
+      at = read(this.text, at, this.syntax)
+      if (matches(this.text, name)) return this.text.slice(valueStart, valueEnd)
+    }
+    return undefined
+  }
+
   has(name: string): boolean {
     for (let at = 0; at < this.text.length; ) {
       at = read(this.text, at, this.syntax)

@@ -10,9 +10,8 @@ import {
   DIGIT,
   HEX,
   HOST,
+  normalizeEscapes,
   PASSWORD,
-  percentDecode,
-  percentEncode,
   URI_HEADER,
   USER,
 } from './characters.ts'
@@ -221,7 +220,7 @@ export function sameUri(a: Uri, b: Uri): boolean {
 }
 
 function sameEscaped(a: string | undefined, b: string | undefined): boolean {
-  return a === b || (a !== undefined && b !== undefined && percentDecode(a) === percentDecode(b))
+  return a === b || (a !== undefined && b !== undefined && normalizeEscapes(a) === normalizeEscapes(b))
 }
 
 /** Whether two hosts, in lower case, are the same name or the same address. */
@@ -239,11 +238,15 @@ const parametersThatMustMatch = ['user', 'ttl', 'method', 'maddr', 'transport']
 function sameUriParameters(a: Params, b: Params): boolean {
   if (a.toString() === b.toString()) return true
   for (const name of parametersThatMustMatch) if (a.has(name) !== b.has(name)) return false
-  for (const [name, value] of a) {
-    const other = b.get(name)
-    if (other !== undefined && other.toLowerCase() !== value.toLowerCase()) return false
+  for (const [name] of a) {
+    const other = b.getAsWritten(name)
+    if (other !== undefined && lowerCase(other) !== lowerCase(a.getAsWritten(name)!)) return false
   }
   return true
+}
+
+function lowerCase(text: string): string {
+  return normalizeEscapes(text).toLowerCase()
 }
 
 /** Header components are never ignored; their order does not count. */
@@ -259,7 +262,7 @@ function uriHeaders(headers: string): string[] {
     .split('&')
     .map(header => {
       const equals = header.indexOf('=')
-      return `${percentDecode(header.slice(0, equals)).toLowerCase()}=${percentDecode(header.slice(equals + 1))}`
+      return `${normalizeEscapes(header.slice(0, equals)).toLowerCase()}=${normalizeEscapes(header.slice(equals + 1))}`
     })
     .sort()
 }
@@ -290,8 +293,7 @@ export function addressOfRecord(uri: Uri): string {
   if (isSipUri(uri)) {
     const host = uri.host.charCodeAt(0) === 91 ? canonicalIpv6Host(uri.host) : uri.host
     if (uri.user === undefined) return `sip:${host}`
-    const user = uri.user.includes('%') ? percentEncode(percentDecode(uri.user), USER) : uri.user
-    return `sip:${user}@${host}`
+    return `sip:${normalizeEscapes(uri.user)}@${host}`
   }
   if (isTelUri(uri)) {
     const context = uri.number.startsWith('+') ? undefined : uri.params.get('phone-context')

@@ -201,3 +201,12 @@ test('§2.6 Basic is neither asked for nor accepted, and malformed credentials a
     )
   }
 })
+
+test('a response that is no digest at all is wrong', () => {
+  const { nonces, policy } = server()
+  const right = answerChallenge(challenges({ realm, nonce: nonces.issue(start, 's') }), secret())
+  for (const response of ['x', '\u00e4'.repeat(64), '0'.repeat(64), '0'.repeat(5000)]) {
+    const value = right.replace(/response="[^"]*"/, `response="${response}"`)
+    assert.equal(checkCredentials(request(value), 'Authorization', policy, start).outcome, 'wrong')
+  }
+})
