@@ -38,7 +38,7 @@ export type RegistrationReport = {
 
 export type ComposeOptions = {
   readonly now: Instant
-  /** Largest composed document, octets. The newest sources that fit together are used. */
+  /** Largest composed document, octets. The newest sources that fit together are used; a larger one counts for nothing. */
   readonly maximumOctets: number
   /** How a presentity of whom nothing is known is described (PS-124); `closed-tuple` unless given. */
   readonly neutral?: 'closed-tuple' | 'no-tuple' | undefined
@@ -67,23 +67,25 @@ export function compose(
   registration: RegistrationReport | undefined,
   options: ComposeOptions,
 ): Composition {
-  const checked = checkedSources(sources, options.xml ?? defaultXmlLimits)
-  if (checked.length === 0)
-    return { bytes: unpublished(presentity, registration, options.neutral), changesAt: undefined }
+  const checked = checkedSources(sources, options)
+  const neutral = () => ({ bytes: unpublished(presentity, registration, options.neutral), changesAt: undefined })
+  if (checked.length === 0) return neutral()
   const network = registration && registrationTuple(registration, !checked.some(speaksOfAvailability))
   const only = checked.length === 1 ? checked[0]! : undefined
-  if (only !== undefined && isCurrent(only.summary, options.now) && only.bytes.length <= options.maximumOctets) {
-    return { bytes: adapted(only, presentity, network), changesAt: only.summary.until || undefined }
+  if (only !== undefined && isCurrent(only.summary, options.now)) {
+    const bytes = adapted(only, presentity, network)
+    if (bytes.length <= options.maximumOctets) return { bytes, changesAt: only.summary.until || undefined }
   }
-  return composeSources(presentity, checked, network, options)
+  return composeSources(presentity, checked, network, options) ?? neutral()
 }
 
-function checkedSources(sources: readonly PresenceSource[], limits: XmlLimits): CheckedSource[] {
+/** The sources that can be used at all. */
+function checkedSources(sources: readonly PresenceSource[], options: ComposeOptions): CheckedSource[] {
   const checked: CheckedSource[] = []
   for (const source of sources) {
-    const summary = source.summary ?? summaryOf(source.bytes, limits)
-    if (summary !== undefined)
-      checked.push(source.summary === undefined ? { ...source, summary } : (source as CheckedSource))
+    if (source.bytes.length > options.maximumOctets) continue
+    const summary = source.summary ?? summaryOf(source.bytes, options.xml ?? defaultXmlLimits)
+    if (summary !== undefined) checked.push({ ...source, summary })
   }
   return checked
 }

@@ -6,7 +6,7 @@ import { type Pidf, parsePidf } from '../../../documents/pidf-parts.ts'
 import { withoutEnded } from '../../../documents/until.ts'
 import { canonicalText } from '../../../documents/xml/compare.ts'
 import { escapeAttribute } from '../../../documents/xml/escape.ts'
-import { defaultXmlLimits } from '../../../documents/xml/parse.ts'
+import { defaultXmlLimits, XmlError, type XmlLimits } from '../../../documents/xml/parse.ts'
 import {
   attributeValue,
   NamespaceScope,
@@ -22,22 +22,26 @@ import { withUniqueIds } from './occurrence-ids.ts'
 import { inSchemaOrder } from './schema-order.ts'
 
 /**
- * The composed document of at least one source. Sources are taken from the newest to the oldest as long as the result
- * stays within `maximumOctets`; one that alone is larger gives a document without it.
+ * The composed document of at least one source, each no larger than `maximumOctets`. Sources are taken from the newest to
+ * the oldest as long as the result stays within that; before the last one goes, what the network says does. Undefined when
+ * even that is too much.
  */
 export function composeSources(
   presentity: string,
   sources: readonly CheckedSource[],
   network: string | undefined,
   options: ComposeOptions,
-): Composition {
+): Composition | undefined {
   // Merging hardly ever makes documents larger than they are side by side, so this is close at once.
   const chosen = newestWithin(sources, options.maximumOctets)
-  for (;;) {
-    const composition = composeAll(presentity, chosen, network, options)
-    if (composition.bytes.length <= options.maximumOctets || chosen.length === 0) return composition
-    chosen.pop()
+  let said = network
+  while (chosen.length > 0) {
+    const composition = composeAll(presentity, chosen, said, options)
+    if (composition.bytes.length <= options.maximumOctets) return composition
+    if (chosen.length === 1 && said !== undefined) said = undefined
+    else chosen.pop()
   }
+  return undefined
 }
 
 function newestWithin(sources: readonly CheckedSource[], maximumOctets: number): CheckedSource[] {
@@ -64,7 +68,8 @@ function composeAll(
   const parts: Parts = { tuples: [], persons: [], devices: [], notes: [], extensions: [], changesAt: 0 }
   const declarations = new Map([['', pidfNamespace]])
   for (const [order, source] of sources.toSorted(compareSources).entries()) {
-    const document = parsePidf(source.bytes, options.xml ?? defaultXmlLimits)
+    const document = readable(source, options.xml ?? defaultXmlLimits)
+    if (document === undefined) continue
     takeParts(document, source, order, options.now, parts)
     // Prefixes keep their names where they can; a component whose prefix means something else declares it itself.
     for (const [prefix, namespace] of document.root.scope.bindings()) {
@@ -88,6 +93,16 @@ function composeAll(
   for (const { element } of once(parts.notes)) text += `${writeElement(element, scope)}\n`
   for (const element of components) if (!isTuple(element)) text += `${writeElement(element, scope)}\n`
   return { bytes: Buffer.from(`${text}</presence>\n`, 'utf8'), changesAt: parts.changesAt || undefined }
+}
+
+/** Undefined when a document exceeds limits that were wider when it was published. */
+function readable(source: CheckedSource, limits: XmlLimits): Pidf | undefined {
+  try {
+    return parsePidf(source.bytes, limits)
+  } catch (error) {
+    if (error instanceof XmlError) return undefined
+    throw error
+  }
 }
 
 type Parts = {
