@@ -87,8 +87,12 @@ export function skipWhitespace(text: string, at: number, end = text.length): num
  * The position after the quoted string that opens at `at`.
  * @throws ParseError when it never closes
  */
-export function endOfQuotedString(text: string, at: number, end = text.length): number {
-  for (let next = at + 1; next < end; next++) {
+export function endOfQuotedString(text: string, at: number): number {
+  // Searching is several times faster than looking at each character, and most have no backslash.
+  const close = text.indexOf('"', at + 1)
+  const backslash = text.indexOf('\\', at + 1)
+  if (close !== -1 && (backslash === -1 || backslash > close)) return close + 1
+  for (let next = at + 1; next < text.length; next++) {
     const code = text.charCodeAt(next)
     if (code === 34) return next + 1
     if (code === 92) next++

@@ -3,7 +3,7 @@
  * fields, and decodes a value when it is asked for; a message that is built or changed keeps a list of header fields.
  */
 
-import { indexOfComma, splitList } from './characters.ts'
+import { indexOfComma, isToken, splitList } from './characters.ts'
 import { ParseError, reasonPhrase, type SipRefusal } from './errors.ts'
 import {
   CALL_ID,
@@ -256,6 +256,7 @@ export abstract class SipMessage {
   /** The message as it goes on the wire: Content-Length stands last and is right. */
   toBytes(): Buffer {
     let head = this.startLine()
+    if (/[\r\n]/.test(head)) throw new Error('line end in the start line')
     for (const [name, value] of this.fieldList()) {
       if (name === 'Content-Length') continue
       // Nothing that came by the network holds a line end, for values are unfolded; so this is a mistake of the writer.
@@ -520,7 +521,7 @@ function parseCseq(text: string): { number: number; method: string } {
     if (number >= 2 ** 31) throw new ParseError('CSeq number not below 2**31')
   }
   const method = text.slice(at).trimStart()
-  if (at === 0 || at + method.length === text.length || method === '') throw new ParseError('CSeq malformed')
+  if (at === 0 || at + method.length === text.length || !isToken(method)) throw new ParseError('CSeq malformed')
   return { number, method }
 }
 

@@ -5,7 +5,7 @@
 
 import { classes, endOfQuotedString, isWhitespace, quote, skipWhitespace, TOKEN, unquote } from './characters.ts'
 import { ParseError } from './errors.ts'
-import { Params, parameterOf } from './params.ts'
+import { Params } from './params.ts'
 import { formatUri, parseUri, type Uri } from './uri.ts'
 
 export type NameAddr = {
@@ -33,7 +33,7 @@ export function parseNameAddr(text: string): NameAddr {
 /** The tag of a From or To value, without reading the rest of it; undefined when there is none. */
 export function readTag(text: string): string | undefined {
   split(text)
-  return paramsStart === text.length ? undefined : parameterOf(text, paramsStart, 'tag')
+  return paramsStart === text.length ? undefined : Params.parse(text.slice(paramsStart)).get('tag')
 }
 
 /** The value as text, always with angle brackets. */

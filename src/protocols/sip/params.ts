@@ -20,6 +20,13 @@ import { ParseError } from './errors.ts'
 
 type Syntax = 'header' | 'uri'
 
+/**
+ * Parameters without whitespace, quotes or escapes, as nearly all are, in either syntax: a regular expression checks them,
+ * and a search finds them, several times faster than `read` does.
+ */
+const simpleInHeader = /^(?:;[-.!%*_+`'~0-9A-Za-z]+(?:=[^\x00- ;,"<>\x7f]*)?)+$/
+const simpleInUri = /^(?:;[-_.!~*'()[\]/:&+$0-9A-Za-z]+(?:=[-_.!~*'()[\]/:&+$0-9A-Za-z]*)?)+$/
+
 /** An immutable list of parameters. Names are case-insensitive; order and spelling are kept. */
 export class Params implements Iterable<[string, string]> {
   /** No parameters, of a header field value. A value added is quoted when it must be. */
@@ -29,10 +36,13 @@ export class Params implements Iterable<[string, string]> {
 
   private readonly text: string
   private readonly syntax: Syntax
+  private readonly isSimple: boolean
 
   private constructor(text: string, syntax: Syntax) {
     this.text = text
     this.syntax = syntax
+    this.isSimple = text === '' || (syntax === 'uri' ? simpleInUri : simpleInHeader).test(text)
+    if (!this.isSimple) check(text, syntax)
   }
 
   /**
@@ -41,7 +51,6 @@ export class Params implements Iterable<[string, string]> {
    */
   static parse(text: string): Params {
     if (text === '') return Params.none
-    check(text, 'header')
     return new Params(text, 'header')
   }
 
@@ -51,12 +60,12 @@ export class Params implements Iterable<[string, string]> {
    */
   static parseInUri(text: string): Params {
     if (text === '') return Params.noneInUri
-    check(text, 'uri')
     return new Params(text, 'uri')
   }
 
   /** The value of the first parameter of that name, unquoted or unescaped; '' when it has none. */
   get(name: string): string | undefined {
+    if (this.isSimple) return simpleValue(this.text, name)
     for (let at = 0; at < this.text.length; ) {
       at = read(this.text, at, this.syntax)
       if (matches(this.text, name)) return valueIn(this.text, this.syntax)
@@ -66,6 +75,7 @@ export class Params implements Iterable<[string, string]> {
 
   /** As `get`, with quotes and escapes kept. */
   getAsWritten(name: string): string | undefined {
+    if (this.isSimple) return simpleValue(this.text, name)
     for (let at = 0; at < this.text.length; ) {
       at = read(this.text, at, this.syntax)
       if (matches(this.text, name)) return this.text.slice(valueStart, valueEnd)
@@ -74,6 +84,7 @@ export class Params implements Iterable<[string, string]> {
   }
 
   has(name: string): boolean {
+    if (this.isSimple) return simpleValue(this.text, name) !== undefined
     for (let at = 0; at < this.text.length; ) {
       at = read(this.text, at, this.syntax)
       if (matches(this.text, name)) return true
@@ -125,18 +136,20 @@ export class Params implements Iterable<[string, string]> {
   }
 }
 
-/**
- * The value of the first parameter of that name in the header parameters that `text` holds from `start` on, all of which
- * are checked; '' when it has no value.
- * @throws ParseError
- */
-export function parameterOf(text: string, start: number, name: string): string | undefined {
-  let found: string | undefined
-  for (let at = start; at < text.length; ) {
-    at = readInHeader(text, at)
-    if (found === undefined && matches(text, name)) found = valueIn(text, 'header')
+/** The value of the first parameter of that name in simple parameters. */
+function simpleValue(text: string, name: string): string | undefined {
+  let at = 0
+  while (at < text.length) {
+    const semicolon = text.indexOf(';', at + 1)
+    const end = semicolon === -1 ? text.length : semicolon
+    const nameEnd = at + 1 + name.length
+    if (nameEnd === end && isSameName(text, at + 1, name)) return ''
+    if (nameEnd < end && text.charCodeAt(nameEnd) === 61 && isSameName(text, at + 1, name)) {
+      return text.slice(nameEnd + 1, end)
+    }
+    at = end
   }
-  return found
+  return undefined
 }
 
 function valueIn(text: string, syntax: Syntax): string {
@@ -207,12 +220,15 @@ function readInUri(text: string, at: number): number {
   return end
 }
 
-/** Whether the parameter just read has this name, without regard to case. */
+/** Whether the parameter just read has this name. */
 function matches(text: string, name: string): boolean {
-  const length = nameEnd - nameStart
-  if (length !== name.length) return false
-  for (let at = 0; at < length; at++) {
-    const a = text.charCodeAt(nameStart + at)
+  return nameEnd - nameStart === name.length && isSameName(text, nameStart, name)
+}
+
+/** Whether `name` stands at `start`, without regard to case. */
+function isSameName(text: string, start: number, name: string): boolean {
+  for (let at = 0; at < name.length; at++) {
+    const a = text.charCodeAt(start + at)
     const b = name.charCodeAt(at)
     if (a !== b && ((a ^ b) !== 32 || (a | 32) < 97 || (a | 32) > 122)) return false
   }
