@@ -17,7 +17,8 @@ export class PresenceSource {
   /** The tag of the last success; undefined before any (RFC 3903 §4.1). */
   get entityTag(): string | undefined {
     const final = this.exchange?.final
-    return final && final.status < 300 ? final.header('SIP-ETag') : this.#keptTag
+    if (final === undefined || final.status >= 300) return this.#keptTag
+    return this.exchange!.request.expires === 0 ? undefined : final.header('SIP-ETag')
   }
   #keptTag: string | undefined
 

@@ -3,11 +3,12 @@
  * the appliance itself on the memory store; it can be killed between any commit and the sending of what was committed.
  */
 
+import { administer } from '../../src/administration.ts'
 import { Appliance, type Transmit } from '../../src/appliance.ts'
-import { addUser } from '../../src/entities/sip-ip-core/accounts.ts'
 import { type MemoryStore, openMemoryStore } from '../../src/platform/storage/memory.ts'
 import { type Flow, udpFlow, udpFlowId } from '../../src/protocols/sip/flow.ts'
-import { defaultSettings, parseSetting, type Settings, settingName } from '../../src/settings.ts'
+import { parseMessage } from '../../src/protocols/sip/parse.ts'
+import { putSetting, readSettings, type Settings, settingName } from '../../src/settings.ts'
 import type { Instant } from '../../src/turn.ts'
 import { PresenceSource } from '../actors/presence-source.ts'
 import { Registrant } from '../actors/registrant.ts'
@@ -24,6 +25,7 @@ export interface SimulatedWorldOptions {
   readonly deathAtCommit?: number
 }
 
+const notify = Buffer.from('NOTIFY ')
 const box = { address: '10.0.0.1', port: 5060 } as const
 const beginning: Instant = Date.UTC(2026, 0, 1)
 
@@ -32,22 +34,26 @@ export class SimulatedWorld implements World {
   readonly network: Network
   #deathAtCommit: number
   readonly #people = new Map<string, Person>()
-  readonly #overrides = new Map<string, string>([['presence.minNotifyIntervalSeconds', '0']])
   #settings: Settings
   #now: Instant = beginning
   #store: MemoryStore
   #appliance: Appliance
-  /** Faults that the box reported; a property wants none. */
+  /** Faults that the box reported, or showed in what it sent; a property wants none. */
   readonly faults: string[] = []
+  /** The highest CSeq of NOTIFYs that left the box in each dialog, and the branches of all. */
+  readonly #notified = new Map<string, { cseq: number; branches: Set<string> }>()
   restarts = 0
 
   constructor(options: SimulatedWorldOptions) {
     this.#deathAtCommit = options.deathAtCommit ?? 0
     this.random = new SeededRandom(options.seed)
     this.network = new Network(this.random, options.weather ?? fair)
-    for (const [name, value] of options.settings ?? []) this.#overrides.set(name, value)
-    this.#settings = settingsOf(this.#overrides)
     this.#store = openMemoryStore({ now: () => this.#now })
+    this.#settings = this.#store.transact(db => {
+      for (const [name, value] of [['presence.minNotifyIntervalSeconds', '0'], ...(options.settings ?? [])] as const)
+        putSetting(db, settingName(name), value)
+      return readSettings(db)
+    })
     this.#appliance = this.#start()
   }
 
@@ -61,7 +67,7 @@ export class SimulatedWorld implements World {
 
   /** How many records the store holds, by table, beyond the accounts of its users. */
   leftovers(): Record<string, number> {
-    const { accounts: _, ...left } = this.#store.counts()
+    const { accounts: _accounts, 'management-tree': _settings, ...left } = this.#store.counts()
     return left
   }
 
@@ -75,8 +81,7 @@ export class SimulatedWorld implements World {
     if (known) return known
     const aor = `sip:${name.toLowerCase()}@${this.#settings.domain}`
     const password = `secret of ${name}`
-    const { domain } = this.#settings
-    this.#store.transact(db => addUser(db, { address: aor, password }, { domain, realm: domain }, this.#now))
+    this.#administer('user add', { address: aor, password })
     const agent = new Registrant({
       name,
       aor,
@@ -122,9 +127,13 @@ export class SimulatedWorld implements World {
   }
 
   async set(name: string, value: string): Promise<void> {
-    this.#overrides.set(name, value)
-    this.#settings = settingsOf(this.#overrides)
+    this.#administer('settings set', { name, value })
+    this.#settings = this.#store.transact(db => readSettings(db, new Map(), this.#settings))
     await this.#settle()
+  }
+
+  #administer(command: string, given: Record<string, unknown>): void {
+    administer({ appliance: this.#appliance, overrides: new Map() }, command, given, this.#now)
   }
 
   #start(): Appliance {
@@ -184,6 +193,7 @@ export class SimulatedWorld implements World {
     for (const transmit of transmits) {
       if (transmit.kind !== 'send') throw new Error(`a simulated world has datagrams only, not ${transmit.kind}`)
       const flow = udpFlow(transmit.flow)
+      this.#watch(transmit.bytes)
       if (!flow) throw new Error(`no flow ${transmit.flow}`)
       this.network.send(
         place({ address: flow.localAddress, port: flow.localPort }),
@@ -192,6 +202,22 @@ export class SimulatedWorld implements World {
         this.#now,
       )
     }
+  }
+
+  /** In each dialog the CSeq of NOTIFYs only grows; only a retransmission has the same again (RFC 3261 §12.2.1.1). */
+  #watch(bytes: Buffer): void {
+    if (!bytes.subarray(0, 7).equals(notify)) return
+    const request = parseMessage(bytes)
+    const dialog = `${request.callId} ${request.fromTag} ${request.toTag}`
+    const [cseq, branch] = [request.cseq.number, request.topVia.params.get('branch') ?? '']
+    const known = this.#notified.get(dialog) ?? { cseq: -1, branches: new Set() }
+    if (known.branches.has(branch)) return
+    // A fetch leaves no record: when it comes again after the box was killed, it is answered again as the first time.
+    const isFetched = cseq === 1 && known.cseq === 1 && request.header('Subscription-State')?.startsWith('terminated')
+    if (cseq <= known.cseq && !isFetched)
+      this.faults.push(`a new NOTIFY with CSeq ${cseq} after ${known.cseq} in dialog ${dialog}`)
+    known.branches.add(branch)
+    this.#notified.set(dialog, { cseq: Math.max(cseq, known.cseq), branches: known.branches })
   }
 
   #agentAt(where: string): Registrant | undefined {
@@ -208,9 +234,4 @@ function flowBetween(local: string, remote: string): Flow {
   const [localAddress, localPort] = local.split(':') as [string, string]
   const [remoteAddress, remotePort] = remote.split(':') as [string, string]
   return udpFlow(udpFlowId(localAddress, Number(localPort), remoteAddress, Number(remotePort)))!
-}
-
-function settingsOf(overrides: ReadonlyMap<string, string>): Settings {
-  const values = [...overrides].map(([name, text]) => [settingName(name), parseSetting(settingName(name), text)])
-  return defaultSettings(Object.fromEntries(values))
 }
