@@ -3,6 +3,7 @@
  * command is one turn, so it takes effect at once and whole, and what it sets off leaves with the next commit.
  */
 
+import { presenceWakes } from './entities/presence-server/presence-server.ts'
 import {
   AccountError,
   addUser,
@@ -114,7 +115,9 @@ const works: Readonly<Record<string, Work | undefined>> = {
     putSetting(turn.db, name, text(given, 'value'))
     // Refuses values that contradict others, in the same transaction.
     readSettings(turn.db)
-    return answer({ name, effect: overrides.has(name) ? 'overridden' : effectOf(name) })
+    // Who may watch may have changed for everybody who watches now (PS-95 to PS-98).
+    const outputs = name === 'presence.defaultHandling' ? [presenceWakes.policiesChanged(turn.now)] : []
+    return answer({ name, effect: overrides.has(name) ? 'overridden' : effectOf(name) }, outputs)
   },
 }
 

@@ -6,7 +6,7 @@ import { limits } from '../limits.ts'
 import { boxSecret, isFirstStart } from '../platform/box-record.ts'
 import { type Clock, createClock, timeIsKnown } from '../platform/clock.ts'
 import { type ControlRequest, ControlServer } from '../platform/control-socket.ts'
-import { credentialsFor, credentialsStamp } from '../platform/credentials.ts'
+import { credentialsFor, credentialsStamp, ownAddresses } from '../platform/credentials.ts'
 import { type DataPaths, dataPaths, lastWritten, makeDataDirectory } from '../platform/data-paths.ts'
 import { Log, underJournal } from '../platform/log.ts'
 import { Loop } from '../platform/loop.ts'
@@ -75,6 +75,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     settings: () => settings,
     secret,
     listening: transports.listening,
+    addresses: ownAddresses(),
     log,
   })
   const loop = new Loop({
@@ -97,9 +98,10 @@ export async function serve(options: ServeOptions): Promise<number> {
     if (name === 'status') return statusOf({ appliance, settings, transports, log, store, now: clock.now(), startedAt })
     if (name === 'backup') return backUp(store, paths, String(given.directory))
     const result = administer(context, name, given, clock.now())
+    // Before the commit: what the command has woken goes by the new settings.
+    if (name === 'settings set') settings = store.transact(db => readSettings(db, overrides, settings))
     await loop.settled()
     if (name !== 'settings set') return result
-    settings = store.transact(db => readSettings(db, overrides, settings))
     log.level = settings.log.level
     return { ...(result as object), problem: String(given.name).startsWith('tls.') ? certificates.renew() : undefined }
   }
