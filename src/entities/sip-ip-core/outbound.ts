@@ -6,7 +6,7 @@
 import { badRequest, firstHopLacksOutbound } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import type { NameAddr } from '../../protocols/sip/name-addr.ts'
-import { isSipUri, parseIpv4, type Uri } from '../../protocols/sip/uri.ts'
+import { isSipUri, parseIpv4, parseIpv6, type Uri } from '../../protocols/sip/uri.ts'
 import type { FlowId } from '../../turn.ts'
 
 export interface Outbound {
@@ -55,15 +55,37 @@ export function isFirstHop(request: SipRequest): boolean {
 
 /**
  * The flow by which requests must reach a contact that registered over it: always with outbound and on connections, which
- * cannot be opened from our side; and where the contact names an address from which the registration has not come, since
- * then it stands behind an address translator.
+ * cannot be opened from our side; and where the contact names a private address from which the registration has not come,
+ * since then it stands behind an address translator.
  */
 export function flowTo(request: SipRequest, contact: Uri, isOutbound: boolean): FlowId | undefined {
   const { source, flow } = request
   if (source === undefined || flow === '' || !isFirstHop(request)) return undefined
   if (isOutbound || source.transport !== 'udp' || !isSipUri(contact)) return flow
   if (contact.params.get('transport')?.toLowerCase() === 'tcp' || contact.scheme === 'sips') return undefined
-  const isNumeric = contact.host.startsWith('[') || parseIpv4(contact.host) !== undefined
-  const isElsewhere = isNumeric && contact.host !== source.address && contact.host !== `[${source.address}]`
-  return isElsewhere || contact.host.endsWith('.invalid') ? flow : undefined
+  // RFC 7118 §5: a client that has no address says so.
+  if (contact.host.endsWith('.invalid')) return flow
+  const isElsewhere = contact.host !== source.address && contact.host !== `[${source.address}]`
+  return isElsewhere && isPrivate(contact.host) ? flow : undefined
+}
+
+/** Addresses that mean something only where they are used: RFC 1918, RFC 6598, loopback, link-local, RFC 4193. */
+function isPrivate(host: string): boolean {
+  const v4 = parseIpv4(host)
+  if (v4 !== undefined) {
+    const [a, b] = v4 as [number, number, number, number]
+    if (a === 10 || a === 127) return true
+    if (a === 172) return b >= 16 && b <= 31
+    if (a === 192) return b === 168
+    if (a === 100) return b >= 64 && b <= 127
+    return a === 169 && b === 254
+  }
+  if (!host.startsWith('[')) return false
+  const v6 = parseIpv6(host.slice(1, -1))
+  if (v6 === undefined) return false
+  return (
+    (v6[0]! & 0xfe00) === 0xfc00 ||
+    (v6[0]! & 0xffc0) === 0xfe80 ||
+    v6.every((group, at) => group === (at === 7 ? 1 : 0))
+  )
 }
