@@ -2,7 +2,8 @@
  * The Event State Compositor for `presence`: PUBLISH in the steps of RFC 3903 §6.
  */
 
-import { type PidfSummary, pidfContentType, publishedPidf } from '../../documents/pidf.ts'
+import { pidfContentType } from '../../documents/pidf.ts'
+import { type PidfSummary, publishedPidf } from '../../documents/published-pidf.ts'
 import { XmlError } from '../../documents/xml/errors.ts'
 import { limits } from '../../limits.ts'
 import {
@@ -133,27 +134,29 @@ interface Match {
 
 /** Step 3 without a precondition: a new publication, unless the same request has come before (PS-15). */
 function initial(request: SipRequest, presentity: string, turn: Turn, context: PresenceContext): Match {
-  for (const period of periods(turn.now, context.restartedAt())) {
-    const id = requestFingerprint(request, period, turn)
-    const tag = entityTag(id, id)
-    const stored = storedPublication(turn.db, presentity, id)
-    if (stored === undefined) continue
-    if (stored.entityTag === tag && sameOctets(stored.document, request.body)) return { id, tag, repeated: stored }
+  const id = requestFingerprint(request, periodOf(turn.now), turn)
+  const tag = entityTag(id, id)
+  const stored = storedPublication(turn.db, presentity, id)
+  if (stored?.entityTag === tag && sameOctets(stored.document, request.body)) return { id, tag, repeated: stored }
+  if (stored !== undefined) {
     // Another request under the same Call-ID, CSeq and branch.
     const other = turn.fingerprint(id, String(turn.now), stored.entityTag)
     return { id: other, tag: entityTag(other, other) }
   }
-  const id = requestFingerprint(request, periodOf(turn.now), turn)
-  return { id, tag: entityTag(id, id) }
+  // While a process lives its transactions absorb what comes again; after a restart it may have come in the period before.
+  if (turn.now - context.restartedAt() < periodMs) {
+    const earlier = requestFingerprint(request, periodOf(turn.now - periodMs), turn)
+    const repeated = storedPublication(turn.db, presentity, earlier)
+    const earlierTag = entityTag(earlier, earlier)
+    if (repeated?.entityTag === earlierTag && sameOctets(repeated.document, request.body)) {
+      return { id: earlier, tag: earlierTag, repeated }
+    }
+  }
+  return { id, tag }
 }
 
+/** Longer than a request is repeated (64*T1). */
 const periodMs = 65_536
-
-/** The periods in which the request may have come first: this one, and shortly after a restart the one before. */
-function periods(now: Instant, restartedAt: Instant): string[] {
-  if (now - restartedAt > periodMs) return [periodOf(now)]
-  return [periodOf(now), periodOf(now - periodMs)]
-}
 
 function periodOf(now: Instant): string {
   return String(Math.floor(now / periodMs))

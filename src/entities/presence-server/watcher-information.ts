@@ -33,6 +33,7 @@ export function watcherInformation(inner: EventPackage, notifier: Notifier): Eve
     },
     body(subscription, turn, occasion) {
       const known = occasion.full ? undefined : changesSince(name, subscription, occasion, turn.db)
+      if (known?.length === 0) return 'unchanged'
       const watchers = known ?? [...notifier.watchers(inner.name, subscription.resource, turn.db)]
       const { record } = subscription
       return {
@@ -68,26 +69,26 @@ export function noteWatcher(
   const revision = notifier.nextRevision(name, resource, turn.db)
   if (revision === undefined) return []
   turn.db.put(changes, [name, resource, revision], watcher)
-  turn.db.delete(changes, [name, resource, revision - limits.watcherChangesPerResource])
+  const before = [name, resource, revision - limits.watcherChangesPerResource]
+  for (const [key] of turn.db.range(changes, { prefix: [name, resource], before })) turn.db.delete(changes, key)
   return notifier.notifyResource(name, resource, turn)
 }
 
-/** The last change of each watcher that the subscriber has not been told of; undefined when some of them are forgotten. */
+/** The last change of each watcher that the subscriber has not been told of; undefined when some may be forgotten. */
 function changesSince(
   name: string,
   { resource, record }: Subscription,
   { revision }: Occasion,
   db: Transaction,
 ): Watcher[] | undefined {
+  if (revision - record.revision > limits.watcherChangesPerResource) return undefined
   const prefix = [name, resource]
   const watchers = new Map<string, Watcher>()
-  let found = 0
   for (const [, watcher] of db.range(changes, { prefix, from: [...prefix, record.revision + 1] })) {
-    found++
     watchers.delete(watcher.id)
     watchers.set(watcher.id, watcher)
   }
-  return found === revision - record.revision ? [...watchers.values()] : undefined
+  return [...watchers.values()]
 }
 
 /** A watcher as RFC 3858 §3 writes it. Nobody in particular has the address that RFC 3323 §4.1.1.3 gives him. */

@@ -35,10 +35,8 @@ import {
 import { type TerminationReason, transition } from './subscription-state.ts'
 
 export interface NotifierLimits {
-  /** NOTIFYs made in one turn; the rest of a fan-out follows in the next. */
+  /** Subscriptions looked at, and so NOTIFYs made, in one turn; the rest of a fan-out follows in the next. */
   readonly notificationsPerTurn: number
-  /** Subscription records looked at in one turn. */
-  readonly recordsPerTurn: number
   /** Subscriptions to one resource; a further one is answered 503 with Retry-After. */
   readonly subscriptionsPerResource: number
   /** Waiting watchers of one resource; a further one is forgotten at once, as if given up. */
@@ -49,7 +47,6 @@ export interface NotifierLimits {
 
 export const defaultNotifierLimits: NotifierLimits = {
   notificationsPerTurn: 50,
-  recordsPerTurn: 500,
   subscriptionsPerResource: 10_000,
   waitingPerResource: 200,
   restartPaceMs: 100,
@@ -429,13 +426,18 @@ export class Notifier {
     const kept = turn.db.get(this.#tables.resources, [eventPackage.name, resource])
     if (kept === undefined) return []
     const pass = this.#newPass(eventPackage, resource, kept.revision, turn)
-    const { notificationsPerTurn, recordsPerTurn } = this.#limits
+    const { notificationsPerTurn } = this.#limits
     const prefix = [eventPackage.name, resource]
-    const range = { prefix, limit: recordsPerTurn + 1, ...(from === undefined ? {} : { from: [...prefix, from] }) }
+    // Everything asked for is read at once, so no more is asked for than one turn can use.
+    const range = {
+      prefix,
+      limit: notificationsPerTurn + 1,
+      ...(from === undefined ? {} : { from: [...prefix, from] }),
+    }
     let seen = 0
     for (const [key, record] of turn.db.range(this.#tables.subscriptions, range)) {
       const id = key[2] as string
-      if (seen++ === recordsPerTurn || pass.sent === notificationsPerTurn) {
+      if (seen++ === notificationsPerTurn) {
         pass.outputs.push(wakeAt(turn.now, notifyToken(eventPackage.name, resource, id)))
         break
       }
@@ -698,9 +700,10 @@ export class Notifier {
     const from = resource === undefined ? {} : { from: [packageName, resource] }
     const outputs = new Map<string, Output>()
     let seen = 0
-    for (const [key] of turn.db.range<unknown>(records, { ...from, limit: this.#limits.recordsPerTurn + 1 })) {
+    const { notificationsPerTurn } = this.#limits
+    for (const [key] of turn.db.range<unknown>(records, { ...from, limit: notificationsPerTurn + 1 })) {
       const [name, of] = key as readonly [string, string]
-      if (seen++ === this.#limits.recordsPerTurn) {
+      if (seen++ === notificationsPerTurn) {
         const next = `policies ${isWaiting ? 'waiting' : 'resources'} ${name} ${of}`
         return [...outputs.values(), wakeAt(turn.now, next)]
       }
@@ -721,7 +724,7 @@ export class Notifier {
     id: string | undefined,
     turn: Turn,
   ): Output[] {
-    const { notificationsPerTurn, recordsPerTurn, restartPaceMs } = this.#limits
+    const { notificationsPerTurn, restartPaceMs } = this.#limits
     const from = resource === undefined || id === undefined ? {} : { from: [packageName, resource, id] }
     const outputs: Output[] = []
     let sent = 0
@@ -733,9 +736,12 @@ export class Notifier {
       outputs.push(...this.#finish(pass, kept, turn))
       sent += pass.sent
     }
-    for (const [key, record] of turn.db.range(this.#tables.subscriptions, { ...from, limit: recordsPerTurn + 1 })) {
+    for (const [key, record] of turn.db.range(this.#tables.subscriptions, {
+      ...from,
+      limit: notificationsPerTurn + 1,
+    })) {
       const [name, of, tag] = key as readonly [string, string, string]
-      if (seen++ === recordsPerTurn || sent + (pass?.sent ?? 0) >= notificationsPerTurn) {
+      if (seen++ === notificationsPerTurn) {
         finish()
         const pause = sent > 0 ? restartPaceMs : 0
         return [...outputs, wakeAt(turn.now + pause, `restart ${restartedAt} ${name} ${of} ${tag}`)]
