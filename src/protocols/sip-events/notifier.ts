@@ -256,7 +256,7 @@ export class Notifier {
     const outputs: Output[] = [this.#accept(request, subscription, seconds, turn)]
     const pass = this.#newPass(eventPackage, resource, kept.revision, turn)
     this.#send(pass, subscription, true, turn)
-    outputs.push(...pass.outputs, wakeAt(record.expiresAt, `expire ${eventPackage.name} ${resource} ${id}`))
+    outputs.push(...pass.outputs, wakeAt(record.expiresAt, expireToken(eventPackage.name, resource, id)))
     if (state === 'pending')
       outputs.push(...this.#endWaiting(eventPackage, resource, record.subscriber, 'giveup', turn))
     outputs.push(...this.#tell(eventPackage, resource, watcherOf(id, record, state, 'subscribe'), turn))
@@ -357,6 +357,9 @@ export class Notifier {
       outputs.push(...this.#end(eventPackage, subscription, 'timeout', turn, 'timeout'))
       return outputs
     }
+    // A wake at or before the end of every subscription is always pending: one that only lasts longer needs no other.
+    if (record.expiresAt < stored.expiresAt)
+      outputs.push(wakeAt(record.expiresAt, expireToken(eventPackage.name, resource, id)))
     const kept = turn.db.get(this.#tables.resources, [eventPackage.name, resource]) ?? notSubscribed
     if (state !== record.state) {
       record.state = state
@@ -622,7 +625,7 @@ export class Notifier {
   #expire(eventPackage: EventPackage, resource: string, id: string, turn: Turn): Output[] {
     const record = turn.db.get(this.#tables.subscriptions, [eventPackage.name, resource, id])
     if (record === undefined) return []
-    if (record.expiresAt > turn.now) return [wakeAt(record.expiresAt, `expire ${eventPackage.name} ${resource} ${id}`)]
+    if (record.expiresAt > turn.now) return [wakeAt(record.expiresAt, expireToken(eventPackage.name, resource, id))]
     const subscription = { package: eventPackage.name, resource, id, record }
     // A box that was off for long does not tell people what they have known since.
     const isNews = turn.now - record.expiresAt < this.#timeoutMs
@@ -755,7 +758,7 @@ export class Notifier {
         pass = this.#newPass(eventPackage, of, kept.revision, turn)
       }
       if (record.expiresAt <= turn.now) continue
-      const isRecent = record.notifiedAt < restartedAt && record.notifiedAt >= restartedAt - this.#timeoutMs
+      const isRecent = record.notifiedAt <= restartedAt && record.notifiedAt >= restartedAt - this.#timeoutMs
       if (isRecent) this.#serve(pass, tag, { ...record, revision: -1 }, turn)
       else if (record.revision < kept.revision) this.#serve(pass, tag, record, turn)
     }
@@ -785,6 +788,10 @@ function policyToken(packageName: string, resource: string): string {
 
 function notifyToken(packageName: string, resource: string, id: string): string {
   return `notify ${packageName} ${resource} ${id}`
+}
+
+function expireToken(packageName: string, resource: string, id: string): string {
+  return `expire ${packageName} ${resource} ${id}`
 }
 
 function wakeAt(at: Instant, token: string): Output {
