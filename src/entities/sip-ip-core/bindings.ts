@@ -6,7 +6,7 @@
 import { resourceWake } from '../../protocols/sip-events/notifier.ts'
 import { type FlowId, type Instant, type Output, type Transaction, table } from '../../turn.ts'
 import { presenceWakes } from '../presence-server/presence-server.ts'
-import { type EndEvent, isRegistrationWatched, noteEnded } from './ended-bindings.ts'
+import { type EndEvent, nextRevision, noteEnded } from './ended-bindings.ts'
 
 export interface Binding {
   /** Names the binding within its address-of-record, for as long as it lives: the `id` of a contact in reginfo. */
@@ -31,6 +31,8 @@ export interface Binding {
   readonly registeredAt: Instant
   readonly refreshedAt: Instant
   readonly expiresAt: Instant
+  /** The revision of the registration that last told its watchers of this binding; absent if nobody watched. */
+  readonly revision?: number
 }
 
 /** Numbers the temporary GRUUs of one instance (RFC 5627 appendix A.2, RFC 5628 §5). */
@@ -116,7 +118,7 @@ export function replaceRegistration(
 
   const outputs: Output[] = []
   if (next !== undefined && next.bindings.length > 0) {
-    db.put(registrations, [aor], next)
+    db.put(registrations, [aor], withRevision(db, aor, previous, next))
     const earliest = earliestExpiry(next)
     if (previous === undefined || earliest < earliestExpiry(previous)) outputs.push(wakeForExpiry(aor, earliest))
   } else if (previous !== undefined) db.delete(registrations, [aor])
@@ -179,18 +181,34 @@ function earliestExpiry(registration: Registration): Instant {
 }
 
 function haveContactsChanged(before: readonly Binding[], after: readonly Binding[]): boolean {
-  if (before.length !== after.length) return true
-  return before.some(binding => {
-    const now = after.find(({ id }) => id === binding.id)
-    return (
-      now === undefined ||
-      now.uri !== binding.uri ||
-      now.params !== binding.params ||
-      now.q !== binding.q ||
-      now.instance !== binding.instance ||
-      now.displayName !== binding.displayName
-    )
-  })
+  return before.length !== after.length || before.some(binding => hasChanged(binding, after))
+}
+
+/** Whether a binding has come, or tells something else than it did in `others`; a refresh alone is no change. */
+function hasChanged(binding: Binding, others: readonly Binding[]): boolean {
+  const other = others.find(({ id }) => id === binding.id)
+  return (
+    other === undefined ||
+    other.uri !== binding.uri ||
+    other.params !== binding.params ||
+    other.q !== binding.q ||
+    other.instance !== binding.instance ||
+    other.displayName !== binding.displayName
+  )
+}
+
+/** Marks what has changed with the revision that will tell of it, if anybody watches. */
+function withRevision(
+  db: Transaction,
+  aor: string,
+  previous: Registration | undefined,
+  next: Registration,
+): Registration {
+  const revision = nextRevision(db, aor)
+  if (revision === undefined) return next
+  const before = previous?.bindings ?? []
+  const bindings = next.bindings.map(binding => (hasChanged(binding, before) ? { ...binding, revision } : binding))
+  return { ...next, bindings }
 }
 
 /** The registrar's wakes for expiry have this word and the address-of-record as their token. */
@@ -203,6 +221,6 @@ function wakeForExpiry(aor: string, at: Instant): Output {
 /** Those who show what is registered: the Presence Server to watchers of presence, the registrar to those of `reg`. */
 function wakeWatchers(db: Transaction, aor: string, now: Instant): Output[] {
   const outputs: Output[] = [presenceWakes.sourceChanged(aor, now)]
-  if (isRegistrationWatched(db, aor)) outputs.push(resourceWake('reg', aor, now, 'registrar'))
+  if (nextRevision(db, aor) !== undefined) outputs.push(resourceWake('reg', aor, now, 'registrar'))
   return outputs
 }

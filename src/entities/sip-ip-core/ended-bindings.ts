@@ -15,6 +15,8 @@ export interface EndedBinding {
   readonly binding: Binding
   readonly event: EndEvent
   readonly endedAt: Instant
+  /** The revision of the registration that tells of it. */
+  readonly revision: number
 }
 
 /** Keyed [address-of-record]; oldest first. */
@@ -29,14 +31,15 @@ const KEPT_MS = 60_000
 /** Where the registrar's notifier keeps those who watch registrations. */
 const watchers = notifierTables('registrar')
 
-/** Whether anybody watches this registration. */
-export function isRegistrationWatched(db: Transaction, aor: string): boolean {
-  return db.get(watchers.resources, ['reg', aor]) !== undefined
+/** The number under which those who watch a registration will be told of what changes now; undefined when nobody watches. */
+export function nextRevision(db: Transaction, aor: string): number | undefined {
+  const watched = db.get(watchers.resources, ['reg', aor])
+  return watched === undefined ? undefined : watched.revision + 1
 }
 
-/** Bindings of an address-of-record that ended at or after `since` and are still known, oldest first. */
-export function endedSince(db: Transaction, aor: string, since: Instant): readonly EndedBinding[] {
-  return (db.get(endedBindings, [aor]) ?? []).filter(({ endedAt }) => endedAt >= since)
+/** Bindings of an address-of-record that ended after this revision and are still known, oldest first. */
+export function endedSince(db: Transaction, aor: string, revision: number): readonly EndedBinding[] {
+  return (db.get(endedBindings, [aor]) ?? []).filter(ended => ended.revision > revision)
 }
 
 /**
@@ -50,10 +53,11 @@ export function noteEnded(
   event: EndEvent,
   now: Instant,
 ): Output[] {
-  if (bindings.length === 0 || !isRegistrationWatched(db, aor)) return []
+  const revision = bindings.length === 0 ? undefined : nextRevision(db, aor)
+  if (revision === undefined) return []
   const known = [
     ...(db.get(endedBindings, [aor]) ?? []),
-    ...bindings.map(binding => ({ binding, event, endedAt: now })),
+    ...bindings.map(binding => ({ binding, event, endedAt: now, revision })),
   ]
   db.put(endedBindings, [aor], known.slice(-limits.endedBindingsPerUser))
   return [forgetAt(aor, now + KEPT_MS)]

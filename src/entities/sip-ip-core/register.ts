@@ -201,6 +201,7 @@ function bindingOf(
     registeredAt: existing?.registeredAt ?? turn.now,
     refreshedAt: turn.now,
     expiresAt: turn.now + seconds * 1000,
+    ...(existing?.revision === undefined ? {} : { revision: existing.revision }),
   }
 }
 

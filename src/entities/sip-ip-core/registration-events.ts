@@ -42,12 +42,11 @@ export function registrationEvents(home: Home): EventPackage {
 
     /** All contacts in answer to SUBSCRIBE; after a change those that have changed since the last document (§4.3). */
     body({ resource: aor, record }, turn, { full }) {
-      const since = record.notifiedAt
       const registration = storedRegistration(turn.db, aor)
       const bindings = (registration?.bindings ?? []).filter(({ expiresAt }) => expiresAt > turn.now)
-      const ended = full ? [] : endedSince(turn.db, aor, since)
+      const ended = full ? [] : endedSince(turn.db, aor, record.revision)
       const contacts = bindings
-        .filter(({ refreshedAt }) => full || refreshedAt >= since)
+        .filter(({ revision = 0 }) => full || revision > record.revision)
         .map(binding => activeContact(aor, binding, registration?.gruus, home, turn))
       for (const { binding, event, endedAt } of ended)
         contacts.push(contactOf(aor, binding, 'terminated', event, endedAt, {}))
