@@ -79,6 +79,13 @@ describe('a published document that cannot be sent as it is', () => {
   ]
   for (const [what, content] of repaired) it(what, () => assert.equal(sendable(content), false))
 
+  it('something that must be understood in a document of which something ends (PS-61)', () => {
+    const marked =
+      '<dm:person id="p"><x:y pidf:mustUnderstand="1" xmlns:pidf="urn:ietf:params:xml:ns:pidf"/></dm:person>'
+    assert.equal(sendable(marked), true)
+    assert.equal(sendable(marked.replace('<x:y', '<r:mood until="2026-11-20T00:00:00Z"/><x:y')), false)
+  })
+
   it('an empty root, a byte order mark, an encoding that is only declared', () => {
     const text = `${open}${tuple}</presence>`
     assert.equal(publishedPidf(Buffer.from(`${open.slice(0, -1)}/>`)).sendable, false)

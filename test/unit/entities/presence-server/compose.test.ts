@@ -201,6 +201,14 @@ describe('composition: tuples (PS-80, PS-81, PS-85)', () => {
     )
   })
 
+  it('stay apart when one differs from what another has added', () => {
+    const { tuples } = composed(sourcesOf(tuple('a', ''), tuple('b', '<x:y>1</x:y>'), tuple('c', '<x:y>2</x:y>')))
+    assert.deepEqual(
+      canonical(tuples),
+      canonical([element(tuple('a', '<x:y>1</x:y>')), element(tuple('c', '<x:y>2</x:y>'))]),
+    )
+  })
+
   it('merge whatever their prefixes (PS-63), keeping what prefixes in values meant', () => {
     const other = `<?xml version="1.0"?><p:presence xmlns:p="urn:ietf:params:xml:ns:pidf" xmlns:x="urn:other" xmlns:y="urn:example" entity="${alice}"><p:tuple id="b"><p:status><p:basic>open</p:basic></p:status><y:y/><x:z>x:value</x:z></p:tuple></p:presence>`
     const { tuples } = composed([source(0, document(tuple('a', '<x:y/>'))), source(1, other)])
@@ -331,6 +339,15 @@ describe('composition: ids (PS-84)', () => {
     assert.deepEqual(composed([modified, refreshed]).tuples.map(idOf), first)
     const third = source(2, document(tuple('t', '<contact>sip:a@3</contact>')))
     assert.deepEqual(composed([third, b, a]).tuples.map(idOf).slice(0, 2), first)
+  })
+
+  it('an id that was made does not depend on other sources that need one', () => {
+    const [a, b, c] = sourcesOf(home, work, work.replace('@2', '@3')) as [
+      PresenceSource,
+      PresenceSource,
+      PresenceSource,
+    ]
+    assert.deepEqual(composed([a, c]).tuples.map(idOf)[1], composed([a, b, c]).tuples.map(idOf)[2])
   })
 
   it('are unique over tuples, persons and devices, and elements in these (RFC 4479 §3.5)', () => {
