@@ -235,6 +235,9 @@ export class ServerSide {
         case 'send 100':
           this.#sendKeeping(transaction, respond(transaction.request!, 100), now)
           break
+        case 'say nothing more':
+          transaction.bytes = undefined
+          break
         case 'answer for the user': {
           transaction.toTag ??= this.#context.random.token(8)
           const timeout = respond(transaction.request!, 408, { toTag: transaction.toTag })

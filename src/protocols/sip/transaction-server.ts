@@ -29,6 +29,7 @@ export type ServerAction =
   | 'send 100'
   | 'ACK to user'
   | 'answer for the user'
+  | 'say nothing more'
   | 'start G'
   | 'start H'
   | 'start I'
@@ -95,9 +96,10 @@ export const nonInviteServerMachine: ServerMachine = {
     // "If the TU passes a final response [...] MUST enter the "Completed" state"
     '2xx from user': { to: 'completed', actions: ['send response', 'start J'] },
     '300-699 from user': { to: 'completed', actions: ['send response', 'start J'] },
-    // RFC 4320 §4.2: "MUST NOT send a response with Status-Code of 408 [...] will not send a final response at all"
-    '408 from user': { to: 'terminated', actions: [] },
-    'no answer': { to: 'terminated', actions: [] },
+    // RFC 4320 §4.2: "MUST NOT send a response with Status-Code of 408 [...] will not send a final response at all". The client
+    // has given up by then; its last retransmissions are still absorbed.
+    '408 from user': { to: 'completed', actions: ['say nothing more', 'start J'] },
+    'no answer': { to: 'completed', actions: ['say nothing more', 'start J'] },
   },
   proceeding: {
     // "If a retransmission of the request is received while in the "Proceeding" state, the most recently sent provisional response MUST be [sent]"
@@ -105,8 +107,8 @@ export const nonInviteServerMachine: ServerMachine = {
     '100 from user': { to: 'proceeding', actions: ['send response'] },
     '2xx from user': { to: 'completed', actions: ['send response', 'start J'] },
     '300-699 from user': { to: 'completed', actions: ['send response', 'start J'] },
-    '408 from user': { to: 'terminated', actions: [] },
-    'no answer': { to: 'terminated', actions: [] },
+    '408 from user': { to: 'completed', actions: ['say nothing more', 'start J'] },
+    'no answer': { to: 'completed', actions: ['say nothing more', 'start J'] },
   },
   completed: {
     // "MUST pass the final response to the transport layer for retransmission whenever a retransmission of the request is received"
