@@ -141,7 +141,8 @@ export function userAddress(text: string, domain: string): string {
   const withHost = trimmed.includes('@') ? trimmed : `${trimmed}@${domain}`
   try {
     const uri = parseUri(/^sips?:/i.test(withHost) ? withHost : `sip:${withHost}`)
-    if (!isSipUri(uri) || uri.user === undefined) throw new AccountError(`'${trimmed}' is not the address of a user`)
+    if (!isSipUri(uri) || uri.user === undefined || uri.password !== undefined)
+      throw new AccountError(`'${trimmed}' is not the address of a user`)
     if (uri.host !== domain) throw new AccountError(`'${trimmed}' is not in the domain ${domain}`)
     if (uri.user.length > limits.userNameOctets) throw new AccountError(`'${trimmed}' is too long`)
     if (uri.user.startsWith('tgruu.')) throw new AccountError(`'${trimmed}' begins like a temporary GRUU`)
