@@ -20,6 +20,9 @@ import { ParseError } from './errors.ts'
 
 type Syntax = 'header' | 'uri'
 
+/** A list of more, if it is long as well, is refused: comparing two takes time by the product of their lengths. */
+const MAX_PARAMETERS = 64
+
 /**
  * Parameters without whitespace, quotes or escapes, as nearly all are, in either syntax: a regular expression checks them,
  * and a search finds them, several times faster than `read` does.
@@ -42,7 +45,7 @@ export class Params implements Iterable<[string, string]> {
     this.text = text
     this.syntax = syntax
     this.isSimple = text === '' || (syntax === 'uri' ? simpleInUri : simpleInHeader).test(text)
-    if (!this.isSimple) check(text, syntax)
+    if (!this.isSimple || text.length > 4 * MAX_PARAMETERS) check(text, syntax)
   }
 
   /**
@@ -68,7 +71,7 @@ export class Params implements Iterable<[string, string]> {
     if (this.isSimple) return simpleValue(this.text, name)
     for (let at = 0; at < this.text.length; ) {
       at = read(this.text, at, this.syntax)
-      if (matches(this.text, name)) return valueIn(this.text, this.syntax)
+      if (matches(this.text, name, this.syntax)) return valueIn(this.text, this.syntax)
     }
     return undefined
   }
@@ -78,7 +81,7 @@ export class Params implements Iterable<[string, string]> {
     if (this.isSimple) return simpleValue(this.text, name)
     for (let at = 0; at < this.text.length; ) {
       at = read(this.text, at, this.syntax)
-      if (matches(this.text, name)) return this.text.slice(valueStart, valueEnd)
+      if (matches(this.text, name, this.syntax)) return this.text.slice(valueStart, valueEnd)
     }
     return undefined
   }
@@ -87,7 +90,7 @@ export class Params implements Iterable<[string, string]> {
     if (this.isSimple) return simpleValue(this.text, name) !== undefined
     for (let at = 0; at < this.text.length; ) {
       at = read(this.text, at, this.syntax)
-      if (matches(this.text, name)) return true
+      if (matches(this.text, name, this.syntax)) return true
     }
     return false
   }
@@ -100,7 +103,7 @@ export class Params implements Iterable<[string, string]> {
     for (let at = 0; at < this.text.length; ) {
       const start = at
       at = read(this.text, at, this.syntax)
-      if (!matches(this.text, name)) text += this.text.slice(start, at).trimEnd()
+      if (!matches(this.text, name, this.syntax)) text += this.text.slice(start, at).trimEnd()
       else if (!placed) {
         text += written
         placed = true
@@ -116,7 +119,7 @@ export class Params implements Iterable<[string, string]> {
     for (let at = 0; at < this.text.length; ) {
       const start = at
       at = read(this.text, at, this.syntax)
-      if (!matches(this.text, name)) text += this.text.slice(start, at).trimEnd()
+      if (!matches(this.text, name, this.syntax)) text += this.text.slice(start, at).trimEnd()
     }
     return text === '' ? (this.syntax === 'uri' ? Params.noneInUri : Params.none) : new Params(text, this.syntax)
   }
@@ -165,7 +168,11 @@ let valueStart = 0
 let valueEnd = 0
 
 function check(text: string, syntax: Syntax): void {
-  for (let at = 0; at < text.length; ) at = read(text, at, syntax)
+  let count = 0
+  for (let at = 0; at < text.length; count++) {
+    at = read(text, at, syntax)
+    if (count === MAX_PARAMETERS) throw new ParseError('too many parameters', { position: at })
+  }
 }
 
 /** Reads the parameter whose semicolon stands at `at`, and returns the position after it, at the next semicolon or the end. */
@@ -220,9 +227,12 @@ function readInUri(text: string, at: number): number {
   return end
 }
 
-/** Whether the parameter just read has this name. */
-function matches(text: string, name: string): boolean {
-  return nameEnd - nameStart === name.length && isSameName(text, nameStart, name)
+/** Whether the parameter just read has this name, escapes in a URI undone (RFC 4475 §3.1.1.3). */
+function matches(text: string, name: string, syntax: Syntax): boolean {
+  if (nameEnd - nameStart === name.length && isSameName(text, nameStart, name)) return true
+  if (syntax === 'header') return false
+  const written = text.slice(nameStart, nameEnd)
+  return written.includes('%') && percentDecode(written).toLowerCase() === name.toLowerCase()
 }
 
 /** Whether `name` stands at `start`, without regard to case. */
@@ -236,8 +246,11 @@ function isSameName(text: string, start: number, name: string): boolean {
 }
 
 function write(name: string, value: string, syntax: Syntax): string {
+  if (syntax === 'uri') {
+    const escapedName = percentEncode(name, URI_PARAMETER)
+    return value === '' ? `;${escapedName}` : `;${escapedName}=${percentEncode(value, URI_PARAMETER)}`
+  }
   if (value === '') return `;${name}`
-  if (syntax === 'uri') return `;${name}=${percentEncode(value, URI_PARAMETER)}`
   return `;${name}=${isBare(value) ? value : quote(value)}`
 }
 

@@ -42,8 +42,6 @@ class Reader {
   private readonly end: number
   /** The next octet to read. */
   private at = 0
-  /** For each header field what `HeaderSection.fields` holds. */
-  private readonly fields: number[] = []
   /** All octets of the header section, or-ed. */
   private bits = 0
   private contentLengthStart = -1
@@ -62,12 +60,12 @@ class Reader {
     this.skipEmptyLines()
     const start = this.at
     const lineEnd = this.startLine()
-    this.headerFields()
+    const fields = this.headerFields()
     const isAscii = this.bits < 128
     // RFC 3261 §7.3.1, §25.1: text is UTF-8. What is not could not be written again as it came.
     if (!isAscii && !isUtf8(this.bytes.subarray(0, this.at))) this.note('header fields are not UTF-8', 0)
     const text = this.bytes.toString('latin1', 0, this.at)
-    const section = { text, fields: this.fields, isAscii }
+    const section = { text, fields, isAscii }
     return startsWithVersion(this.bytes, start)
       ? this.response(start, lineEnd, section)
       : this.request(start, lineEnd, section)
@@ -94,9 +92,10 @@ class Reader {
     return bytes[at - 1] === CR ? at - 1 : at
   }
 
-  /** Passes the header fields and the empty line after them. */
-  private headerFields(): void {
-    const { bytes, end, fields } = this
+  /** Passes the header fields and the empty line after them; returns what `HeaderSection.fields` holds of them. */
+  private headerFields(): number[] {
+    const { bytes, end } = this
+    let count = 0
     const { lineBytes, headerFields } = this.limits
     let at = this.at
     while (at < end) {
@@ -104,7 +103,7 @@ class Reader {
       let octet = bytes[at]!
       if (octet === LF || (octet === CR && bytes[at + 1] === LF)) {
         this.at = octet === LF ? at + 1 : at + 2
-        return
+        return found.slice(0, count)
       }
       while (octet > SP && octet !== COLON) octet = bytes[++at]!
       const nameEnd = at
@@ -119,20 +118,24 @@ class Reader {
       while (bytes[at] === SP || bytes[at] === HTAB) at++
       at = this.value(at)
       if (at - nameStart > lineBytes) this.note('header field too long', nameStart)
-      else if (fields.length === 2 * headerFields) this.note('too many header fields', nameStart)
-      else if (id !== -1) {
-        fields.push(packField(this.valueStart, id, this.isFolded), this.valueEnd)
+      else if (count === 2 * headerFields) this.note('too many header fields', nameStart)
+      else if (id !== -1 && this.isClean) {
+        found[count++] = packField(this.valueStart, id, this.isFolded)
+        found[count++] = this.valueEnd
         if (id === CONTENT_LENGTH) this.contentLength(nameStart)
       }
     }
     this.at = Math.min(at, end)
     this.note('header fields without the empty line that ends them', this.at)
+    return found.slice(0, count)
   }
 
   // Where `value` found the value it has passed.
   private valueStart = 0
   private valueEnd = 0
   private isFolded = false
+  /** Whether it holds no character that may not be written again. */
+  private isClean = true
 
   /** Passes the value that starts at `at`, with its continuation lines (RFC 3261 §7.3.1), and returns the position after it. */
   private value(at: number): number {
@@ -141,6 +144,7 @@ class Reader {
     let valueEnd = at
     let isFolded = false
     let bits = 0
+    this.isClean = true
     for (;;) {
       const lineStart = at
       while (at < end) {
@@ -173,9 +177,9 @@ class Reader {
   /** Control characters stand nowhere but behind a backslash in a quoted string, and CR and LF not even there (§25.1). */
   private checkControl(at: number): void {
     const { bytes } = this
-    if (bytes[at] === CR) {
-      if (bytes[at + 1] !== LF) this.note('carriage return without line feed', at)
-    } else if (bytes[at - 1] !== BACKSLASH) this.note('control character', at)
+    if (bytes[at] === CR ? bytes[at + 1] === LF : bytes[at - 1] === BACKSLASH) return
+    this.isClean = false
+    this.note(bytes[at] === CR ? 'carriage return without line feed' : 'control character', at)
   }
 
   private contentLength(position: number): void {
@@ -244,6 +248,9 @@ class Reader {
     throw new ParseError(why, { statusHint: this.problem?.statusHint ?? 400, position })
   }
 }
+
+/** Where header fields are noted while they are found, so that the list kept is made once and no larger than it must be. */
+const found: number[] = []
 
 /** Positions are packed into 21 bits: see `packField`. */
 const MAX_MESSAGE_BYTES = 2 ** 21 - 1

@@ -296,8 +296,8 @@ export function addressOfRecord(uri: Uri): string {
     return `sip:${normalizeEscapes(uri.user)}@${host}`
   }
   if (isTelUri(uri)) {
-    const context = uri.number.startsWith('+') ? undefined : uri.params.get('phone-context')
-    return `tel:${digits(uri.number)}${context === undefined ? '' : `;phone-context=${context.toLowerCase()}`}`
+    const context = uri.number.startsWith('+') ? undefined : uri.params.getAsWritten('phone-context')
+    return `tel:${digits(uri.number)}${context === undefined ? '' : `;phone-context=${lowerCase(context)}`}`
   }
   return formatUri(uri)
 }

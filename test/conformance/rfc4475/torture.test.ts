@@ -127,7 +127,8 @@ test('§3.1.1.3 esc01: escapes equal what they stand for and are not undone twic
   assert.equal((request.requestUri as SipUri).host, 'example.net')
   const contacts = request.contacts
   assert(contacts !== '*' && contacts[0] && isSipUri(contacts[0].uri))
-  assert.equal(contacts[0].uri.params.has('lr'), false, 'the name as written is %6C%72')
+  assert.equal(contacts[0].uri.params.has('lr'), true, 'the name as written is %6C%72')
+  assert.equal(contacts[0].uri.params.get('name'), 'value%41')
   assert.deepEqual(
     [...contacts[0].uri.params],
     [
