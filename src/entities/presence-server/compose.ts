@@ -85,8 +85,8 @@ function checkedSources(sources: readonly PresenceSource[], options: ComposeOpti
   for (const source of sources) {
     if (source.bytes.length > options.maximumOctets) continue
     const summary = source.summary ?? summaryOf(source.bytes, options.xml ?? defaultXmlLimits)
-    if (summary === source.summary) checked.push(source as CheckedSource)
-    else if (summary !== undefined) checked.push({ ...source, summary })
+    if (summary === undefined) continue
+    checked.push(source.summary === undefined ? { ...source, summary } : (source as CheckedSource))
   }
   return checked
 }
