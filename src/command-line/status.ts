@@ -80,8 +80,8 @@ function statusLines(status: Status): string[] {
     ['publications', status.publications],
     ['subscriptions', subscriptionsLine(status)],
     ['connections', status.connections],
-    ['memory', `${mebioctets(status.memoryOctets)} MiB`],
-    ['store', `${mebioctets(status.storeOctets)} MiB on disk`],
+    ['memory', size(status.memoryOctets)],
+    ['store', `${size(status.storeOctets)} on disk`],
     ['last error', status.lastError === null ? 'none' : `${status.lastError.at} ${status.lastError.message}`],
     [
       'counted',
@@ -121,6 +121,7 @@ export function duration(seconds: number): string {
     .join(' ')
 }
 
-function mebioctets(octets: number): string {
-  return (octets / 2 ** 20).toFixed(1)
+/** `47.3 MiB`, `12 KiB`. */
+function size(octets: number): string {
+  return octets < 2 ** 20 ? `${Math.ceil(octets / 1024)} KiB` : `${(octets / 2 ** 20).toFixed(1)} MiB`
 }
