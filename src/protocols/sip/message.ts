@@ -60,6 +60,10 @@ export abstract class SipMessage {
   private section: HeaderSection | undefined
   private list: HeaderField[] | undefined
 
+  /** The one field of the section whose value is not the one that was parsed, by its index; -1 when there is none. */
+  private replacedAt = -1
+  private replacedBy = ''
+
   private knownCallId: string | undefined = undefined
   private knownCseq: { number: number; method: string } | undefined = undefined
   private knownFrom: NameAddr | undefined = undefined
@@ -163,6 +167,22 @@ export abstract class SipMessage {
     const list = this.fieldList()
     for (let at = list.length - 1; at >= 0; at--) if (isNamed(list[at]!, wanted)) list.splice(at, 1)
     this.forget(wanted.id)
+  }
+
+  /** Replaces the topmost value of Via, Route or another list. A parsed message stays one: only that value is new. */
+  replaceFirstValue(name: string, value: string): void {
+    const wanted = headerName(name)
+    const at = this.list === undefined ? this.indexOf(wanted, 0) : -1
+    const isAlone =
+      at !== -1 && (this.replacedAt === -1 || this.replacedAt === at) && indexOfComma(this.valueAt(at)) === -1
+    if (isAlone) {
+      this.replacedAt = at
+      this.replacedBy = value
+      this.forget(wanted.id)
+    } else {
+      this.removeFirstValue(name)
+      this.prepend(name, value)
+    }
   }
 
   /** Removes the topmost value of Via, Route or another list. */
@@ -278,6 +298,8 @@ export abstract class SipMessage {
   protected become(other: SipMessage): void {
     this.section = other.section
     this.list = other.list?.slice()
+    this.replacedAt = other.replacedAt
+    this.replacedBy = other.replacedBy
     this.knownCallId = other.knownCallId
     this.knownCseq = other.knownCseq
     this.knownFrom = other.knownFrom
@@ -344,6 +366,7 @@ export abstract class SipMessage {
   }
 
   private valueAt(at: number): string {
+    if (at === this.replacedAt) return this.replacedBy
     const { text, fields, isAscii } = this.section!
     let value = text.slice(fields[at]! >> 10, fields[at + 1])
     if ((fields[at]! & 1) !== 0) value = value.replace(/[ \t]*\r?\n[ \t]+/g, ' ')

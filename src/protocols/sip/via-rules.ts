@@ -25,17 +25,12 @@ export function noteSource(request: SipRequest, via: Via, flow: Flow): void {
   const end = at + ';rport'.length
   if (at !== -1 && (end === text.length || text.charCodeAt(end) === 0x3b)) {
     const noted = `;rport=${flow.remotePort};received=${flow.remoteAddress}`
-    replaceTopVia(request, start + text.slice(0, at) + noted + text.slice(end))
+    request.replaceFirstValue('Via', start + text.slice(0, at) + noted + text.slice(end))
     return
   }
   const received = params.with('received', flow.remoteAddress)
   const noted = rport === undefined ? received : received.with('rport', String(flow.remotePort))
-  replaceTopVia(request, start + noted.toString())
-}
-
-function replaceTopVia(request: SipRequest, via: string): void {
-  request.removeFirstValue('Via')
-  request.prepend('Via', via)
+  request.replaceFirstValue('Via', start + noted.toString())
 }
 
 /**
