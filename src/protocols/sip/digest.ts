@@ -189,7 +189,7 @@ export function parseChallenge(text: string): Challenge | undefined {
 }
 
 /** Credentials as text. The quotes are those of RFC 7616 §3.4. */
-export function formatCredentials(credentials: Credentials): string {
+function formatCredentials(credentials: Credentials): string {
   const { username, realm, nonce, uri, response, algorithm, isSession, qop, cnonce, nc, opaque } = credentials
   let text = `Digest username=${quote(username)}, realm=${quote(realm)}, nonce=${quote(nonce)}, uri=${quote(uri)}`
   text += `, response="${response}"`

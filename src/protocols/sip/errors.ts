@@ -6,7 +6,7 @@
 import type { SipRequest } from './message.ts'
 
 /** Default reason phrases by status (RFC 3261 §21 and the extensions that registered more). */
-export const reasonPhrases: Readonly<Record<number, string>> = {
+const reasonPhrases: Readonly<Record<number, string>> = {
   100: 'Trying',
   180: 'Ringing',
   181: 'Call Is Being Forwarded',

@@ -20,7 +20,7 @@ import { ParseError } from './errors.ts'
 
 type Syntax = 'header' | 'uri'
 
-/** A list of more, if it is long as well, is refused: comparing two takes time by the product of their lengths. */
+/** A list of more is refused: comparing two takes time by the product of their lengths. */
 const MAX_PARAMETERS = 64
 
 /**
@@ -45,7 +45,7 @@ export class Params implements Iterable<[string, string]> {
     this.text = text
     this.syntax = syntax
     this.isSimple = text === '' || (syntax === 'uri' ? simpleInUri : simpleInHeader).test(text)
-    if (!this.isSimple || text.length > 4 * MAX_PARAMETERS) check(text, syntax)
+    if (!this.isSimple || text.length > 2 * MAX_PARAMETERS) check(text, syntax)
   }
 
   /**

@@ -224,7 +224,7 @@ function sameEscaped(a: string | undefined, b: string | undefined): boolean {
 }
 
 /** Whether two hosts, in lower case, are the same name or the same address. */
-export function sameHost(a: string, b: string): boolean {
+function sameHost(a: string, b: string): boolean {
   if (a === b) return true
   if (a.charCodeAt(0) !== 91 || b.charCodeAt(0) !== 91) return false
   const left = parseIpv6(a.slice(1, -1))
