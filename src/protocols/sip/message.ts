@@ -98,7 +98,7 @@ export abstract class SipMessage {
   /** Every value: of comma-separated headers (Via, Route, Contact, Accept, Supported...) one by one, of others by field. */
   headers(name: string): string[] {
     const wanted = headerName(name)
-    const values = this.fieldValues(wanted)
+    const values = this.valuesOf(wanted)
     return wanted.isList ? values.flatMap(splitList) : values
   }
 
@@ -109,7 +109,12 @@ export abstract class SipMessage {
 
   /** How many fields have that name, a list in one field counting once. */
   countFields(name: string): number {
-    return this.fieldValues(headerName(name)).length
+    return this.fieldValues(name).length
+  }
+
+  /** The value of each field of that name, a list in one field being one value. */
+  fieldValues(name: string): string[] {
+    return this.valuesOf(headerName(name))
   }
 
   /** The name of a field that stands twice though it may stand once only; undefined when all is well. */
@@ -323,7 +328,7 @@ export abstract class SipMessage {
     return undefined
   }
 
-  private fieldValues(wanted: HeaderName): string[] {
+  private valuesOf(wanted: HeaderName): string[] {
     const values: string[] = []
     if (this.list !== undefined) {
       for (const field of this.list) if (isNamed(field, wanted)) values.push(field[1])
@@ -461,7 +466,8 @@ export function respond(
   } = {},
 ): SipResponse {
   const fields: HeaderField[] = []
-  for (const via of fieldsOf(request, 'Via')) fields.push(['Via', via])
+  // Fields, not values: the Via lines of a response look as they did in the request.
+  for (const via of request.fieldValues('Via')) fields.push(['Via', via])
   copyField(request, 'From', fields)
   const to = request.header('To')
   if (to !== undefined) {
@@ -505,13 +511,6 @@ function isSecond(id: number): boolean {
 /** Names of the table are one string object each, so that most comparisons are of pointers. */
 function isNamed(field: HeaderField, wanted: HeaderName): boolean {
   return field[0] === wanted.name || (wanted.id === 0 && field[0].toLowerCase() === wanted.name.toLowerCase())
-}
-
-/** Fields, not values: Via lines of a response look as they did in the request. */
-function fieldsOf(request: SipRequest, name: string): string[] {
-  const fields: string[] = []
-  for (const [fieldName, value] of request.headerFields()) if (fieldName === name) fields.push(value)
-  return fields
 }
 
 function copyField(request: SipRequest, name: string, fields: HeaderField[]): void {
