@@ -11,7 +11,7 @@ import type { SipRequest } from '../sip/message.ts'
 export function ifMatch(request: SipRequest): string | undefined {
   const text = request.header('SIP-If-Match')
   if (text === undefined) return undefined
-  if (text === '' || /[\s,]/.test(text) || request.countFields('SIP-If-Match') > 1) {
+  if (text === '' || /[\s,]/.test(text) || request.headers('SIP-If-Match').length > 1) {
     throw badRequest('One Entity-Tag Expected in SIP-If-Match')
   }
   return text

@@ -819,7 +819,7 @@ function recordRoutes(request: SipRequest): string | undefined {
  */
 function flowOf(request: SipRequest): string | undefined {
   if (request.flow === '') return undefined
-  const isDirect = request.countFields('Via') === 1 && !request.header('Via')!.includes(',')
+  const isDirect = request.headers('Via').length === 1
   if (!isDirect && !request.hasHeader('Record-Route')) return undefined
   if (request.source === undefined || request.source.transport !== 'udp' || !isDirect) return request.flow
   if (request.topVia.params.has('rport')) return request.flow

@@ -14,7 +14,7 @@ import type { Subscriber } from './event-package.ts'
 /** Event of a request: the type, compared octet by octet, and `id` (RFC 6665 §8.2.1); undefined when missing or doubled. */
 export function eventOf(request: SipRequest): { readonly name: string; readonly id: string | undefined } | undefined {
   const text = request.header('Event')
-  if (text === undefined || request.countFields('Event') > 1) return undefined
+  if (text === undefined || request.headers('Event').length > 1) return undefined
   const semicolon = text.indexOf(';')
   if (semicolon === -1) return { name: text, id: undefined }
   return { name: text.slice(0, semicolon).trimEnd(), id: Params.parse(text.slice(semicolon)).get('id') }
