@@ -99,12 +99,13 @@ const transactionAt = 152
 
 /**
  * Looks at the file's own description of itself before LMDB does, which would take the process down on reading beyond
- * the end of a file that was cut short: such a file is made as long as it says, with zeros that LMDB reports as damage.
+ * the end of a file that was cut short. With `mend` such a file is made as long as it says, with zeros that LMDB reports
+ * as damage when it meets them.
  * Throws StoreError when it is a database of another version of LMDB.
  */
-export function inspectDatabase(path: string): DatabaseState {
+export function inspectDatabase(path: string, mend: boolean): DatabaseState {
   if (!existsSync(path) || statSync(path).size === 0) return 'absent'
-  const descriptor = openSync(path, 'r+')
+  const descriptor = openSync(path, mend ? 'r+' : 'r')
   try {
     const first = readMeta(descriptor, 0)
     if (typeof first === 'string') return { damaged: first }
@@ -115,7 +116,7 @@ export function inspectDatabase(path: string): DatabaseState {
     const { size } = fstatSync(descriptor)
     if (size >= length) return 'sound'
     if (length > size * 2 + 64 * 1024 * 1024) return { damaged: `it has ${size} octets and says ${length}` }
-    ftruncateSync(descriptor, length)
+    if (mend) ftruncateSync(descriptor, length)
     return 'short'
   } finally {
     closeSync(descriptor)

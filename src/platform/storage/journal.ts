@@ -39,7 +39,8 @@ export function readJournal(directory: string, sequence: number): Batch[] {
 
 function readFile(path: string): Batch[] {
   const batches: Batch[] = []
-  const buffer = existsSync(path) ? readFileSync(path) : Buffer.alloc(0)
+  if (!existsSync(path)) return batches
+  const buffer = readFileSync(path)
   let at = 0
   while (at + batchHeaderLength <= buffer.length && buffer.readUInt32BE(at) === mark) {
     const start = at + batchHeaderLength

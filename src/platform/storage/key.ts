@@ -23,18 +23,21 @@ const fractionMark = 0xff
 const two32 = 2 ** 32
 const largeFrom = 2 ** 53
 
-const scratch = new DataView(new ArrayBuffer(8))
+let out = Buffer.allocUnsafeSlow(1024)
+let outView = new DataView(out.buffer)
 
-/** Appends the encoded key to `prefix`. Throws StoreError for an element that is neither string nor number, and for NaN. */
+/** The key behind `prefix`, encoded. Throws StoreError for an element that is neither string nor number, and for NaN. */
 export function encodeKey(prefix: string, key: Key): string {
-  let text = prefix
+  let at = 0
+  for (; at < prefix.length; at++) out[at] = prefix.charCodeAt(at)
   for (let i = 0; i < key.length; i++) {
     const part = key[i]
-    if (typeof part === 'string') text += `(${isPlain(part) ? part : escapeText(part)}\0`
-    else if (typeof part === 'number') text += encodeNumber(part)
+    if (typeof part === 'string') at = writeString(part, at)
+    else if (typeof part === 'number') at = writeNumber(part, at)
     else throw new StoreError('unsupported', `a key holds strings and numbers, not ${typeof part}`)
   }
-  return text
+  // One conversion makes a flat string; concatenation would make a tree that is flattened when it is first looked up.
+  return out.toString('latin1', 0, at)
 }
 
 /** The first text after every key that begins with the elements of this encoded key. */
@@ -87,16 +90,32 @@ function isPlain(text: string): boolean {
   return true
 }
 
-function escapeText(text: string): string {
-  let escaped = ''
+/** Each of the functions that write at `at` returns where it ended. */
+function writeString(text: string, at: number): number {
+  reserve(at, text.length * 3 + 2)
+  out[at++] = stringTag
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i)
-    if (code < 2) escaped += String.fromCharCode(1, code + 1)
-    else if (code < 0x80) escaped += text[i]
-    else if (code < 0x800) escaped += String.fromCharCode(0xc0 | (code >> 6), 0x80 | (code & 63))
-    else escaped += String.fromCharCode(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63))
+    if (code >= 2 && code < 0x80) out[at++] = code
+    else at = writeEscaped(code, at)
   }
-  return escaped
+  out[at++] = 0
+  return at
+}
+
+function writeEscaped(code: number, at: number): number {
+  if (code < 2) {
+    out[at++] = 1
+    out[at++] = code + 1
+  } else if (code < 0x800) {
+    out[at++] = 0xc0 | (code >> 6)
+    out[at++] = 0x80 | (code & 63)
+  } else {
+    out[at++] = 0xe0 | (code >> 12)
+    out[at++] = 0x80 | ((code >> 6) & 63)
+    out[at++] = 0x80 | (code & 63)
+  }
+  return at
 }
 
 function readEscaped(escaped: string): string {
@@ -114,62 +133,50 @@ function readEscaped(escaped: string): string {
   return text
 }
 
-function encodeNumber(value: number): string {
-  if (value >= largeFrom || value <= -largeFrom) return encodeLarge(value)
-  const whole = Math.floor(value)
-  if (whole === value) return whole < 0 ? encodeNegative(whole) : encodePositive(whole)
-  if (Number.isNaN(value)) throw new StoreError('unsupported', 'a key cannot hold NaN')
-  return (
-    (whole < 0 ? encodeNegative(whole) : encodePositive(whole)) +
-    String.fromCharCode(fractionMark) +
-    double(value, value < 0)
-  )
-}
-
-function encodePositive(value: number): string {
-  if (value < two32) {
-    if (value === 0) return '\x18'
-    if (value < 0x100) return String.fromCharCode(0x19, value)
-    if (value < 0x10000) return String.fromCharCode(0x1a, value >>> 8, value & 255)
-    if (value < 0x1000000) return String.fromCharCode(0x1b, value >>> 16, (value >>> 8) & 255, value & 255)
-    return String.fromCharCode(0x1c, value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255)
+function writeNumber(value: number, at: number): number {
+  reserve(at, 18)
+  if (value >= largeFrom || value <= -largeFrom) {
+    out[at++] = value < 0 ? largeNegativeTag : largePositiveTag
+    return writeDouble(value, at)
   }
-  const high = Math.floor(value / two32)
-  const length = high < 0x100 ? 5 : high < 0x10000 ? 6 : 7
-  return String.fromCharCode(zeroTag + length) + octets(high, length - 4) + octets(value % two32, 4)
+  if (Number.isNaN(value)) throw new StoreError('unsupported', 'a key cannot hold NaN')
+  const whole = Math.floor(value)
+  const next = writeWhole(whole, at)
+  if (whole === value) return next
+  out[next] = fractionMark
+  return writeDouble(value, next + 1)
 }
 
-/** The octets are those of -value - 1, inverted; their count gives the tag. */
-function encodeNegative(value: number): string {
-  const rest = -1 - value
-  let length = 1
-  for (let span = 256; rest >= span; span *= 256) length++
+/** The octets of a negative number are those of -1 - value, inverted. */
+function writeWhole(value: number, at: number): number {
+  const mask = value < 0 ? 255 : 0
+  const rest = value < 0 ? -1 - value : value
+  let length = value < 0 ? 1 : 0
+  for (let span = 256 ** length; rest >= span; span *= 256) length++
+  out[at++] = value < 0 ? zeroTag - length : zeroTag + length
   const high = Math.floor(rest / two32)
-  const tag = String.fromCharCode(zeroTag - length)
-  return length <= 4 ? tag + octets(~rest, length) : tag + octets(~high, length - 4) + octets(~(rest % two32), 4)
+  for (let i = length - 1; i >= 0; i--) {
+    out[at++] = (i < 4 ? rest >>> (i * 8) : high >>> ((i - 4) * 8)) ^ mask
+  }
+  return at
 }
 
-function encodeLarge(value: number): string {
-  return String.fromCharCode(value < 0 ? largeNegativeTag : largePositiveTag) + double(value, value < 0)
-}
-
-/** The low `count` octets (at most 4) of a whole number, high first. */
-function octets(value: number, count: number): string {
-  let text = ''
-  for (let shift = (count - 1) * 8; shift >= 0; shift -= 8) text += String.fromCharCode((value >>> shift) & 255)
-  return text
-}
-
-function double(value: number, inverted: boolean): string {
-  scratch.setFloat64(0, value)
-  const mask = inverted ? 255 : 0
-  let text = ''
-  for (let i = 0; i < 8; i++) text += String.fromCharCode(scratch.getUint8(i) ^ mask)
-  return text
+function writeDouble(value: number, at: number): number {
+  outView.setFloat64(at, value)
+  if (value < 0) for (let i = 0; i < 8; i++) out[at + i] = ~out[at + i]!
+  return at + 8
 }
 
 function readDouble(text: string, at: number, inverted: boolean): number {
   const mask = inverted ? 255 : 0
-  for (let i = 0; i < 8; i++) scratch.setUint8(i, text.charCodeAt(at + i) ^ mask)
-  return scratch.getFloat64(0)
+  for (let i = 0; i < 8; i++) out[i] = text.charCodeAt(at + i) ^ mask
+  return outView.getFloat64(0)
+}
+
+function reserve(at: number, more: number): void {
+  if (at + more <= out.length) return
+  const larger = Buffer.allocUnsafeSlow((at + more) * 2)
+  out.copy(larger, 0, 0, at)
+  out = larger
+  outView = new DataView(out.buffer)
 }

@@ -69,10 +69,8 @@ export interface StoreUsage {
  */
 export async function openLmdbStore(directory: string, options: LmdbStoreOptions = {}): Promise<LmdbStore> {
   const readOnly = options.readOnly ?? false
-  if (readOnly && !existsSync(join(directory, databaseFile))) {
-    throw new StoreError('missing', `there is no database in ${directory}`)
-  }
   if (!readOnly) prepareDirectory(directory)
+  else if (!existsSync(directory)) throw new StoreError('missing', `there is no database in ${directory}`)
   const unlock = await lockDirectory(directory)
   let base: LmdbBase | undefined
   try {
@@ -94,8 +92,12 @@ export async function openLmdbStore(directory: string, options: LmdbStoreOptions
 }
 
 async function openBase(directory: string, options: LmdbStoreOptions, readOnly: boolean): Promise<LmdbBase> {
-  const state = readOnly ? 'sound' : inspectDatabase(join(directory, databaseFile))
+  const state = inspectDatabase(join(directory, databaseFile), !readOnly)
   let damage = typeof state === 'object' ? state.damaged : undefined
+  if (readOnly && state === 'absent') throw new StoreError('missing', `there is no database in ${directory}`)
+  if (readOnly && (state === 'short' || damage !== undefined)) {
+    throw new StoreError('failed', `the database in ${directory} is damaged (${damage ?? 'it was cut short'})`)
+  }
   if (state === 'short') damage = await findDamage(directory)
   if (damage !== undefined) {
     const name = setAside(directory)
@@ -113,12 +115,17 @@ async function openBase(directory: string, options: LmdbStoreOptions, readOnly: 
   }
 }
 
-/** Reads all of a database that was cut short; what was cut off reads as zeros, which LMDB reports. */
+/**
+ * Reads all of a database that was cut short: what was cut off reads as zeros, which LMDB reports; lmdb's ranges, though,
+ * may just end there, so the records are counted, too.
+ */
 async function findDamage(directory: string): Promise<string | undefined> {
   const lmdb = openFile(directory, false)
   try {
-    for (const _ of lmdb.getRange({ start: '\0', end: '\xff' }));
-    return undefined
+    let count = 0
+    for (const _ of lmdb.getRange({ start: '\0', end: '\xff' })) count++
+    const expected = statsOf(lmdb).entryCount
+    return count === expected ? undefined : `it was cut short: ${count} of ${expected} records can be read`
   } catch (error) {
     return `it was cut short: ${(error as Error).message}`
   } finally {
@@ -162,14 +169,31 @@ export class LmdbStore extends OverlayStore<LmdbBase> {
   }
 }
 
-/** A record changed since LMDB was last brought up to date. */
+/** A record changed since LMDB was last brought up to date: its value is `buffer[start, end)`; undefined when deleted. */
 interface Unwritten {
-  /** The value is `buffer[start, end)`; undefined when deleted. */
   buffer: Buffer | undefined
   start: number
   end: number
-  /** Of the checkpoint that will take it. */
-  generation: number
+}
+
+/** What goes to LMDB in one transaction. */
+class Layer {
+  readonly records = new Map<string, Unwritten>()
+  readonly keys = new SortedKeys()
+  /** The chunks that hold the values. */
+  readonly chunks: Buffer[] = []
+
+  set(key: string, buffer: Buffer | undefined, start: number, end: number): void {
+    const unwritten = this.records.get(key)
+    if (unwritten === undefined) {
+      this.records.set(key, { buffer, start, end })
+      this.keys.add(key)
+    } else {
+      unwritten.buffer = buffer
+      unwritten.start = start
+      unwritten.end = end
+    }
+  }
 }
 
 // Records of the store itself, below every table: the header table's prefix, and the following keys.
@@ -184,6 +208,8 @@ const maxTables = 250
 const noShapes = new Shapes()
 
 const chunkBytes = 256 * 1024
+/** Chunks kept for the next layer rather than left to the garbage collector, which they would call far too often. */
+const maxSpareChunks = 16
 /** Committing waits for the running checkpoint when the journal has grown to this many times its size. */
 const maxJournalGrowth = 8
 
@@ -194,9 +220,10 @@ class LmdbBase implements Base {
   readonly #softFlushMs: number
   readonly #lmdb: Lmdb
   #journal: Journal | undefined
-  readonly #unwritten = new Map<string, Unwritten>()
-  readonly #unwrittenKeys = new SortedKeys()
-  #generation = 1
+  /** What LMDB does not have yet; read before it. */
+  #unwritten = new Layer()
+  /** What is on its way to LMDB; read between the two. */
+  #leaving: Layer | undefined
   #checkpoint: Promise<void> | undefined
   #flushTimer: NodeJS.Timeout | undefined
   #failure: StoreError | undefined
@@ -204,8 +231,9 @@ class LmdbBase implements Base {
   readonly #shapes: Shapes
   /** Records of the store itself to go with the next batch. */
   #own: [key: string, value: unknown][] = []
-  /** Batches are built in chunks, which hold the values in #unwritten. */
-  #chunk = Buffer.allocUnsafeSlow(chunkBytes)
+  /** Batches are built in chunks, which then hold the values of a layer. */
+  #chunk: Buffer = Buffer.allocUnsafeSlow(0)
+  readonly #spareChunks: Buffer[] = []
   #batchStart = 0
   #position = 0
 
@@ -242,7 +270,7 @@ class LmdbBase implements Base {
       this.#shapes.restore((key.charCodeAt(2) << 8) | key.charCodeAt(3), fields as string[])
     }
     if (this.#readOnly) return
-    if (this.#unwritten.size > 0) await this.#writeOut(sequence)
+    if (this.#unwritten.records.size > 0) await this.#writeOut(sequence)
     this.#journal = new Journal(this.#directory, sequence, this.#journalBytes)
   }
 
@@ -260,26 +288,26 @@ class LmdbBase implements Base {
   }
 
   get(key: string): unknown {
-    const unwritten = this.#unwritten.get(key)
+    const unwritten = this.#unwritten.records.get(key) ?? this.#leaving?.records.get(key)
     if (unwritten === undefined) return this.#read(key)
     const { buffer } = unwritten
     return buffer === undefined ? undefined : decodeValue(buffer, unwritten.start, unwritten.end, this.#shapes)
   }
 
   has(key: string): boolean {
-    const unwritten = this.#unwritten.get(key)
+    const unwritten = this.#unwritten.records.get(key) ?? this.#leaving?.records.get(key)
     return unwritten === undefined ? this.#lmdb.doesExist(key) : unwritten.buffer !== undefined
   }
 
-  /** Takes as many keys from the map as from LMDB, merges them up to where both are known, and goes on from there. */
+  /** Takes as many keys from the layers as from LMDB, merges them up to where all are known, and goes on from there. */
   page(lower: string, upper: string, count: number): EncodedRecord[] {
     const page: EncodedRecord[] = []
     let from = lower
     for (;;) {
       const wanted = count - page.length
       const stored = this.#storedPage(from, upper, wanted)
-      if (this.#unwritten.size === 0) return page.length === 0 ? stored : page.concat(stored)
-      const keys = this.#unwrittenKeys.between(from, upper, wanted)
+      const keys = this.#unwrittenKeys(from, upper, wanted)
+      if (keys.length === 0) return page.length === 0 ? stored : page.concat(stored)
       let end: string | undefined
       if (stored.length === wanted) end = stored[wanted - 1]![0]
       if (keys.length === wanted && (end === undefined || keys[wanted - 1]! < end)) end = keys[wanted - 1]
@@ -290,31 +318,27 @@ class LmdbBase implements Base {
     }
   }
 
-  write(changes: ReadonlyMap<string, Change>, durability: Durability): Promise<void> {
+  write(changes: ReadonlyMap<string, Change>, durability: Durability): Promise<void> | undefined {
     const journal = this.#journal
     if (journal === undefined) throw new StoreError('unsupported', 'the store was opened for reading only')
     if (this.#failure !== undefined) throw this.#failure
-    this.#position = this.#batchStart + batchHeaderLength
-    for (const [key, change] of changes) {
-      if (change.deleted) this.#appendDeletion(key)
-      else this.#appendValue(key, change.value, this.#shapes)
+    try {
+      this.#append(changes, journal)
+    } catch (error) {
+      throw this.#fail(error)
     }
-    for (const [key, value] of this.#own) this.#appendValue(key, value, noShapes)
-    this.#own.length = 0
-    journal.append(this.#chunk, this.#batchStart + batchHeaderLength, this.#position)
-    this.#batchStart = this.#position
     if (journal.length >= this.#journalBytes && this.#checkpoint === undefined) this.#startCheckpoint(journal)
-    if (durability === 'hard') return journal.sync()
+    if (durability === 'hard') return this.#sync(journal)
     this.#flushTimer ??= setTimeout(() => this.#flush(journal), this.#softFlushMs).unref()
     if (this.#checkpoint !== undefined && journal.length > this.#journalBytes * maxJournalGrowth)
       return this.#checkpoint
-    return done
+    return undefined
   }
 
   async checkpoint(): Promise<void> {
     while (this.#checkpoint !== undefined) await this.#checkpoint
     if (this.#failure !== undefined) throw this.#failure
-    if (this.#unwritten.size > 0 && this.#journal !== undefined) await this.#startCheckpoint(this.#journal)
+    if (this.#unwritten.records.size > 0 && this.#journal !== undefined) await this.#startCheckpoint(this.#journal)
     if (this.#failure !== undefined) throw this.#failure
   }
 
@@ -334,14 +358,13 @@ class LmdbBase implements Base {
   }
 
   usage(): StoreUsage {
-    const stats = this.#lmdb.getStats() as unknown as LmdbStats
-    const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages } = stats.root
+    const { pageSize, treeBranchPageCount, treeLeafPageCount, overflowPages, entryCount } = statsOf(this.#lmdb)
     const files = [databaseFile, 'journal-0', 'journal-1'].map(name => join(this.#directory, name))
     return {
       usedBytes: pageSize * (treeBranchPageCount + treeLeafPageCount + overflowPages),
       diskBytes: files.reduce((sum, path) => sum + (existsSync(path) ? statSync(path).size : 0), 0),
       journalBytes: this.#journal?.length ?? 0,
-      records: stats.root.entryCount,
+      records: entryCount,
     }
   }
 
@@ -376,6 +399,16 @@ class LmdbBase implements Base {
     return records
   }
 
+  /** At most `count` keys of the layers, those deleted too. */
+  #unwrittenKeys(lower: string, upper: string, count: number): string[] {
+    const keys = this.#unwritten.keys.between(lower, upper, count)
+    const leaving = this.#leaving?.keys.between(lower, upper, count)
+    if (leaving === undefined || leaving.length === 0) return keys
+    const both = [...new Set([...keys, ...leaving])].sort()
+    if (both.length > count) both.length = count
+    return both
+  }
+
   /** Appends the records of both, up to and including `end`, to `page`. */
   #merge(page: EncodedRecord[], stored: EncodedRecord[], keys: string[], end: string | undefined): void {
     let index = 0
@@ -389,10 +422,22 @@ class LmdbBase implements Base {
     while (index < stored.length && (end === undefined || stored[index]![0] <= end)) page.push(stored[index++]!)
   }
 
+  #append(changes: ReadonlyMap<string, Change>, journal: Journal): void {
+    this.#position = this.#batchStart + batchHeaderLength
+    for (const [key, change] of changes) {
+      if (change.deleted) this.#appendDeletion(key)
+      else this.#appendValue(key, change.value, this.#shapes)
+    }
+    for (const [key, value] of this.#own) this.#appendValue(key, value, noShapes)
+    this.#own.length = 0
+    journal.append(this.#chunk, this.#batchStart + batchHeaderLength, this.#position)
+    this.#batchStart = this.#position
+  }
+
   #appendDeletion(key: string): void {
     this.#appendKey(key)
     this.#appendLength(0)
-    this.#remember(key, undefined, 0, 0)
+    this.#unwritten.set(key, undefined, 0, 0)
   }
 
   #appendValue(key: string, value: unknown, shapes: Shapes): void {
@@ -403,7 +448,7 @@ class LmdbBase implements Base {
     const start = this.#position
     this.#chunk.set(encoded, start)
     this.#position = start + encoded.length
-    this.#remember(key, this.#chunk, start, this.#position)
+    this.#unwritten.set(key, this.#chunk, start, this.#position)
   }
 
   #appendKey(key: string): void {
@@ -417,29 +462,19 @@ class LmdbBase implements Base {
     this.#position += 4
   }
 
-  /** Makes room in the chunk; the batch so far moves along, values already in #unwritten stay where they are. */
+  /** Makes room in the chunk; the batch so far moves along, values already in the layer stay where they are. */
   #reserve(more: number): void {
     if (this.#position + more + 64 <= this.#chunk.length) return
     const length = this.#position - this.#batchStart
-    const chunk = Buffer.allocUnsafeSlow(Math.max(chunkBytes, (length + more) * 2))
+    const needed = (length + more) * 2
+    const chunk =
+      (needed <= chunkBytes ? this.#spareChunks.pop() : undefined) ??
+      Buffer.allocUnsafeSlow(Math.max(chunkBytes, needed))
     this.#chunk.copy(chunk, 0, this.#batchStart, this.#position)
     this.#chunk = chunk
+    this.#unwritten.chunks.push(chunk)
     this.#batchStart = 0
     this.#position = length
-  }
-
-  #remember(key: string, buffer: Buffer | undefined, start: number, end: number): void {
-    const unwritten = this.#unwritten.get(key)
-    const generation = this.#generation
-    if (unwritten === undefined) {
-      this.#unwritten.set(key, { buffer, start, end, generation })
-      this.#unwrittenKeys.add(key)
-    } else {
-      unwritten.buffer = buffer
-      unwritten.start = start
-      unwritten.end = end
-      unwritten.generation = generation
-    }
   }
 
   #replay({ buffer, start, end }: Batch): void {
@@ -449,14 +484,20 @@ class LmdbBase implements Base {
       const key = buffer.toString('latin1', at + 4, at + 4 + keyLength)
       const length = buffer.readUInt32BE(at + 4 + keyLength) - 1
       at += keyLength + 8
-      this.#remember(key, length < 0 ? undefined : buffer, at, at + length)
+      this.#unwritten.set(key, length < 0 ? undefined : buffer, at, at + length)
       if (length > 0) at += length
     }
   }
 
   #flush(journal: Journal): void {
     this.#flushTimer = undefined
-    journal.sync().catch(error => this.#fail(error))
+    this.#sync(journal).catch(() => {})
+  }
+
+  #sync(journal: Journal): Promise<void> {
+    return journal.sync().catch(error => {
+      throw this.#fail(error)
+    })
   }
 
   #startCheckpoint(journal: Journal): Promise<void> {
@@ -475,12 +516,16 @@ class LmdbBase implements Base {
     return this.#checkpoint
   }
 
-  /** Takes everything in #unwritten to LMDB in one transaction; resolves when it is on disk. */
+  /** Takes everything unwritten to LMDB in one transaction; resolves when it is on disk. */
   async #writeOut(sequence: number): Promise<void> {
-    const generation = this.#generation++
     const lmdb = this.#lmdb
+    const leaving = this.#unwritten
+    this.#leaving = leaving
+    this.#unwritten = new Layer()
+    this.#chunk = Buffer.allocUnsafeSlow(0)
+    this.#batchStart = 0
     const committed = lmdb.batch(() => {
-      for (const [key, { buffer, start, end }] of this.#unwritten) {
+      for (const [key, { buffer, start, end }] of leaving.records) {
         if (buffer === undefined) lmdb.remove(key)
         else lmdb.put(key, buffer.subarray(start, end))
       }
@@ -488,21 +533,22 @@ class LmdbBase implements Base {
     })
     await committed.catch(rejectOnce)
     lmdb.resetReadTxn()
-    for (const [key, unwritten] of this.#unwritten) {
-      if (unwritten.generation > generation) continue
-      this.#unwritten.delete(key)
-      if (this.#unwritten.size === 0) this.#unwrittenKeys.clear()
-      else this.#unwrittenKeys.delete(key)
+    this.#leaving = undefined
+    for (const chunk of leaving.chunks) {
+      if (chunk.length === chunkBytes && this.#spareChunks.length < maxSpareChunks) this.#spareChunks.push(chunk)
     }
     await lmdb.flushed
   }
 
-  #fail(error: unknown): void {
-    this.#failure ??= new StoreError('failed', `the store in ${this.#directory} failed: ${error}`, error)
+  /** Nothing more goes to journal or LMDB. What was not acknowledged may still be found when the store is next opened. */
+  #fail(error: unknown): StoreError {
+    this.#failure ??=
+      error instanceof StoreError
+        ? error
+        : new StoreError('failed', `the store in ${this.#directory} failed: ${error}`, error)
+    return this.#failure
   }
 }
-
-const done = Promise.resolve()
 
 /** lmdb reports a failed commit by a second promise, too, which nobody else waits for. */
 function rejectOnce(error: Error & { commitError?: Promise<unknown> }): never {
@@ -511,13 +557,15 @@ function rejectOnce(error: Error & { commitError?: Promise<unknown> }): never {
 }
 
 interface LmdbStats {
-  readonly root: {
-    readonly pageSize: number
-    readonly treeBranchPageCount: number
-    readonly treeLeafPageCount: number
-    readonly overflowPages: number
-    readonly entryCount: number
-  }
+  readonly pageSize: number
+  readonly treeBranchPageCount: number
+  readonly treeLeafPageCount: number
+  readonly overflowPages: number
+  readonly entryCount: number
+}
+
+function statsOf(lmdb: Lmdb): LmdbStats {
+  return (lmdb.getStats() as unknown as { root: LmdbStats }).root
 }
 
 type Lmdb = RootDatabase<unknown, string> & { resetReadTxn(): void }

@@ -158,7 +158,7 @@ class MemoryBase implements Base {
     freeze(value)
   }
 
-  write(changes: ReadonlyMap<string, Change>, durability: Durability): Promise<void> {
+  write(changes: ReadonlyMap<string, Change>, durability: Durability): undefined {
     this.commits++
     if (this.failCommitIn > 0 && --this.failCommitIn === 0)
       throw new StoreError('failed', 'this commit was told to fail')
@@ -174,7 +174,6 @@ class MemoryBase implements Base {
       this.#forgetFlushed()
       this.#unflushed.push({ at: this.#now?.() ?? 0, before })
     }
-    return Promise.resolve()
   }
 
   close(): Promise<void> {

@@ -37,8 +37,11 @@ export interface Base {
   page(lower: string, upper: string, count: number): EncodedRecord[]
   /** Told of each value put, and of each deletion as undefined, by bases that check callers. May throw StoreError. */
   checkPut?(value: unknown): void
-  /** Applies the changes at once or not at all; reads see them on return. Resolves when they are as safe as asked. */
-  write(changes: ReadonlyMap<string, Change>, durability: Durability): Promise<void>
+  /**
+   * Applies the changes or throws; reads see them on return. Undefined when they are as safe as asked already, else
+   * resolves when they are.
+   */
+  write(changes: ReadonlyMap<string, Change>, durability: Durability): Promise<void> | undefined
   close(): Promise<void>
 }
 
@@ -53,6 +56,8 @@ export class OverlayStore<B extends Base = Base> implements Store {
   /** Counts transactions; even when none is running. */
   #transaction = 0
   #lastCommit: Promise<void> = Promise.resolve()
+  /** Batches written whose commit has not resolved yet. */
+  #waiting = 0
   #failure: StoreError | undefined
   readonly #db: Transaction
 
@@ -104,18 +109,31 @@ export class OverlayStore<B extends Base = Base> implements Store {
       else if (change.table.durability === 'hard') durability = 'hard'
     }
     try {
-      if (changes.size > 0) {
-        const before = this.#lastCommit
-        const written = this.base.write(changes, durability)
-        this.#lastCommit = before.then(() => written)
-        this.#lastCommit.catch(error => this.#fail(error))
-      }
+      if (changes.size > 0) this.#wait(this.base.write(changes, durability))
     } catch (error) {
       this.#lastCommit = Promise.reject(this.#fail(error))
-      this.#lastCommit.catch(() => {})
+      this.#lastCommit.catch(ignore)
     }
     changes.clear()
     this.#keys.clear()
+  }
+
+  /** Commits resolve in the order of their batches. */
+  #wait(written: Promise<void> | undefined): void {
+    if (written === undefined && this.#waiting === 0) return
+    this.#waiting++
+    written?.catch(ignore)
+    this.#lastCommit = this.#lastCommit
+      .then(() => written)
+      .then(
+        () => {
+          this.#waiting--
+        },
+        error => {
+          throw this.#fail(error)
+        },
+      )
+    this.#lastCommit.catch(ignore)
   }
 
   #fail(error: unknown): StoreError {
@@ -251,3 +269,6 @@ export class OverlayStore<B extends Base = Base> implements Store {
     }
   }
 }
+
+/** For promises whose rejection is told elsewhere. */
+function ignore(): void {}
