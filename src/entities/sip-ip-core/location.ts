@@ -2,7 +2,8 @@
  * From a URI of ours to the contacts it stands for, in the order to try them (RFC 3261 §16.5, RFC 5626 §7, RFC 5627 §6.1).
  */
 
-import { notFound, temporarilyUnavailable } from '../../protocols/sip/errors.ts'
+import { notFound, SipRefusal, temporarilyUnavailable } from '../../protocols/sip/errors.ts'
+import type { SipRequest } from '../../protocols/sip/message.ts'
 import { isSipUri, parseUri, type SipUri } from '../../protocols/sip/uri.ts'
 import type { FlowId, Turn } from '../../turn.ts'
 import { isUser } from './accounts.ts'
@@ -44,6 +45,33 @@ export function locate(
   )
   if (bindings.length === 0) throw temporarilyUnavailable()
   return groupsOf(bindings)
+}
+
+/**
+ * Readies a request made in this box for a client whose Contact is one of our GRUUs, such as a NOTIFY: its Request-URI becomes
+ * the registered contact, with the path there. Returns the flow to send it by; `flow` is the one it would have taken. A request
+ * to anyone else, or to an instance that is not registered, stays as it is.
+ */
+export function towardsOwnInstance(
+  request: SipRequest,
+  flow: FlowId | undefined,
+  home: Home,
+  turn: Pick<Turn, 'db' | 'now' | 'settings' | 'fingerprint'>,
+): FlowId | undefined {
+  if (!request.uri.includes(';gr') && !request.uri.includes('tgruu.')) return flow
+  const uri = request.requestUri
+  if (request.hasHeader('Route') || !isSipUri(uri) || !home.isOurs(uri) || !isGruu(uri)) return flow
+  try {
+    const [[target] = []] = locate(uri, home, turn)
+    if (target === undefined) return flow
+    request.uri = target.uri
+    if (target.path.length === 0) return target.flow ?? flow
+    request.set('Route', target.path.join(', '))
+    return undefined
+  } catch (error) {
+    if (error instanceof SipRefusal) return flow
+    throw error
+  }
 }
 
 /** A request to sips goes only to contacts that are (RFC 5630 §5.3); to anything but SIP this proxy cannot forward. */

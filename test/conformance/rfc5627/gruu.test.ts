@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { towardsOwnInstance } from '../../../src/entities/sip-ip-core/location.ts'
 import type { SipResponse } from '../../../src/protocols/sip/message.ts'
 import { parseUri, sameUri } from '../../../src/protocols/sip/uri.ts'
 import { answerOf, Core, responseTo, sentOf } from '../../unit/entities/sip-ip-core/core.ts'
@@ -182,4 +183,25 @@ test('a GRUU survives a restart of the box', () => {
   const temporary = parameter(core.register('alice', [contact('192.0.2.2')], [gruu]), 'temp-gruu')!
   core.store.committed()
   assert.equal(targetOf(core.restarted(), temporary), 'sip:callee@192.0.2.2')
+})
+
+test('a NOTIFY of this box to a client whose Contact is a GRUU goes to the contact and flow registered for it now', () => {
+  const core = new Core()
+  const [old, now] = ['tcp:1:run', 'tcp:2:run']
+  const ready = (uri: string, flow: string): readonly [string, string | undefined] => {
+    const notify = core.received('NOTIFY', uri)
+    let taken: string | undefined
+    core.turn('presence-server', turn => {
+      taken = towardsOwnInstance(notify, flow, core.home, turn)
+      return []
+    })
+    return [notify.uri, taken]
+  }
+  const open = `sip:alice@box.example;gr=${instance}`
+  assert.deepEqual(ready(open, old), [open, old], 'not registered')
+  const response = core.register('alice', [contact('10.0.0.1;transport=tcp')], [gruu], { transport: 'tcp', flow: now })
+  const expected = ['sip:callee@10.0.0.1;transport=tcp', now]
+  assert.deepEqual(ready(open, old), expected)
+  assert.deepEqual(ready(parameter(response, 'temp-gruu')!, old), expected)
+  assert.deepEqual(ready('sip:alice@192.0.2.7', old), ['sip:alice@192.0.2.7', old])
 })
