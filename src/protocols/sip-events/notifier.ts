@@ -560,7 +560,9 @@ export class Notifier {
       db.delete(this.#tables.resources, key)
       eventPackage.unwatched?.(resource, db)
     }
-    if (transition(record.state, event) === 'waiting' && eventPackage.waitingMs !== undefined) {
+    const isUndecided = transition(record.state, event) === 'waiting' && eventPackage.waitingMs !== undefined
+    // The decision may have been taken while its holder could not be told.
+    if (isUndecided && this.#decide(this.#newPass(eventPackage, resource, 0, turn), record, turn) === 'pending') {
       outputs.push(...this.#wait(eventPackage, subscription, turn))
     } else {
       outputs.push(...this.#tell(eventPackage, resource, watcherOf(id, record, 'terminated', event), turn))
