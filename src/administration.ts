@@ -136,7 +136,7 @@ function counts({ entities }: Administered, { db, now }: Turn): Counts {
 }
 
 /** Where users live: the realm of their passwords is the domain unless a setting names another. */
-export function domainOf(settings: Settings): Domain {
+function domainOf(settings: Settings): Domain {
   return { domain: settings.domain, realm: settings.auth.realm || settings.domain }
 }
 

@@ -134,7 +134,7 @@ export function parseCommandLine(words: readonly string[]): CommandLine | { read
 }
 
 /** The usage line of a command. */
-export function usage(command: CommandName): string {
+function usage(command: CommandName): string {
   const row: Row = commands[command]
   const shown = row.options.map(name => {
     const option = options[name]

@@ -7,7 +7,7 @@ import type { DataPaths } from '../platform/data-paths.ts'
 import type { Store } from '../turn.ts'
 
 /** A store that can be copied while it is written. */
-export interface Copyable extends Store {
+interface Copyable extends Store {
   backup(path: string): Promise<void>
 }
 

@@ -28,7 +28,7 @@ export interface Listening {
 }
 
 /** An address that cannot be listened on; the message is one clear line. */
-export class ListenError extends Error {
+class ListenError extends Error {
   override readonly name = 'ListenError'
 }
 
