@@ -12,7 +12,7 @@ import { presenceWakes } from '../presence-server/presence-server.ts'
 import { removeRegistration } from './bindings.ts'
 
 /** H(username:realm:password), hexadecimal, by algorithm (RFC 7616 §3.4.2). */
-export type PasswordDigests = Readonly<Record<DigestAlgorithm, string>>
+type PasswordDigests = Readonly<Record<DigestAlgorithm, string>>
 
 export interface Account {
   readonly displayName?: string

@@ -166,7 +166,7 @@ export function endBindings(
 }
 
 /** `registration` with other bindings, and GRUUs only of the instances they belong to (RFC 5627 §5.3); undefined without any. */
-export function withBindings(registration: Registration, bindings: readonly Binding[]): Registration | undefined {
+function withBindings(registration: Registration, bindings: readonly Binding[]): Registration | undefined {
   if (bindings.length === 0) return undefined
   const gruus = Object.entries(registration.gruus ?? {}).filter(([instance]) =>
     bindings.some(binding => binding.instance === instance),
