@@ -82,7 +82,7 @@ export type StackLimits = {
 export const defaultStackLimits: StackLimits = {
   parse: defaultParseLimits,
   pendingRequests: 10_000,
-  answeredRequests: 20_000,
+  answeredRequests: 10_000,
   clientRequests: 20_000,
   connections: 10_000,
   waitingPerConnection: 1_000,
