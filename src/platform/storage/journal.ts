@@ -96,10 +96,6 @@ export class Journal {
     return this.#files[this.#current]!.position
   }
 
-  get canRotate(): boolean {
-    return this.#otherIsFree
-  }
-
   /** Appends the payload `buffer[start, end)`; the header is written into the 20 octets before `start`. */
   append(buffer: Buffer, start: number, end: number): void {
     const file = this.#files[this.#current]!
@@ -131,11 +127,7 @@ export class Journal {
     return this.#nextSync
   }
 
-  get isSynced(): boolean {
-    return !this.#files.some(file => file.dirty)
-  }
-
-  /** Appends go to the other file from now on; only while `canRotate`. */
+  /** Appends go to the other file from now on; throws while that is still needed. */
   rotate(): void {
     if (!this.#otherIsFree) throw new StoreError('failed', 'the journal is still in use')
     this.#otherIsFree = false
