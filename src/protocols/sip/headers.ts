@@ -102,31 +102,37 @@ export const VIA: number = headerName('Via').id
 // Names as octets, in a table found by length, first and last octet: reading a message looks up each name without making
 // a string of it.
 
-const slots = new Int16Array(1024)
-const spellings: Uint8Array[] = [new Uint8Array(0)]
-const spellingIds: number[] = [0]
+const slotIds = new Int16Array(1024)
+/** Where the spelling of a slot starts in `spellings`, and how long it is. */
+const slotStarts = new Int16Array(1024)
+const slotLengths = new Int16Array(1024)
+/** The names and compact forms in one row, each octet with bit 5 set, which makes letters lower case. */
+const spellings = new Uint8Array(4096)
 
+let spellingsEnd = 0
 for (const header of namesById) {
-  if (header.id === 0) continue
-  for (const text of header.compact === undefined ? [header.name] : [header.name, header.compact]) {
-    const spelling = Uint8Array.from(text, character => character.charCodeAt(0) | 32)
-    let slot = slotOf(spelling, 0, spelling.length)
-    while (slots[slot] !== 0) slot = (slot + 1) & 1023
-    slots[slot] = spellings.length
-    spellings.push(spelling)
-    spellingIds.push(header.id)
+  for (const text of [header.name, header.compact ?? '']) {
+    if (text === '') continue
+    const start = spellingsEnd
+    for (const character of text) spellings[spellingsEnd++] = character.charCodeAt(0) | 32
+    let slot = slotOf(spellings, start, spellingsEnd)
+    while (slotIds[slot] !== 0) slot = (slot + 1) & 1023
+    slotIds[slot] = header.id
+    slotStarts[slot] = start
+    slotLengths[slot] = text.length
   }
 }
 
 /** The id of the name that stands in `bytes`, in any case; 0 if it is not in the table. */
 export function headerIdAt(bytes: Uint8Array, start: number, end: number): number {
-  for (let slot = slotOf(bytes, start, end); slots[slot] !== 0; slot = (slot + 1) & 1023) {
-    const spelling = spellings[slots[slot]!]!
-    if (spelling.length !== end - start) continue
+  const length = end - start
+  for (let slot = slotOf(bytes, start, end); slotIds[slot] !== 0; slot = (slot + 1) & 1023) {
+    if (slotLengths[slot] !== length) continue
+    const spelling = slotStarts[slot]!
     let at = 0
     // A letter is the same with bit 5 set; of other octets only control characters are, and those never reach here.
-    while (at < spelling.length && (bytes[start + at]! | 32) === spelling[at]) at++
-    if (at === spelling.length) return spellingIds[slots[slot]!]!
+    while (at < length && (bytes[start + at]! | 32) === spellings[spelling + at]) at++
+    if (at === length) return slotIds[slot]!
   }
   return 0
 }

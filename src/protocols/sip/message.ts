@@ -80,7 +80,7 @@ export abstract class SipMessage {
       this.list = undefined
     } else {
       this.section = undefined
-      this.list = fields.map(([name, value]) => [headerName(name).name, value])
+      this.list = fields.map(withLongName)
     }
   }
 
@@ -506,6 +506,11 @@ function isSecond(id: number): boolean {
   const isSeen = lastSeen[id] === seenMark
   lastSeen[id] = seenMark
   return isSeen
+}
+
+function withLongName(field: HeaderField): HeaderField {
+  const { name } = headerName(field[0])
+  return name === field[0] ? field : [name, field[1]]
 }
 
 /** Names of the table are one string object each, so that most comparisons are of pointers. */
