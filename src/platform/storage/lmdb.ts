@@ -2,7 +2,7 @@
  * The store on LMDB, with a journal in front of it.
  *
  * Why a journal: LMDB makes a commit safe by flushing it, and copies every page on the way to a changed record. Measured
- * on the build machine for a turn of one get and two puts of 700 octets, one turn per commit: 222 µs of CPU and 320 KiB
+ * on a two-core virtual machine for a turn of one get and two puts of 700 octets, one turn per commit: 222 µs of CPU and 320 KiB
  * written with lmdb's own queue, 135 µs with its synchronous transactions; leaving the flush out (15 µs) can leave a
  * corrupt file after a power cut. Appending the batch to a file costs 2 µs, survives a killed process just as well, and
  * needs one flush of a few sequential blocks to survive a power cut.
@@ -31,8 +31,16 @@ import {
 } from './data-directory.ts'
 import { StoreError } from './error.ts'
 import { type Batch, batchHeaderLength, Journal, readJournal } from './journal.ts'
-import { afterKey, afterPrefix } from './key.ts'
-import { currentFormat, type Header, headerTable, type Migration, migrate, migrations } from './migrations/index.ts'
+import { afterKey, afterPrefix, encodeKey } from './key.ts'
+import {
+  currentFormat,
+  type Header,
+  headerKey,
+  headerTable,
+  type Migration,
+  migrate,
+  migrations,
+} from './migrations/index.ts'
 import { type Base, type Change, type EncodedRecord, OverlayStore } from './overlay-store.ts'
 import { SortedKeys } from './sorted-keys.ts'
 import { decodeValue, encodeShared, Shapes } from './value.ts'
@@ -250,7 +258,7 @@ class LmdbBase implements Base {
 
   /** Replays the journal, brings LMDB up to date and begins a new journal. Throws StoreError `newer-version`. */
   async restore(format: number, steps: readonly Migration[]): Promise<void> {
-    const header = this.#read(`${ownPrefix}(format\0`) as Header | undefined
+    const header = this.#read(encodeKey(ownPrefix, headerKey)) as Header | undefined
     const known = Math.max(format, ...steps.map(step => step.to))
     if (header !== undefined && header[0] > known) {
       throw new StoreError(

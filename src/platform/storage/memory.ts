@@ -10,7 +10,7 @@ import { SortedKeys } from './sorted-keys.ts'
 import { decodeValue, encodeValue, Shapes } from './value.ts'
 
 /** Soft records reach the disk within this time. */
-export const softFlushMs = 5000
+const softFlushMs = 5000
 
 export interface MemoryStoreOptions {
   /** Simulated time: soft commits count as flushed `softFlushMs` later. Without it only hard commits and `flush` flush. */

@@ -11,7 +11,7 @@ import { afterKey, afterPrefix, decodeKey, encodeKey } from './key.ts'
 import { SortedKeys } from './sorted-keys.ts'
 
 /** An encoded key, with its table's prefix, may be this long; a longer one is refused by `put` and never found. */
-export const maxKeyLength = 1024
+const maxKeyLength = 1024
 /** A range takes this many records at a time from the base. */
 const pageLength = 256
 

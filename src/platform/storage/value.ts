@@ -9,7 +9,7 @@
 import { StoreError } from './error.ts'
 
 /** An encoded value may be this long; a longer one is refused. */
-export const maxValueBytes = 4 * 1024 * 1024
+const maxValueBytes = 4 * 1024 * 1024
 /** Arrays and records may be nested this deep; the limit also answers a value that contains itself. */
 const maxDepth = 32
 /** Shapes kept per database, and fields per shape; records beyond either carry their field names themselves. */

@@ -9,6 +9,8 @@ import {
   Shapes,
 } from '../../../../src/platform/storage/value.ts'
 
+const maxValueBytes = 4 * 1024 * 1024
+
 function roundTrip(value: unknown, shapes = new Shapes()): unknown {
   const bytes = Buffer.from(encodeShared(value, shapes))
   return decodeValue(bytes, 0, bytes.length, shapes)
