@@ -1,13 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { StoreError } from '../../../../src/platform/storage/error.ts'
-import {
-  decodeValue,
-  encodeShared,
-  encodeValue,
-  maxValueBytes,
-  Shapes,
-} from '../../../../src/platform/storage/value.ts'
+import { decodeValue, encodeShared, encodeValue, Shapes } from '../../../../src/platform/storage/value.ts'
 
 const maxValueBytes = 4 * 1024 * 1024
 
