@@ -61,6 +61,8 @@ export class SipStack {
   readonly #client: ClientSide
   readonly #server: ServerSide
   readonly #flood: Flood | undefined
+  /** Connections that we have closed and whose end has not been reported yet: what they still say is not heard. */
+  readonly #closed = new Set<string>()
 
   constructor(options: StackOptions) {
     this.#context = new StackContext({
@@ -115,6 +117,7 @@ export class SipStack {
 
   /** A connection has ended or could not be opened, or a UDP flow has failed (an ICMP error). */
   disconnected(flowOrConnection: string, _reason: string, now: number): StackOutput[] {
+    if (this.#closed.delete(flowOrConnection)) return this.#take()
     if (!this.#connections.notConnected(flowOrConnection, now)) {
       const connection = this.#connections.ended(flowOrConnection)
       if (connection) this.#client.connectionEnded(connection, now)
@@ -270,6 +273,7 @@ export class SipStack {
   }
 
   #stream(bytes: Buffer, flow: Flow, now: number): void {
+    if (this.#closed.has(flow.id)) return
     const connection = this.#connections.get(flow.id) ?? this.#accept(flow, now)
     const { framing } = connection
     const wasPartial = framing.isPartial
@@ -346,6 +350,9 @@ export class SipStack {
   #close(connection: Connection, now: number): void {
     this.#context.outputs.push({ kind: 'close', flow: connection.flow.id })
     this.#connections.ended(connection.flow.id)
+    // Only a platform that never reports the end could fill this.
+    if (this.#closed.size >= this.#context.limits.connections) this.#closed.clear()
+    this.#closed.add(connection.flow.id)
     this.#client.connectionEnded(connection, now)
   }
 }

@@ -166,6 +166,8 @@ describe('RFC 3261 §18.3, §18.4, §16.3 step 1: what cannot be read', () => {
         `send ${status} tcp:1:x`,
         'close tcp:1:x',
       ])
+      assert.deepEqual(bench.receive(requestBytes(), stream('tcp:1:x')), [], 'what follows is not heard')
+      bench.disconnected('tcp:1:x')
       assert.equal(bench.stack.sizes.connections, 0)
       assert.equal(bench.stack.sizes.timers, 0)
     }

@@ -75,6 +75,15 @@ describe('RFC 5626 §4.4.1 client', () => {
     assert.equal(bench.statuses().length, 1)
   })
 
+  it('messages are no pong', () => {
+    const bench = new Bench()
+    bench.receive(requestBytes(), flow)
+    bench.stack.ping(flow.id, bench.now)
+    bench.pass(6000)
+    bench.receive(requestBytes({ branch: 'z9hG4bKtwo' }), flow)
+    assert.deepEqual(bench.pass(4000).filter(({ output }) => output.kind === 'close').length, 1)
+  })
+
   it('a pong in time keeps it', () => {
     const bench = new Bench()
     bench.receive(requestBytes(), flow)
