@@ -10,6 +10,7 @@ import { isUser } from './entities/sip-ip-core/accounts.ts'
 import { Admission } from './entities/sip-ip-core/authenticate.ts'
 import { registrationState } from './entities/sip-ip-core/bindings.ts'
 import { Home } from './entities/sip-ip-core/home.ts'
+import { towardsOwnInstance } from './entities/sip-ip-core/location.ts'
 import { StatefulProxy } from './entities/sip-ip-core/proxy.ts'
 import { Registrar } from './entities/sip-ip-core/registrar.ts'
 import { limits } from './limits.ts'
@@ -44,7 +45,7 @@ export interface ApplianceOptions {
   readonly random: Random
   /** The settings as they are now; read anew at every turn. */
   readonly settings: () => Settings
-  /** Keys fingerprints and nonces: at least 128 bits that others cannot guess; the same at every start of this box. */
+  /** Keys fingerprints: at least 128 bits that others cannot guess; the same at every start of this box. */
   readonly secret: string
   readonly listening: readonly Listening[]
   /** Addresses of the machine, for listening points that take any. */
@@ -86,7 +87,8 @@ export class Appliance {
     const home = new Home({ domain, listening: options.listening, addresses: options.addresses ?? [] })
     this.#options = options
     this.#home = home
-    this.#admission = new Admission(home, options.secret)
+    // Which nonces were used is forgotten at a restart, so those of an earlier start must not count.
+    this.#admission = new Admission(home, `${options.secret}${options.random.token(22)}`)
     this.#wakes = new Wakes(options.store)
     this.stack = new SipStack({ random: options.random, listening: options.listening, limits: limits.sip })
     this.entities = {
@@ -253,10 +255,13 @@ export class Appliance {
     this.counters.turns++
     this.#isTouched = true
     const outputs = this.#options.store.transact(db => {
-      const asked = work(new ApplianceTurn(this.#options, this.#inProgress, name, now, db))
-      for (const output of asked)
+      const turn = new ApplianceTurn(this.#options, this.#inProgress, name, now, db)
+      return work(turn).map(output => {
         if (output.kind === 'wake' && output.at > now) this.#wakes.put(db, output.at, wakeOf(name, output))
-      return asked
+        if (output.kind !== 'request' || name === 'proxy') return output
+        // COMPAT(linphone): once granted a GRUU it subscribes with it as Contact, so the box calls itself.
+        return { ...output, flow: towardsOwnInstance(output.request, output.flow, this.#home, turn) }
+      })
     })
     for (const output of outputs) {
       if (output.kind !== 'wake') {

@@ -10,8 +10,8 @@ import { isSipUri } from './protocols/sip/uri.ts'
 import type { ReferencePoint } from './reference-points.ts'
 import type { EntityName } from './turn.ts'
 
-/** Who asks for credentials: a server answers 401 for itself, a proxy 407 (RFC 3261 §22.2, §22.3). */
-export type Asks = 'server' | 'proxy'
+/** Who asks for credentials: a server answers 401 for itself, a proxy 407 (RFC 3261 §22.2, §22.3); nobody for what anyone may know. */
+export type Asks = 'server' | 'proxy' | 'nobody'
 
 export interface Route {
   readonly over: ReferencePoint
@@ -29,7 +29,7 @@ const routes: readonly Row[] = [
   { over: 'PRS-2', methods: ['REGISTER'], to: ['box', 'user'], entity: 'registrar', asks: 'server' },
   { over: 'PRS-2', methods: ['SUBSCRIBE'], to: ['box', 'user'], events: ['reg'], entity: 'registrar', asks: 'server' },
   { over: 'PRS-3', methods: ['PUBLISH', 'SUBSCRIBE'], to: ['box', 'user'], entity: 'presence-server', asks: 'server' },
-  { over: 'PRS-3', methods: ['OPTIONS'], to: ['box'], entity: 'presence-server', asks: 'server' },
+  { over: 'PRS-3', methods: ['OPTIONS'], to: ['box'], entity: 'presence-server', asks: 'nobody' },
   { over: 'PRS-2', methods: 'any', to: ['box', 'user', 'instance'], entity: 'proxy', asks: 'proxy' },
   { over: 'IP-1', methods: 'any', to: ['elsewhere'], entity: 'proxy', asks: 'proxy' },
 ]

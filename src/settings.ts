@@ -18,7 +18,12 @@ export interface Settings {
     readonly advertisedHost: string
   }
   readonly tls: { readonly certificate: string; readonly key: string; readonly authorities: string }
-  readonly auth: { readonly required: boolean; readonly realm: string; readonly nonceSeconds: number }
+  readonly auth: {
+    readonly required: boolean
+    readonly realm: string
+    readonly algorithms: string
+    readonly nonceSeconds: number
+  }
   readonly registrar: {
     readonly defaultSeconds: number
     readonly minSeconds: number
@@ -160,6 +165,15 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
     allowed: 'text without quotes and control characters, or empty',
     isAllowed: text => /^[^"\\\x00-\x1f\x7f]*$/.test(text),
     effect: 'at the next start',
+  },
+  'auth.algorithms': {
+    path: ['Vendor', 'Porchlight', 'Auth', 'Algorithms'],
+    format: 'chr',
+    default: 'SHA-256,SHA-512-256,MD5',
+    meaning: 'digest algorithms accepted, preferred first; without MD5, clients that know no other stay outside',
+    allowed: 'SHA-256, SHA-512-256 and MD5, separated by commas',
+    isAllowed: text => isListOf(text, ['SHA-256', 'SHA-512-256', 'MD5']),
+    effect: 'at once',
   },
   'auth.nonceSeconds': {
     ...seconds,
@@ -475,6 +489,12 @@ function oneOf<const V extends string>(...values: readonly V[]) {
     allowed: `one of ${values.join(', ')}`,
     isAllowed: (value: V): boolean => values.includes(value),
   } as const
+}
+
+/** One or more of `words`, none twice, separated by commas. */
+function isListOf(text: string, words: readonly string[]): boolean {
+  const listed = text.split(',')
+  return new Set(listed).size === listed.length && listed.every(word => words.includes(word))
 }
 
 function isDomainName(text: string): boolean {

@@ -6,7 +6,7 @@ import { limits } from '../limits.ts'
 import { boxSecret, isFirstStart } from '../platform/box-record.ts'
 import { type Clock, createClock, timeIsKnown } from '../platform/clock.ts'
 import { type ControlRequest, ControlServer } from '../platform/control-socket.ts'
-import { credentialsFor, credentialsStamp, ownAddresses } from '../platform/credentials.ts'
+import { credentialsFor, credentialsStamp, ownAddresses, ownNames } from '../platform/credentials.ts'
 import { type DataPaths, dataPaths, lastWritten, makeDataDirectory } from '../platform/data-paths.ts'
 import { Log, underJournal } from '../platform/log.ts'
 import { Loop } from '../platform/loop.ts'
@@ -75,7 +75,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     settings: () => settings,
     secret,
     listening: transports.listening,
-    addresses: ownAddresses(),
+    addresses: [...ownAddresses(), ...ownNames()],
     log,
   })
   const loop = new Loop({

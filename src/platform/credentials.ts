@@ -41,15 +41,15 @@ function makeSelfSigned({ domain, sip }: Settings, paths: DataPaths, now: Instan
   if (existsSync(paths.key) && existsSync(paths.certificate)) {
     if (isUsableFor(readFileSync(paths.certificate, 'utf8'), domain, now)) return
   }
-  const names = [
-    'localhost',
-    hostname().toLowerCase(),
-    ...(sip.advertisedHost ? [sip.advertisedHost] : []),
-    ...ownAddresses(),
-  ]
+  const names = [...ownNames(), ...(sip.advertisedHost ? [sip.advertisedHost] : []), ...ownAddresses()]
   const { certificate, key } = selfSigned(domain, names, now)
   writeFileSync(paths.key, key, { mode: 0o600 })
   writeFileSync(paths.certificate, certificate)
+}
+
+/** What this machine is called, by itself and by others. */
+export function ownNames(): string[] {
+  return ['localhost', hostname().toLowerCase()]
 }
 
 /** The addresses of this machine, those others can reach first, without link-local ones. */

@@ -13,6 +13,7 @@ import { Nonces } from '../../protocols/sip/nonces.ts'
 import { addressOfRecord, isSipUri, parseUri, type Uri } from '../../protocols/sip/uri.ts'
 import type { Transaction, Turn } from '../../turn.ts'
 import { accountOf } from './accounts.ts'
+import { challengeOrder } from './compatibility.ts'
 import { Failures } from './failures.ts'
 import { userBehind } from './gruu.ts'
 import type { Home } from './home.ts'
@@ -77,9 +78,11 @@ export class Admission {
     const address = request.source?.address ?? ''
     let user: string | undefined
     let lockedSeconds = 0
+    const algorithms = turn.settings.auth.algorithms.split(',') as DigestAlgorithm[]
     const policy = {
       realm,
       nonces,
+      algorithms,
       passwordDigest: (username: string, algorithm: DigestAlgorithm) => {
         user = userNamed(username, this.#home.domain)
         lockedSeconds = this.#failures.lockedSeconds(address, user ?? username, turn.now)
@@ -99,6 +102,7 @@ export class Admission {
       realm,
       nonce: nonces.issue(turn.now, turn.random.token(8)),
       stale: check.outcome === 'stale' || check.outcome === 'replayed',
+      algorithms: challengeOrder(request, algorithms),
     })
     throw asks === 'proxy' ? proxyAuthenticationRequired(offered) : unauthorized(offered)
   }
