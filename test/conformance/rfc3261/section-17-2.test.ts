@@ -216,6 +216,16 @@ describe('RFC 3261 §9.2 CANCEL', () => {
     assert.deepEqual(summary(bench.answer(487, { toTag: 'ours' }, 'INVITE')), [`send 487 ${flow}`])
   })
 
+  it('has the To tag of a response that the stack must give later itself', () => {
+    const bench = new Bench()
+    bench.receive(invite())
+    bench.receive(cancel())
+    const { toTag } = bench.responseSent()
+    bench.pass(217_200)
+    assert.equal(bench.responseSent().status, 408)
+    assert.equal(bench.responseSent().toTag, toTag)
+  })
+
   it('comes again: answered again, the user not told again', () => {
     const bench = new Bench()
     bench.receive(invite())
