@@ -67,6 +67,8 @@ export interface ResourceRecord {
   readonly unserved: boolean
 }
 
+export const notSubscribed: ResourceRecord = { subscriptions: 0, revision: 0, unserved: false }
+
 /** A subscription that ended before it was decided upon (RFC 3857 §4.7.1); at most one per resource and subscriber. */
 export interface WaitingRecord {
   readonly id: string

@@ -72,7 +72,7 @@ describe('§4.7.1 the states of a watcher', () => {
     watchOwn(world)
     world.subscribe()
     world.set('presence.defaultHandling', 'allow')
-    world.wake({ kind: 'wake', at: world.now, token: 'policies resources' })
+    world.wake({ kind: 'wake', at: world.now, token: 'policies' })
     assert.deepEqual(told(world), [
       '0 full',
       `1 partial, ${bob} pending subscribe`,
@@ -85,7 +85,7 @@ describe('§4.7.1 the states of a watcher', () => {
     watchOwn(world)
     world.subscribe()
     world.set('presence.defaultHandling', 'block')
-    world.wake({ kind: 'wake', at: world.now, token: 'policies resources' })
+    world.wake({ kind: 'wake', at: world.now, token: 'policies' })
     assert.equal(told(world).at(-1), `2 partial, ${bob} terminated rejected`)
   })
 
@@ -130,7 +130,7 @@ describe('§4.7.1 the states of a watcher', () => {
       watchOwn(world)
       world.subscribe({ expires: 0 })
       world.set('presence.defaultHandling', handling)
-      world.wake({ kind: 'wake', at: world.now, token: 'policies resources' })
+      world.wake({ kind: 'wake', at: world.now, token: 'policies' })
       assert.equal(told(world).at(-1), `2 partial, ${bob} terminated ${event}`)
     })
   }

@@ -95,7 +95,7 @@ async function play(steps: readonly Step[], minNotifyIntervalSeconds: number): P
       case 'handling':
         handling = step.handling
         world.set('presence.defaultHandling', handling)
-        world.wake({ kind: 'wake', at: world.now, token: 'policies resources' })
+        world.wake({ kind: 'wake', at: world.now, token: 'policies' })
         break
       case 'pass':
         world.pass(step.seconds)

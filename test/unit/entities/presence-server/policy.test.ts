@@ -6,7 +6,7 @@ import { alice, carol, PresenceWorld, said, text } from './presence-world.ts'
 
 function handle(world: PresenceWorld, handling: string): void {
   world.set('presence.defaultHandling', handling)
-  world.wake({ kind: 'wake', at: world.now, token: 'policies resources' })
+  world.wake({ kind: 'wake', at: world.now, token: 'policies' })
 }
 
 describe('changing rules while subscriptions live', () => {
@@ -83,6 +83,16 @@ describe('changing rules while subscriptions live', () => {
     handle(world, 'block')
     assert.equal(world.log().filter(line => line.includes('rejected')).length, 40)
   })
+})
+
+test('PS-97: all waiting entries are walked, however many one presentity has', async () => {
+  const world = new PresenceWorld({ 'presence.defaultHandling': 'confirm' }, { notificationsPerTurn: 3 })
+  for (const to of [alice, carol]) {
+    for (let count = 0; count < 10; count++) world.subscribe({ to, from: `sip:w${count}@box.example`, expires: 0 })
+  }
+  assert.ok((await world.size()) >= 20)
+  handle(world, 'allow')
+  assert.equal(await world.size(), 0)
 })
 
 describe('PS-100: polite block', () => {

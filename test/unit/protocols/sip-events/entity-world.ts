@@ -83,10 +83,14 @@ export class EntityWorld {
   }
 
   /** Delivers a request as it is, for instance once more. */
-  deliver(request: SipRequest): SipResponse {
+  deliver(
+    request: SipRequest,
+    flow = 'udp:192.0.2.1:5060:192.0.2.7:5060',
+    source: SipRequest['source'] = { transport: 'udp', address: '192.0.2.7', port: 5060 },
+  ): SipResponse {
     request.transaction = `transaction-${++this.#serial}`
-    request.flow = 'udp:192.0.2.1:5060:192.0.2.7:5060'
-    request.source = { transport: 'udp', address: '192.0.2.7', port: 5060 }
+    request.flow = flow
+    request.source = source
     const answers: SipResponse[] = []
     try {
       this.#turn(turn => this.entity.request(request, turn), answers)

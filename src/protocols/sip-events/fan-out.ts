@@ -1,0 +1,190 @@
+/**
+ * How a change reaches N subscribers (RFC 6665 §4.2.2): it raises the revision of the resource and wakes the notifier, which
+ * walks the subscriptions in bounded turns. A subscription is due as long as its own revision is lower, so nothing needs to be
+ * marked or remembered when a NOTIFY has to wait for the answer to the one before, or for the interval of the package; changes
+ * in between become one NOTIFY, and a restart continues where it was.
+ */
+
+import type { Instant, Output, Turn } from '../../turn.ts'
+import type { SipResponse } from '../sip/message.ts'
+import { decide } from './decide.ts'
+import { end } from './end.ts'
+import { notifyRequest } from './notify.ts'
+import type { EventService } from './service.ts'
+import { type ResourceRecord, type Subscription, type SubscriptionRecord, subscriberOf } from './subscription.ts'
+import { fanOutToken, notifyToken, wakeAt } from './wakes.ts'
+import { tell, watcherOf } from './watcher.ts'
+
+/**
+ * What subscribers of `resource` are told has changed. They are told in later turns; nothing is written if there are none.
+ */
+export function resourceChanged(service: EventService, resource: string, turn: Turn): Output[] {
+  const key = [service.name, resource]
+  const kept = turn.db.get(service.tables.resources, key)
+  if (kept === undefined) return []
+  turn.db.put(service.tables.resources, key, { ...kept, revision: kept.revision + 1, unserved: false })
+  return [wakeAt(turn.now, fanOutToken(service.name, resource))]
+}
+
+/** Tells the subscribers of a resource of its revision, from the one with tag `from` on, as many as one turn may. */
+export function fanOut(service: EventService, resource: string, from: string | undefined, turn: Turn): Output[] {
+  const kept = turn.db.get(service.tables.resources, [service.name, resource])
+  if (kept === undefined) return []
+  const pass = newPass(service, resource, kept.revision, turn)
+  const { notificationsPerTurn } = service.limits
+  const prefix = [service.name, resource]
+  // Everything asked for is read at once, so no more is asked for than one turn can use.
+  const range = {
+    prefix,
+    limit: notificationsPerTurn + 1,
+    ...(from === undefined ? {} : { from: [...prefix, from] }),
+  }
+  let seen = 0
+  for (const [key, record] of turn.db.range(service.tables.subscriptions, range)) {
+    const id = key[2] as string
+    if (seen++ === notificationsPerTurn) {
+      pass.outputs.push(wakeAt(turn.now, fanOutToken(service.name, resource, id)))
+      break
+    }
+    if (record.revision < kept.revision) serve(pass, id, record, turn)
+  }
+  return finish(pass, kept, turn)
+}
+
+/** What one turn of NOTIFYs about one resource has come to. */
+export interface Pass {
+  readonly service: EventService
+  readonly resource: string
+  readonly revision: number
+  readonly intervalMs: number
+  readonly shared: Map<string, unknown>
+  readonly outputs: Output[]
+  sent: number
+  /** When the first of those that must wait for the interval may be told. */
+  next: Instant
+  /** Whether somebody must wait for the answer to an earlier NOTIFY. */
+  unserved: boolean
+}
+
+export function newPass(service: EventService, resource: string, revision: number, turn: Turn): Pass {
+  return {
+    service,
+    resource,
+    revision,
+    intervalMs: service.eventPackage.minNotifyIntervalMs?.(turn) ?? 0,
+    shared: new Map(),
+    outputs: [],
+    sent: 0,
+    next: Number.POSITIVE_INFINITY,
+    unserved: false,
+  }
+}
+
+/** Brings one subscription that is due up to date: tells its holder, ends it if the decision says so, or leaves it for later. */
+export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: Turn): void {
+  const { service, resource } = pass
+  const decision = decide(service, resource, subscriberOf(stored), turn, pass.shared)
+  if (decision !== 'active' && decision !== 'pending') {
+    const subscription = { package: service.name, resource, id, record: { ...stored } }
+    pass.outputs.push(...end(service, subscription, decision, turn, decision))
+    pass.sent++
+    return
+  }
+  const isTransition = decision !== stored.state
+  const mustTell = isTransition || stored.revision < 0
+  // Changes of the resource are nothing to someone who may not see it (RFC 3857 §4.7.1).
+  if (decision === 'pending' && !mustTell) return
+  if (turn.inProgress(notifyToken(service.name, resource, id))) {
+    pass.unserved = true
+    return
+  }
+  if (!mustTell && stored.notifiedAt + pass.intervalMs > turn.now) {
+    pass.next = Math.min(pass.next, stored.notifiedAt + pass.intervalMs)
+    return
+  }
+  const record = { ...stored, state: decision }
+  if (isTransition) record.event = decision === 'active' ? 'approved' : 'subscribe'
+  send(pass, { package: service.name, resource, id, record }, mustTell, turn)
+  if (isTransition) {
+    pass.outputs.push(...tell(service, resource, watcherOf(id, record, decision, record.event), turn))
+  }
+}
+
+/** Sends a NOTIFY for a live subscription and stores what it has told. */
+export function send(pass: Pass, subscription: Subscription, full: boolean, turn: Turn): void {
+  const { record, resource, id } = subscription
+  const { service, revision, shared } = pass
+  const body =
+    record.state === 'active' ? service.eventPackage.body(subscription, turn, { full, revision, shared }) : undefined
+  if (body === 'unchanged') return
+  record.localCseq++
+  record.notifiedAt = turn.now
+  record.revision = revision
+  turn.db.put(service.tables.subscriptions, [service.name, resource, id], record)
+  const left = Math.max(0, Math.ceil((record.expiresAt - turn.now) / 1000))
+  pass.sent++
+  pass.outputs.push({
+    kind: 'request',
+    request: notifyRequest(
+      subscription,
+      `${record.state};expires=${left}`,
+      service.contact(resource, record, turn),
+      body,
+    ),
+    token: notifyToken(service.name, resource, id),
+    flow: record.flow,
+  })
+}
+
+/** Notes in the store and in the timetable what a pass has left for later. */
+export function finish(pass: Pass, kept: ResourceRecord, turn: Turn): Output[] {
+  const { service, resource, outputs } = pass
+  if (pass.unserved && !kept.unserved) {
+    const key = [service.name, resource]
+    // Ending a subscription may have rewritten the record meanwhile.
+    const current = turn.db.get(service.tables.resources, key)
+    if (current !== undefined) turn.db.put(service.tables.resources, key, { ...current, unserved: true })
+  }
+  if (pass.next < Number.POSITIVE_INFINITY) outputs.push(wakeAt(pass.next, fanOutToken(service.name, resource)))
+  return outputs
+}
+
+/** The statuses of a NOTIFY that end its subscription (RFC 6665 §4.2.2); 408 is also what a silent peer gives. */
+const endingStatuses: ReadonlySet<number> = new Set([
+  404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604,
+])
+
+/** The final response to the NOTIFY that was under way for a subscription. */
+export function notifyAnswered(
+  service: EventService,
+  resource: string,
+  id: string,
+  response: SipResponse,
+  turn: Turn,
+): Output[] {
+  const { status } = response
+  if (endingStatuses.has(status)) {
+    const record = turn.db.get(service.tables.subscriptions, [service.name, resource, id])
+    if (record === undefined) return []
+    const subscription = { package: service.name, resource, id, record }
+    return end(service, subscription, status === 408 ? 'timeout' : 'deactivated', turn)
+  }
+  const retryAfter = status >= 300 ? Number.parseInt(response.header('Retry-After') ?? '', 10) : Number.NaN
+  if (retryAfter > 0) return retryLater(service, resource, id, retryAfter, turn)
+  const kept = turn.db.get(service.tables.resources, [service.name, resource])
+  if (!kept?.unserved) return []
+  const record = turn.db.get(service.tables.subscriptions, [service.name, resource, id])
+  if (record === undefined || record.revision >= kept.revision) return []
+  const pass = newPass(service, resource, kept.revision, turn)
+  serve(pass, id, record, turn)
+  return finish(pass, kept, turn)
+}
+
+/** RFC 6665 §4.2.2 with RFC 3261 §20.33: the peer lives and asks for time. Until then others' changes reach him as usual. */
+function retryLater(service: EventService, resource: string, id: string, seconds: number, turn: Turn): Output[] {
+  const key = [service.name, resource, id]
+  const record = turn.db.get(service.tables.subscriptions, key)
+  if (record === undefined) return []
+  turn.db.put(service.tables.subscriptions, key, { ...record, revision: -1 })
+  return [wakeAt(turn.now + Math.min(seconds, 3600) * 1000, fanOutToken(service.name, resource))]
+}

@@ -1,0 +1,120 @@
+/** SUBSCRIBE within a dialog (RFC 6665 §4.2.1.4, §4.1.2.3, RFC 3261 §12.2.2): refreshes or ends the subscription that it is about. */
+
+import type { Output, Turn } from '../../turn.ts'
+import { callOrTransactionDoesNotExist, forbidden, serverInternalError } from '../sip/errors.ts'
+import type { SipRequest } from '../sip/message.ts'
+import { readTag } from '../sip/name-addr.ts'
+import { addressOfRecord, isSipUri } from '../sip/uri.ts'
+import { accept, granted } from './accept.ts'
+import { end } from './end.ts'
+import { newPass, send } from './fan-out.ts'
+import { resourceOfContact } from './notify.ts'
+import { flowOf, targetOf } from './remote-target.ts'
+import { acceptedType, checkBodyType, refusalOf, senderOf } from './request.ts'
+import type { EventService } from './service.ts'
+import { notSubscribed, type SubscriptionRecord } from './subscription.ts'
+import { expireToken, notifyToken, wakeAt } from './wakes.ts'
+import { tell, watcherOf } from './watcher.ts'
+
+/**
+ * Finds the subscription by its tags. Throws 481 when there is none, 403 when its dialog is used for another (`others` are all
+ * packages), and what `update` throws.
+ */
+export function refresh(
+  request: SipRequest,
+  service: EventService,
+  others: Iterable<EventService>,
+  eventId: string | undefined,
+  turn: Turn,
+): Output[] {
+  const id = request.toTag!
+  for (const resource of resourcesOf(request, service, turn)) {
+    const record = turn.db.get(service.tables.subscriptions, [service.name, resource, id])
+    if (record === undefined || record.callId !== request.callId || readTag(record.remote) !== request.fromTag) continue
+    if (record.eventId !== eventId) throw forbidden('Dialog Sharing Not Supported')
+    return update(request, service, resource, id, record, turn)
+  }
+  for (const other of others) {
+    if (other === service) continue
+    for (const resource of resourcesOf(request, other, turn)) {
+      const record = turn.db.get(other.tables.subscriptions, [other.name, resource, id])
+      // RFC 6665 §4.5.2: a second usage of a dialog may be refused so.
+      if (record?.callId === request.callId) throw forbidden('Dialog Sharing Not Supported')
+    }
+  }
+  throw callOrTransactionDoesNotExist()
+}
+
+/** Resources that a request within a dialog may be about, as its Request-URI should, its To must, and its Request-URI might tell. */
+function* resourcesOf(request: SipRequest, service: EventService, turn: Turn): Iterable<string> {
+  const uri = request.requestUri
+  const told = isSipUri(uri) ? resourceOfContact(uri, turn.settings.domain, service.owner) : undefined
+  if (told !== undefined) yield told
+  // COMPAT(libpurple): addresses a refresh to the address-of-record instead of our Contact.
+  const to = addressOfRecord(request.to.uri)
+  if (to !== told) yield to
+  let addressed: string
+  try {
+    addressed = service.eventPackage.resource(request, turn)
+  } catch (error) {
+    refusalOf(error)
+    return
+  }
+  if (addressed !== to && addressed !== told) yield addressed
+}
+
+/**
+ * Extends, shortens or ends a subscription, takes over its remote target and notifies. Throws 500 for a CSeq that is too low,
+ * 403 for somebody else's request, and what an initial SUBSCRIBE may be refused with.
+ */
+export function update(
+  request: SipRequest,
+  service: EventService,
+  resource: string,
+  id: string,
+  stored: SubscriptionRecord,
+  turn: Turn,
+): Output[] {
+  const cseq = request.cseq.number
+  if (cseq < stored.remoteCseq) throw serverInternalError()
+  const subscriber = senderOf(request, turn)
+  if ((subscriber.identities[0] ?? '') !== stored.subscriber) throw forbidden('Subscription of Another')
+  const state = service.eventPackage.authorize(resource, subscriber, turn)
+  const seconds = granted(request, service, turn)
+  checkBodyType(request, service.eventPackage.subscribeContentTypes ?? [])
+  const record: SubscriptionRecord = {
+    ...stored,
+    flow: flowOf(request),
+    remoteCseq: cseq,
+    contentType: acceptedType(request, service.eventPackage.contentTypes),
+    expiresAt: turn.now + seconds * 1000,
+  }
+  // RFC 3261 §12.2.2: SUBSCRIBE refreshes the remote target.
+  if (request.hasHeader('Contact')) record.target = targetOf(request)
+  const subscription = { package: service.name, resource, id, record }
+  const outputs: Output[] = [accept(request, service, subscription, seconds, turn)]
+  if (seconds === 0) {
+    outputs.push(...end(service, subscription, 'timeout', turn, 'timeout'))
+    return outputs
+  }
+  // A wake at or before the end of every subscription is always pending: one that only lasts longer needs no other.
+  if (record.expiresAt < stored.expiresAt)
+    outputs.push(wakeAt(record.expiresAt, expireToken(service.name, resource, id)))
+  const kept = turn.db.get(service.tables.resources, [service.name, resource]) ?? notSubscribed
+  if (state !== record.state) {
+    record.state = state
+    record.event = state === 'active' ? 'approved' : 'subscribe'
+    outputs.push(...tell(service, resource, watcherOf(id, record, state, record.event), turn))
+  }
+  if (turn.inProgress(notifyToken(service.name, resource, id))) {
+    // The answer to the NOTIFY that is under way brings the next one.
+    record.revision = -1
+    turn.db.put(service.tables.subscriptions, [service.name, resource, id], record)
+    turn.db.put(service.tables.resources, [service.name, resource], { ...kept, unserved: true })
+    return outputs
+  }
+  const pass = newPass(service, resource, kept.revision, turn)
+  send(pass, subscription, true, turn)
+  outputs.push(...pass.outputs)
+  return outputs
+}

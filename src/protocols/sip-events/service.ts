@@ -1,0 +1,39 @@
+/** An event package in service: what the notifier knows and keeps for it. Everything that handles subscriptions is given one. */
+
+import type { Turn } from '../../turn.ts'
+import type { EventPackage } from './event-package.ts'
+import type { NotifierTables, SubscriptionRecord } from './subscription.ts'
+
+export interface EventService {
+  readonly eventPackage: EventPackage
+  /** The package's name, first element of all keys. */
+  readonly name: string
+  readonly tables: NotifierTables
+  readonly limits: NotifierLimits
+  /** 64*T1: how long a NOTIFY is tried. */
+  readonly timeoutMs: number
+  /** The entity, as our Contacts name it. */
+  readonly owner: string
+  /** For Allow-Events (RFC 6665 §4.4.4). */
+  allowEvents(): readonly string[]
+  /** Our Contact in the dialog of a subscription. */
+  contact(resource: string, record: SubscriptionRecord, turn: Turn): string
+}
+
+export interface NotifierLimits {
+  /** Subscriptions looked at, and so NOTIFYs made, in one turn; the rest of a fan-out follows in the next. */
+  readonly notificationsPerTurn: number
+  /** Subscriptions to one resource; a further one is answered 503 with Retry-After. */
+  readonly subscriptionsPerResource: number
+  /** Waiting watchers of one resource; a further one is forgotten at once, as if given up. */
+  readonly waitingPerResource: number
+  /** Pause between turns of NOTIFYs after a restart. */
+  readonly restartPaceMs: number
+}
+
+export const defaultNotifierLimits: NotifierLimits = {
+  notificationsPerTurn: 50,
+  subscriptionsPerResource: 10_000,
+  waitingPerResource: 200,
+  restartPaceMs: 100,
+}

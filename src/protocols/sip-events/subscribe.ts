@@ -1,0 +1,102 @@
+/** SUBSCRIBE outside a dialog (RFC 6665 §4.2.1.1): a new subscription, or a fetch (§4.4.3). */
+
+import type { Output, Turn } from '../../turn.ts'
+import { serviceUnavailable } from '../sip/errors.ts'
+import type { SipRequest } from '../sip/message.ts'
+import { accept, granted } from './accept.ts'
+import { newPass, send } from './fan-out.ts'
+import { notifyRequest } from './notify.ts'
+import { update } from './refresh.ts'
+import { flowOf, recordRoutes, targetOf, transportOf } from './remote-target.ts'
+import { acceptedType, checkBodyType, senderOf } from './request.ts'
+import type { EventService } from './service.ts'
+import { notSubscribed, type Subscription, type SubscriptionRecord } from './subscription.ts'
+import { endWaiting, wait } from './waiting.ts'
+import { expireToken, wakeAt } from './wakes.ts'
+import { tell, watcherOf } from './watcher.ts'
+
+/**
+ * Creates a subscription, unless the same SUBSCRIBE has before: answers 200 and notifies at once.
+ *
+ * Throws what the package throws, usually 404 or 403; 423, 406, 415, 400 without a usable Contact, and 503 when there are too many.
+ */
+export function create(request: SipRequest, service: EventService, eventId: string | undefined, turn: Turn): Output[] {
+  const resource = service.eventPackage.resource(request, turn)
+  const subscriber = senderOf(request, turn)
+  const state = service.eventPackage.authorize(resource, subscriber, turn)
+  const seconds = granted(request, service, turn)
+  const contentType = acceptedType(request, service.eventPackage.contentTypes)
+  checkBodyType(request, service.eventPackage.subscribeContentTypes ?? [])
+  const { callId } = request
+  const cseq = request.cseq.number
+  const fromTag = request.fromTag ?? ''
+  // The tag is the same whenever the same SUBSCRIBE comes again, so that one repeated after a restart of ours creates nothing.
+  const id = turn.fingerprint('subscribe', callId, fromTag, String(cseq), service.name, resource, eventId ?? '')
+  const key = [service.name, resource, id]
+  const record: SubscriptionRecord = {
+    state,
+    event: 'subscribe',
+    subscriber: subscriber.identities[0] ?? '',
+    alias: subscriber.identities[1],
+    displayName: subscriber.displayName,
+    callId,
+    remote: request.header('From')!,
+    local: request.header('To')!,
+    target: targetOf(request),
+    routes: recordRoutes(request),
+    flow: flowOf(request),
+    transport: transportOf(request),
+    eventId,
+    contentType,
+    remoteCseq: cseq,
+    localCseq: 0,
+    createdAt: turn.now,
+    expiresAt: turn.now + seconds * 1000,
+    notifiedAt: turn.now,
+    revision: 0,
+    version: 0,
+  }
+  const subscription = { package: service.name, resource, id, record }
+  if (seconds === 0) return fetch(request, service, subscription, turn)
+  const existing = turn.db.get(service.tables.subscriptions, key)
+  if (existing !== undefined) return update(request, service, resource, id, existing, turn)
+
+  const kept = turn.db.get(service.tables.resources, [service.name, resource]) ?? notSubscribed
+  if (kept.subscriptions >= service.limits.subscriptionsPerResource) throw serviceUnavailable(60)
+  turn.db.put(service.tables.resources, [service.name, resource], {
+    ...kept,
+    subscriptions: kept.subscriptions + 1,
+  })
+  const outputs: Output[] = [accept(request, service, subscription, seconds, turn)]
+  const pass = newPass(service, resource, kept.revision, turn)
+  send(pass, subscription, true, turn)
+  outputs.push(...pass.outputs, wakeAt(record.expiresAt, expireToken(service.name, resource, id)))
+  if (state === 'pending') outputs.push(...endWaiting(service, resource, record.subscriber, 'giveup', turn))
+  outputs.push(...tell(service, resource, watcherOf(id, record, state, 'subscribe'), turn))
+  return outputs
+}
+
+/** RFC 6665 §4.4.3: one NOTIFY and nothing kept; who is not yet decided upon is remembered as waiting (RFC 3857 §4.7.1). */
+function fetch(request: SipRequest, service: EventService, subscription: Subscription, turn: Turn): Output[] {
+  const { resource, id, record } = subscription
+  const outputs = [accept(request, service, subscription, 0, turn)]
+  const revision = turn.db.get(service.tables.resources, [service.name, resource])?.revision ?? 0
+  const body =
+    record.state === 'active'
+      ? service.eventPackage.body(subscription, turn, { full: true, revision, shared: new Map() })
+      : undefined
+  record.localCseq = 1
+  outputs.push({
+    kind: 'request',
+    request: notifyRequest(
+      subscription,
+      'terminated;reason=timeout',
+      service.contact(resource, record, turn),
+      body === 'unchanged' ? undefined : body,
+    ),
+    token: `fetch ${id}`,
+    flow: record.flow,
+  })
+  if (record.state === 'pending') outputs.push(...wait(service, subscription, turn))
+  return outputs
+}
