@@ -3,78 +3,36 @@
  * (§18.1.1), through one client transaction per place tried, to exactly one final response for the user (§8.1.3.1).
  */
 
-import type { Connection, Connections, Waiting } from './connections.ts'
+import type { Connection, Connections } from './connections.ts'
 import type { SentBy, StackContext } from './context.ts'
-import { hostOf, isUdpFlowId, udpFlow } from './flow.ts'
+import { hostOf, isUdpFlowId } from './flow.ts'
+import { ackTo, cancelOf } from './hop-by-hop.ts'
 import { type DnsRecord, Locating, type Place } from './locate.ts'
-import { type HeaderField, respond, SipRequest, type SipResponse } from './message.ts'
-import { parseNameAddr } from './name-addr.ts'
-import { type Timed, timerQueue } from './timers.ts'
+import { respond, type SipRequest, type SipResponse } from './message.ts'
+import { nextHop, reachableByTcp } from './next-hop.ts'
+import { Outgoing, type OutgoingUser } from './outgoing.ts'
+import { PeersWithoutTcp } from './peers-without-tcp.ts'
+import { timerQueue } from './timers.ts'
 import { type ClientAction, ClientTransaction, responseEvent } from './transaction-client.ts'
-import { isSipUri, type SipUri } from './uri.ts'
 
 /** "This parameter MUST begin with the magic cookie" (RFC 3261 §8.1.1.7); 71 random bits follow. */
 const cookie = 'z9hG4bK'
 const branchCharacters = 12
 
-/** One request of the user on its way: the places still to try, and the attempt that is under way. */
-class Outgoing implements Timed, Waiting {
-  readonly kind = 'outgoing'
-  deadline = 0
-  queue = -1
-  previousTimed: Timed | undefined = undefined
-  nextTimed: Timed | undefined = undefined
-
-  readonly side: ClientSide
-  readonly request: SipRequest
-  /** undefined for an ACK: it has no transaction and no response. */
-  readonly token: string | undefined
-  locating: Locating | undefined = undefined
-  /** The query whose answer is awaited; '' when none is. */
-  query = ''
-  /** The place whose connection is opening, or by which the attempt under way goes. */
-  place: Place | undefined = undefined
-  placesTried = 0
-  /** Whether the topmost Via is ours. */
-  hasVia = false
-  /** The UDP flow that serves when the peer refuses the TCP connection which a long request asks for (§18.1.1). */
-  udpInstead: string | undefined = undefined
-  transaction: ClientTransaction<Outgoing> | undefined = undefined
-  isCancelled = false
-  isCancelSent = false
-  /** What the places tried so far came to. */
-  failure: SipResponse | undefined = undefined
-
-  constructor(side: ClientSide, request: SipRequest, token: string | undefined) {
-    this.side = side
-    this.request = request
-    this.token = token
-  }
-
-  connected(connection: Connection, now: number): void {
-    this.side.connected(this, connection, now)
-  }
-
-  notConnected(now: number): void {
-    this.side.notConnected(this, now)
-  }
-}
-
-export type { Outgoing }
-
-export class ClientSide {
+export class ClientSide implements OutgoingUser {
   readonly #context: StackContext
   readonly #connections: Connections
   readonly #outgoing = new Map<string, Outgoing>()
   readonly #transactions = new Map<string, ClientTransaction<Outgoing>>()
   readonly #queries = new Map<string, Outgoing>()
-  /** Peers that refused TCP, and until when that is believed. */
-  readonly #withoutTcp = new Map<string, number>()
+  readonly #withoutTcp: PeersWithoutTcp
   #serial = 0
 
   constructor(context: StackContext, connections: Connections) {
     this.#context = context
     this.#connections = connections
+    const { peersWithoutTcp, peerWithoutTcpMs } = context.limits
+    this.#withoutTcp = new PeersWithoutTcp(peersWithoutTcp, peerWithoutTcpMs)
   }
 
   /** How many transactions are remembered. */
@@ -169,7 +127,7 @@ export class ClientSide {
     if (udpInstead !== undefined && place) {
       // "the element SHOULD retry the request, using UDP" (§18.1.1)
       outgoing.udpInstead = undefined
-      this.#rememberWithoutTcp(place, now)
+      this.#withoutTcp.add(place, now)
       this.#attemptByUdp(outgoing, udpInstead, false, now)
       return
     }
@@ -206,12 +164,8 @@ export class ClientSide {
     this.#locate(outgoing, now)
   }
 
-  /**
-   * The URI that says where to go: the topmost Route, else the Request-URI (§8.1.2). A topmost Route without `lr` belongs to
-   * a request that was formed for a strict router, which stands in the Request-URI (§12.2.1.1).
-   */
   #locate(outgoing: Outgoing, now: number): void {
-    const target = targetOf(outgoing.request)
+    const target = nextHop(outgoing.request)
     if (typeof target === 'number') {
       this.#finish(outgoing, this.#ownResponse(outgoing, target))
       return
@@ -273,7 +227,7 @@ export class ClientSide {
       const place = outgoing.place
         ? { ...outgoing.place, transport: 'tcp' as const }
         : reachableByTcp(outgoing.request, flow)
-      if (place && this.#takesTcp(place, now) && this.#context.locateOptions.transports.includes('tcp')) {
+      if (place && !this.#withoutTcp.has(place, now) && this.#context.locateOptions.transports.includes('tcp')) {
         outgoing.place = place
         outgoing.udpInstead = flow
         const connection = this.#connections.to(place)
@@ -348,7 +302,7 @@ export class ClientSide {
           this.#context.send(transaction.flow, transaction.bytes!)
           break
         case 'send ACK':
-          if (response && transaction.owner) transaction.bytes = ackBytes(transaction.owner.request, response)
+          if (response && transaction.owner) transaction.bytes = ackTo(transaction.owner.request, response).toBytes()
           this.#context.send(transaction.flow, transaction.bytes!)
           break
         case 'response to user':
@@ -430,7 +384,7 @@ export class ClientSide {
     outgoing.isCancelSent = true
     invite.endSoon(now, this.#context.timers, this.#context.lengths)
     const connection = invite.reliable ? this.#connections.get(invite.flow) : undefined
-    const bytes = hopByHop('CANCEL', outgoing.request, outgoing.request.header('To')!).toBytes()
+    const bytes = cancelOf(outgoing.request).toBytes()
     const cancel = new ClientTransaction<Outgoing>(
       cancelKey(invite.key),
       'CANCEL',
@@ -473,75 +427,8 @@ export class ClientSide {
   #isWanted(outgoing: Outgoing): boolean {
     return outgoing.token === undefined || this.#outgoing.get(outgoing.token) === outgoing
   }
-
-  #takesTcp(place: Place, now: number): boolean {
-    const until = this.#withoutTcp.get(peerKey(place))
-    return until === undefined || until <= now
-  }
-
-  #rememberWithoutTcp(place: Place, now: number): void {
-    const { peersWithoutTcp, peerWithoutTcpMs } = this.#context.limits
-    this.#withoutTcp.delete(peerKey(place))
-    for (const oldest of this.#withoutTcp.keys()) {
-      if (this.#withoutTcp.size < peersWithoutTcp) break
-      this.#withoutTcp.delete(oldest)
-    }
-    this.#withoutTcp.set(peerKey(place), now + peerWithoutTcpMs)
-  }
-}
-
-/** Where a request is to go, and whether all the way by TLS; a status when its URI leads nowhere. */
-function targetOf(request: SipRequest): { uri: SipUri; secure: boolean } | number {
-  try {
-    const { requestUri } = request
-    const [route] = request.headers('Route')
-    const next = route === undefined ? undefined : parseNameAddr(route).uri
-    const isLoose = next !== undefined && isSipUri(next) && next.params.has('lr')
-    const uri = isLoose ? next : requestUri
-    if (!isSipUri(uri)) return 416
-    // "if the Request-URI specifies a SIPS resource, the UAC MUST follow the procedures [...] as if the input URI were a SIPS URI"
-    return { uri, secure: requestUri.scheme === 'sips' }
-  } catch {
-    return 400
-  }
-}
-
-/**
- * The place to try TCP at for a request that is too long for its UDP flow: only a peer that says it is where its datagrams
- * come from, since no connection leads to one behind a NAT.
- */
-function reachableByTcp(request: SipRequest, flow: string): Place | undefined {
-  const target = targetOf(request)
-  const remote = udpFlow(flow)
-  if (typeof target === 'number' || !remote) return undefined
-  const { host, port } = target.uri
-  if (host !== hostOf(remote.remoteAddress) || (port ?? 5060) !== remote.remotePort) return undefined
-  return { transport: 'tcp', address: remote.remoteAddress, port: remote.remotePort, serverName: host }
-}
-
-/** The ACK to a final response other than 2xx (§17.1.1.3): To is the response's. */
-function ackBytes(invite: SipRequest, response: SipResponse): Buffer {
-  return hopByHop('ACK', invite, response.header('To') ?? invite.header('To')!).toBytes()
-}
-
-/** An ACK (§17.1.1.3) or CANCEL (§9.1) that belongs to this INVITE: its Request-URI, topmost Via, From, Call-ID, CSeq number and Route. */
-function hopByHop(method: 'ACK' | 'CANCEL', invite: SipRequest, to: string): SipRequest {
-  const fields: HeaderField[] = [
-    ['Via', invite.headers('Via')[0]!],
-    ['From', invite.header('From')!],
-    ['To', to],
-    ['Call-ID', invite.callId],
-    ['CSeq', `${invite.cseq.number} ${method}`],
-    ['Max-Forwards', invite.header('Max-Forwards') ?? '70'],
-  ]
-  for (const route of invite.headers('Route')) fields.push(['Route', route])
-  return new SipRequest(method, invite.uri, fields)
 }
 
 function cancelKey(branch: string): string {
   return `${branch} CANCEL`
-}
-
-function peerKey(place: Place): string {
-  return `${hostOf(place.address)}:${place.port}`
 }

@@ -21,7 +21,7 @@ export type StackOutput =
       readonly serverName: string
       readonly connection: string
     }
-  /** Close this connection once what was written has left; its end is reported as any other. */
+  /** Close this connection once what was written has left; its end is then reported with `disconnected`. */
   | { readonly kind: 'close'; readonly flow: string }
   /** Ask the DNS and answer with `resolved`, naming `query`. */
   | { readonly kind: 'resolve'; readonly name: string; readonly type: DnsType; readonly query: string }

@@ -3,7 +3,7 @@
  * in order; whoever owns sockets and clock calls `expire` at `deadline`. It keeps nothing that outlives the process.
  */
 
-import { ClientSide, type Outgoing } from './client-side.ts'
+import { ClientSide } from './client-side.ts'
 import { type Connection, Connections, type Opening } from './connections.ts'
 import {
   type Counters,
@@ -19,6 +19,7 @@ import { Flood } from './flood.ts'
 import type { Flow } from './flow.ts'
 import type { DnsRecord } from './locate.ts'
 import { SipRequest, type SipResponse } from './message.ts'
+import type { Outgoing } from './outgoing.ts'
 import { parseMessage } from './parse.ts'
 import { type ResponseDelivery, ServerSide } from './server-side.ts'
 import type { Frame } from './stream-framing.ts'
