@@ -1,6 +1,7 @@
 /** What every accepted SUBSCRIBE is granted and answered, outside a dialog and within (RFC 6665 §4.2.1.1, §4.2.1.4). */
 
 import type { Output, Turn } from '../../turn.ts'
+import { recordRoutes } from '../sip/dialog.ts'
 import { type HeaderField, respond, type SipRequest } from '../sip/message.ts'
 import { grantedExpires } from './request.ts'
 import type { EventService } from './service.ts'
@@ -24,15 +25,12 @@ export function accept(
   seconds: number,
   turn: Turn,
 ): Output {
-  const headers: HeaderField[] = []
-  if (request.hasHeader('Record-Route')) {
-    for (const route of request.headers('Record-Route')) headers.push(['Record-Route', route])
-  }
-  headers.push(
+  const headers: HeaderField[] = [
+    ...recordRoutes(request),
     ['Contact', service.contact(subscription.resource, subscription.record, turn)],
     ['Expires', String(seconds)],
     ['Allow-Events', service.allowEvents().join(', ')],
-  )
+  ]
   return {
     kind: 'respond',
     transaction: request.transaction,

@@ -26,7 +26,7 @@ export function end(
   db.delete(service.tables.subscriptions, [service.name, resource, id])
   const outputs: Output[] = []
   if (reason !== undefined) {
-    const last = { ...subscription, record: { ...record, localCseq: record.localCseq + 1 } }
+    const last = { ...subscription, record: { ...record } }
     const contact = service.contact(resource, record, turn)
     outputs.push({
       kind: 'request',

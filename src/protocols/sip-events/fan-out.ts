@@ -117,20 +117,16 @@ export function send(pass: Pass, subscription: Subscription, full: boolean, turn
   const body =
     record.state === 'active' ? service.eventPackage.body(subscription, turn, { full, revision, shared }) : undefined
   if (body === 'unchanged') return
-  record.localCseq++
+  const left = Math.max(0, Math.ceil((record.expiresAt - turn.now) / 1000))
+  const contact = service.contact(resource, record, turn)
+  const request = notifyRequest(subscription, `${record.state};expires=${left}`, contact, body)
   record.notifiedAt = turn.now
   record.revision = revision
   turn.db.put(service.tables.subscriptions, [service.name, resource, id], record)
-  const left = Math.max(0, Math.ceil((record.expiresAt - turn.now) / 1000))
   pass.sent++
   pass.outputs.push({
     kind: 'request',
-    request: notifyRequest(
-      subscription,
-      `${record.state};expires=${left}`,
-      service.contact(resource, record, turn),
-      body,
-    ),
+    request,
     token: notifyToken(service.name, resource, id),
     flow: record.flow,
   })

@@ -3,12 +3,16 @@
  * subscriber reaches that dialog: a GRUU of the notifier (RFC 6665 §4.5.1) that tells the resource.
  */
 
-import { type HeaderField, SipRequest } from '../sip/message.ts'
+import { requestInDialog } from '../sip/dialog.ts'
+import type { HeaderField, SipRequest } from '../sip/message.ts'
 import type { SipUri } from '../sip/uri.ts'
 import type { NotifyBody } from './event-package.ts'
 import type { Subscription, SubscriptionRecord } from './subscription.ts'
 
-/** `state` is the value of Subscription-State; `contact` the field of the notifier. The CSeq is the record's. */
+/**
+ * The next NOTIFY for a subscription, whose dialog it moves on. `state` is the value of Subscription-State, `contact` the field
+ * of the notifier.
+ */
 export function notifyRequest(
   subscription: Subscription,
   state: string,
@@ -16,35 +20,15 @@ export function notifyRequest(
   content: NotifyBody | undefined,
 ): SipRequest {
   const { record } = subscription
-  const fields: HeaderField[] = []
-  const uri = addRoutes(record, fields)
-  fields.push(
-    ['From', `${record.local};tag=${subscription.id}`],
-    ['To', record.remote],
-    ['Call-ID', record.callId],
-    ['CSeq', `${record.localCseq} NOTIFY`],
-    ['Max-Forwards', '70'],
+  const headers: HeaderField[] = [
     ['Contact', contact],
     ['Event', record.eventId === undefined ? subscription.package : `${subscription.package};id=${record.eventId}`],
     ['Subscription-State', state],
-  )
-  if (content === undefined) return new SipRequest('NOTIFY', uri, fields)
-  fields.push(['Content-Type', content.contentType])
-  return new SipRequest('NOTIFY', uri, fields, content.body)
-}
-
-/** Adds Route and returns the Request-URI: the remote target, or a strict router's URI with the target last (RFC 3261 §12.2.1.1). */
-function addRoutes({ target, routes }: SubscriptionRecord, fields: HeaderField[]): string {
-  if (routes === undefined) return target
-  const comma = routes.indexOf('>')
-  const first = routes.slice(routes.indexOf('<') + 1, comma)
-  if (/;lr(?:[;=]|$)/i.test(first)) {
-    fields.push(['Route', routes])
-    return target
-  }
-  const rest = routes.slice(comma + 1).replace(/^[^,]*,?\s*/, '')
-  fields.push(['Route', rest === '' ? `<${target}>` : `${rest}, <${target}>`])
-  return first
+  ]
+  if (content !== undefined) headers.push(['Content-Type', content.contentType])
+  const { request, dialog } = requestInDialog(record.dialog, 'NOTIFY', headers, content?.body)
+  record.dialog = dialog
+  return request
 }
 
 /**

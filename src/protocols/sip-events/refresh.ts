@@ -1,24 +1,24 @@
 /** SUBSCRIBE within a dialog (RFC 6665 §4.2.1.4, §4.1.2.3, RFC 3261 §12.2.2): refreshes or ends the subscription that it is about. */
 
 import type { Output, Turn } from '../../turn.ts'
-import { callOrTransactionDoesNotExist, forbidden, serverInternalError } from '../sip/errors.ts'
+import { type Dialog, receivedInDialog } from '../sip/dialog.ts'
+import { callOrTransactionDoesNotExist, forbidden } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
-import { readTag } from '../sip/name-addr.ts'
 import { addressOfRecord, isSipUri } from '../sip/uri.ts'
 import { accept, granted } from './accept.ts'
 import { end } from './end.ts'
 import { newPass, send } from './fan-out.ts'
 import { resourceOfContact } from './notify.ts'
-import { flowOf, targetOf } from './remote-target.ts'
 import { acceptedType, checkBodyType, refusalOf, senderOf } from './request.ts'
+import { flowOf } from './return-path.ts'
 import type { EventService } from './service.ts'
-import { notSubscribed, type SubscriptionRecord } from './subscription.ts'
+import { notSubscribed, type Subscription, type SubscriptionRecord } from './subscription.ts'
 import { expireToken, notifyToken, wakeAt } from './wakes.ts'
 import { tell, watcherOf } from './watcher.ts'
 
 /**
- * Finds the subscription by its tags. Throws 481 when there is none, 403 when its dialog is used for another (`others` are all
- * packages), and what `update` throws.
+ * Finds the subscription by its tags. Throws 481 when there is none, 500 for a CSeq that is too low, 403 when the dialog is
+ * used for another subscription (`others` are all packages), and what `update` throws.
  */
 export function refresh(
   request: SipRequest,
@@ -30,16 +30,17 @@ export function refresh(
   const id = request.toTag!
   for (const resource of resourcesOf(request, service, turn)) {
     const record = turn.db.get(service.tables.subscriptions, [service.name, resource, id])
-    if (record === undefined || record.callId !== request.callId || readTag(record.remote) !== request.fromTag) continue
+    if (record === undefined || record.dialog.callId !== request.callId) continue
     if (record.eventId !== eventId) throw forbidden('Dialog Sharing Not Supported')
-    return update(request, service, resource, id, record, turn)
+    const dialog = receivedInDialog(record.dialog, request, true)
+    return update(request, service, { package: service.name, resource, id, record }, dialog, turn)
   }
   for (const other of others) {
     if (other === service) continue
     for (const resource of resourcesOf(request, other, turn)) {
       const record = turn.db.get(other.tables.subscriptions, [other.name, resource, id])
       // RFC 6665 §4.5.2: a second usage of a dialog may be refused so.
-      if (record?.callId === request.callId) throw forbidden('Dialog Sharing Not Supported')
+      if (record?.dialog.callId === request.callId) throw forbidden('Dialog Sharing Not Supported')
     }
   }
   throw callOrTransactionDoesNotExist()
@@ -64,19 +65,16 @@ function* resourcesOf(request: SipRequest, service: EventService, turn: Turn): I
 }
 
 /**
- * Extends, shortens or ends a subscription, takes over its remote target and notifies. Throws 500 for a CSeq that is too low,
- * 403 for somebody else's request, and what an initial SUBSCRIBE may be refused with.
+ * Extends, shortens or ends a subscription whose dialog has come to `dialog`, and notifies. Throws 403 for somebody else's
+ * request, and what an initial SUBSCRIBE may be refused with.
  */
 export function update(
   request: SipRequest,
   service: EventService,
-  resource: string,
-  id: string,
-  stored: SubscriptionRecord,
+  { resource, id, record: stored }: Subscription,
+  dialog: Dialog,
   turn: Turn,
 ): Output[] {
-  const cseq = request.cseq.number
-  if (cseq < stored.remoteCseq) throw serverInternalError()
   const subscriber = senderOf(request, turn)
   if ((subscriber.identities[0] ?? '') !== stored.subscriber) throw forbidden('Subscription of Another')
   const state = service.eventPackage.authorize(resource, subscriber, turn)
@@ -84,13 +82,11 @@ export function update(
   checkBodyType(request, service.eventPackage.subscribeContentTypes ?? [])
   const record: SubscriptionRecord = {
     ...stored,
+    dialog,
     flow: flowOf(request),
-    remoteCseq: cseq,
     contentType: acceptedType(request, service.eventPackage.contentTypes),
     expiresAt: turn.now + seconds * 1000,
   }
-  // RFC 3261 §12.2.2: SUBSCRIBE refreshes the remote target.
-  if (request.hasHeader('Contact')) record.target = targetOf(request)
   const subscription = { package: service.name, resource, id, record }
   const outputs: Output[] = [accept(request, service, subscription, seconds, turn)]
   if (seconds === 0) {

@@ -1,14 +1,15 @@
 /** SUBSCRIBE outside a dialog (RFC 6665 §4.2.1.1): a new subscription, or a fetch (§4.4.3). */
 
 import type { Output, Turn } from '../../turn.ts'
+import { dialogAsServer } from '../sip/dialog.ts'
 import { serviceUnavailable } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { accept, granted } from './accept.ts'
 import { newPass, send } from './fan-out.ts'
 import { notifyRequest } from './notify.ts'
 import { update } from './refresh.ts'
-import { flowOf, recordRoutes, targetOf, transportOf } from './remote-target.ts'
 import { acceptedType, checkBodyType, senderOf } from './request.ts'
+import { flowOf, transportOf } from './return-path.ts'
 import type { EventService } from './service.ts'
 import { notSubscribed, type Subscription, type SubscriptionRecord } from './subscription.ts'
 import { endWaiting, wait } from './waiting.ts'
@@ -27,11 +28,10 @@ export function create(request: SipRequest, service: EventService, eventId: stri
   const seconds = granted(request, service, turn)
   const contentType = acceptedType(request, service.eventPackage.contentTypes)
   checkBodyType(request, service.eventPackage.subscribeContentTypes ?? [])
-  const { callId } = request
-  const cseq = request.cseq.number
-  const fromTag = request.fromTag ?? ''
+  const { callId, fromTag = '' } = request
+  const cseq = String(request.cseq.number)
   // The tag is the same whenever the same SUBSCRIBE comes again, so that one repeated after a restart of ours creates nothing.
-  const id = turn.fingerprint('subscribe', callId, fromTag, String(cseq), service.name, resource, eventId ?? '')
+  const id = turn.fingerprint('subscribe', callId, fromTag, cseq, service.name, resource, eventId ?? '')
   const key = [service.name, resource, id]
   const record: SubscriptionRecord = {
     state,
@@ -39,17 +39,11 @@ export function create(request: SipRequest, service: EventService, eventId: stri
     subscriber: subscriber.identities[0] ?? '',
     alias: subscriber.identities[1],
     displayName: subscriber.displayName,
-    callId,
-    remote: request.header('From')!,
-    local: request.header('To')!,
-    target: targetOf(request),
-    routes: recordRoutes(request),
+    dialog: dialogAsServer(request, id),
     flow: flowOf(request),
     transport: transportOf(request),
     eventId,
     contentType,
-    remoteCseq: cseq,
-    localCseq: 0,
     createdAt: turn.now,
     expiresAt: turn.now + seconds * 1000,
     notifiedAt: turn.now,
@@ -59,7 +53,8 @@ export function create(request: SipRequest, service: EventService, eventId: stri
   const subscription = { package: service.name, resource, id, record }
   if (seconds === 0) return fetch(request, service, subscription, turn)
   const existing = turn.db.get(service.tables.subscriptions, key)
-  if (existing !== undefined) return update(request, service, resource, id, existing, turn)
+  if (existing !== undefined)
+    return update(request, service, { ...subscription, record: existing }, existing.dialog, turn)
 
   const kept = turn.db.get(service.tables.resources, [service.name, resource]) ?? notSubscribed
   if (kept.subscriptions >= service.limits.subscriptionsPerResource) throw serviceUnavailable(60)
@@ -85,7 +80,6 @@ function fetch(request: SipRequest, service: EventService, subscription: Subscri
     record.state === 'active'
       ? service.eventPackage.body(subscription, turn, { full: true, revision, shared: new Map() })
       : undefined
-  record.localCseq = 1
   outputs.push({
     kind: 'request',
     request: notifyRequest(

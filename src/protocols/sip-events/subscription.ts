@@ -4,6 +4,7 @@
  */
 
 import { type FlowId, type Instant, type Table, table } from '../../turn.ts'
+import type { Dialog } from '../sip/dialog.ts'
 import type { Subscriber } from './event-package.ts'
 import type { WatcherEvent } from './subscription-state.ts'
 
@@ -18,15 +19,7 @@ export interface SubscriptionRecord {
   alias: string | undefined
   displayName: string | undefined
 
-  callId: string
-  /** From of the initial SUBSCRIBE, with its tag: To of every NOTIFY. */
-  remote: string
-  /** To of the initial SUBSCRIBE, which had no tag: From of every NOTIFY, with our tag. */
-  local: string
-  /** Contact of the subscriber, where NOTIFYs are addressed. */
-  target: string
-  /** Record-Route of the SUBSCRIBE as a Route field; undefined when there is none (RFC 3261 §12.1.1). */
-  routes: string | undefined
+  dialog: Dialog
   /** The flow NOTIFYs take, when the subscriber is to be reached by the one his SUBSCRIBE came by. */
   flow: FlowId | undefined
   /** How the SUBSCRIBE came, which our Contact repeats. */
@@ -35,9 +28,6 @@ export interface SubscriptionRecord {
   eventId: string | undefined
   /** Place of the negotiated type in the package's list. */
   contentType: number
-  remoteCseq: number
-  /** Of the last NOTIFY; 0 before the first. */
-  localCseq: number
 
   createdAt: Instant
   expiresAt: Instant

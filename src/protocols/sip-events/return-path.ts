@@ -1,24 +1,9 @@
-/** Where the NOTIFYs of a subscription go: what its SUBSCRIBE says of target, route and flow (RFC 3261 §12.1.1, RFC 5626 §5). */
+/** By which flow the NOTIFYs of a subscription go back (RFC 5626 §5.3, RFC 3581 §4). */
 
 import type { FlowId } from '../../turn.ts'
-import { badRequest } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
-import { formatUri, isSipUri } from '../sip/uri.ts'
+import { isSipUri } from '../sip/uri.ts'
 import type { SubscriptionRecord } from './subscription.ts'
-
-/** Contact of a SUBSCRIBE (RFC 3261 §12.1.1): one sip or sips URI. Throws 400. */
-export function targetOf(request: SipRequest): string {
-  const { contacts } = request
-  if (contacts === '*' || contacts.length !== 1) throw badRequest('One Contact Expected')
-  const { uri } = contacts[0]!
-  if (!isSipUri(uri)) throw badRequest('Contact Not a SIP URI')
-  return formatUri(uri)
-}
-
-export function recordRoutes(request: SipRequest): string | undefined {
-  if (!request.hasHeader('Record-Route')) return undefined
-  return request.headers('Record-Route').join(', ')
-}
 
 /**
  * The flow NOTIFYs take: that of the SUBSCRIBE, unless a proxy stands between that does not want to stay on the path. A
