@@ -3,7 +3,7 @@
  * source of composition each (PS-86).
  */
 
-import type { PidfSummary } from '../../documents/pidf.ts'
+import type { PidfSummary } from '../../documents/published-pidf.ts'
 import { type Instant, type Transaction, table } from '../../turn.ts'
 
 export interface Publication {
