@@ -33,6 +33,7 @@ export interface Settings {
   readonly presence: {
     readonly defaultHandling: Handling
     readonly minNotifyIntervalSeconds: number
+    readonly minPublishIntervalSeconds: number
     readonly publicationDefaultSeconds: number
     readonly publicationMinSeconds: number
     readonly publicationMaxSeconds: number
@@ -223,6 +224,14 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
     path: ['Vendor', 'Porchlight', 'Presence', 'MinNotifyInterval'],
     default: 5,
     meaning: 'shortest time between two presence notifications of one subscription; 0: no limit',
+    ...wholeNumber(0, 3600),
+  },
+  'presence.minPublishIntervalSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Presence', 'MinPublishInterval'],
+    default: 0,
+    meaning:
+      'shortest time between two documents of one source; a sooner one is answered 503 with Retry-After; 0: no limit',
     ...wholeNumber(0, 3600),
   },
   'presence.publicationDefaultSeconds': {

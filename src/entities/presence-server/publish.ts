@@ -35,47 +35,19 @@ import { isSameSource } from './same-source.ts'
  * Handles PUBLISH (RFC 3903 §6; PRS-3). Replaces at most one publication, keyed by presentity and entity-tag, or with a
  * lifetime of 0 removes it; who watches the presentity is notified in a later turn.
  *
- * Throws 404, 403, 489, 400 or 412, 423, 415 or 400 or 413, and 503 when the presentity has too many: the order in which the
- * RFC checks. A request that comes again after a restart is answered as it was before.
+ * Throws 404, 403, 489, 400 or 412, 423, 415 or 400 or 413, and 503 when the presentity has too many or a source is too
+ * quick: the order in which the RFC checks. A request that comes again after a restart is answered as it was before.
  */
 export function publish(request: SipRequest, turn: Turn, context: PresenceContext): Output[] {
-  const presentity = requestedPresentity(request, turn, context) //                                 step 1: 404, 403
-  if (eventOf(request)?.name !== 'presence') throw badEvent(context.allowEvents()) //                step 2: 489
-  const condition = ifMatch(request) //                                                             step 3: 400
-  const match =
-    condition === undefined
-      ? initial(request, presentity, turn, context)
-      : matching(request, presentity, condition, turn) // 412
+  const presentity = requestedPresentity(request, turn, context) // step 1: 404, 403
+  if (eventOf(request)?.name !== 'presence') throw badEvent(context.allowEvents()) // step 2: 489
+  const match = matchingPublication(request, presentity, turn, context) // step 3: 400, 412
   if (match.repeated !== undefined) return [answer(request, match.repeated.entityTag, match.repeated.lifetimeSeconds)]
-  const lifetimeSeconds = grantedExpires(request, publicationExpires(turn)) //                       step 4: 423
-  const { id, tag, previous } = match
-  if (lifetimeSeconds === 0) {
-    const outputs = previous === undefined ? [] : remove(presentity, id, tag, previous, turn, context)
-    return [answer(request, tag, 0), ...outputs]
-  }
-  const content = publishedDocument(request, previous) //                                           step 5: 415, 400, 413
-  const isNews = content !== undefined
-  const publication: Publication = {
-    entityTag: tag,
-    previousTag: condition ?? '',
-    document: content?.document ?? previous!.document,
-    summary: content?.summary ?? previous!.summary,
-    since: previous?.since ?? turn.now,
-    publishedAt: isNews ? turn.now : previous!.publishedAt,
-    lifetimeSeconds,
-    expiresAt: turn.now + lifetimeSeconds * 1000,
-  }
-  if (previous === undefined) makeRoom(presentity, publication, turn)
-  putPublication(turn.db, presentity, id, publication)
-  const outputs = [answer(request, tag, lifetimeSeconds)] //                                        step 6
-  // A wake at or before the end of every publication is always pending: one that only lasts longer needs no other.
-  if (previous === undefined || publication.expiresAt < previous.expiresAt) {
-    outputs.push({ kind: 'wake', at: publication.expiresAt, token: publicationToken(presentity, id) })
-  }
-  if (isNews) outputs.push(...context.presenceChanged(presentity, turn))
-  const { until } = publication.summary
-  if (isNews && until !== 0) outputs.push({ kind: 'wake', at: Math.max(until, turn.now), token: endsToken(presentity) })
-  return outputs
+  const lifetimeSeconds = grantedExpires(request, publicationExpires(turn)) // step 4: 423
+  if (lifetimeSeconds === 0) return [answer(request, match.tag, 0), ...remove(presentity, match, turn, context)]
+  const content = publishedDocument(request, match.previous) // step 5: 415, 400, 413
+  const outputs = replace(presentity, match, content, lifetimeSeconds, turn, context) // 503
+  return [answer(request, match.tag, lifetimeSeconds), ...outputs] // step 6
 }
 
 /** Something published may have ended by its `until` (OP-11): tells those who watch, and wakes again for what ends next. */
@@ -132,6 +104,13 @@ interface Match {
   readonly repeated?: Publication
 }
 
+/** Step 3. Throws 400 when SIP-If-Match is not one entity-tag, 412 when it is not one we know. */
+function matchingPublication(request: SipRequest, presentity: string, turn: Turn, context: PresenceContext): Match {
+  const condition = ifMatch(request)
+  if (condition === undefined) return initial(request, presentity, turn, context)
+  return matching(request, presentity, condition, turn)
+}
+
 /** Step 3 without a precondition: a new publication, unless the same request has come before (PS-15). */
 function initial(request: SipRequest, presentity: string, turn: Turn, context: PresenceContext): Match {
   const id = requestFingerprint(request, periodOf(turn.now), turn)
@@ -182,11 +161,13 @@ function publicationExpires(turn: Turn) {
   }
 }
 
+interface PublishedContent {
+  readonly document: Uint8Array
+  readonly summary: PidfSummary
+}
+
 /** Step 5: the document, checked; undefined for a refresh. A body in a refresh is what the client now publishes (PS-16). */
-function publishedDocument(
-  request: SipRequest,
-  previous: Publication | undefined,
-): { readonly document: Uint8Array; readonly summary: PidfSummary } | undefined {
+function publishedDocument(request: SipRequest, previous: Publication | undefined): PublishedContent | undefined {
   const document = request.body
   if (document.length === 0) {
     if (previous === undefined) throw badRequest('Body Expected')
@@ -205,6 +186,49 @@ function publishedDocument(
 /** What a document says about itself goes into the reason phrase only as far as that can carry it (RFC 3261 §25.1). */
 function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?').slice(0, 200)
+}
+
+/**
+ * Step 5: stores what is published from now on, `content` or what was before, and wakes whoever that concerns. Throws 503 to a
+ * source that is too quick, and when the presentity has too many publications.
+ */
+function replace(
+  presentity: string,
+  { id, tag, previous }: Match,
+  content: PublishedContent | undefined,
+  lifetimeSeconds: number,
+  turn: Turn,
+  context: PresenceContext,
+): Output[] {
+  if (content !== undefined && previous !== undefined) paceSource(previous, turn)
+  const publication: Publication = {
+    entityTag: tag,
+    previousTag: previous?.entityTag ?? '',
+    document: content?.document ?? previous!.document,
+    summary: content?.summary ?? previous!.summary,
+    since: previous?.since ?? turn.now,
+    publishedAt: content === undefined ? previous!.publishedAt : turn.now,
+    lifetimeSeconds,
+    expiresAt: turn.now + lifetimeSeconds * 1000,
+  }
+  if (previous === undefined) makeRoom(presentity, publication, turn)
+  putPublication(turn.db, presentity, id, publication)
+  const outputs: Output[] = []
+  // A wake at or before the end of every publication is always pending: one that only lasts longer needs no other.
+  if (previous === undefined || publication.expiresAt < previous.expiresAt) {
+    outputs.push({ kind: 'wake', at: publication.expiresAt, token: publicationToken(presentity, id) })
+  }
+  if (content === undefined) return outputs
+  const { until } = content.summary
+  if (until !== 0) outputs.push({ kind: 'wake', at: Math.max(until, turn.now), token: endsToken(presentity) })
+  outputs.push(...context.presenceChanged(presentity, turn))
+  return outputs
+}
+
+/** PS-13, RFC 3903 §9: a source that publishes too often is pushed back by 503, until it may publish again. */
+function paceSource(previous: Publication, turn: Turn): void {
+  const waitMs = previous.publishedAt + turn.settings.presence.minPublishIntervalSeconds * 1000 - turn.now
+  if (waitMs > 0) throw serviceUnavailable(Math.ceil(waitMs / 1000))
 }
 
 /**
@@ -228,14 +252,8 @@ function makeRoom(presentity: string, publication: Publication, turn: Turn): voi
 }
 
 /** PS-09: the state is gone at once; that its tag was the last one is remembered while the request may come again. */
-function remove(
-  presentity: string,
-  id: string,
-  tag: string,
-  previous: Publication,
-  turn: Turn,
-  context: PresenceContext,
-): Output[] {
+function remove(presentity: string, { id, tag, previous }: Match, turn: Turn, context: PresenceContext): Output[] {
+  if (previous === undefined) return []
   const expiresAt = turn.now + limits.requestRepeatMs
   putPublication(turn.db, presentity, id, {
     ...previous,

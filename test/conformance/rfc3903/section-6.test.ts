@@ -297,3 +297,16 @@ test('§9: too many publications of one presentity are answered 503 with Retry-A
   world.pass(100)
   assert.equal(world.publish('open').status, 200)
 })
+
+test('§9, PS-13: a source that publishes sooner than it may is answered 503 with Retry-After; it may refresh and remove', () => {
+  const world = new PresenceWorld({ 'presence.minPublishIntervalSeconds': 10 })
+  let tag = world.publish('open').header('SIP-ETag')
+  world.pass(4)
+  const response = world.publish('closed', { tag })
+  assert.equal(response.status, 503)
+  assert.equal(response.header('Retry-After'), '6')
+  tag = world.publish(undefined, { tag }).header('SIP-ETag')
+  world.pass(6)
+  tag = world.publish('closed', { tag }).header('SIP-ETag')
+  assert.equal(world.publish(undefined, { tag, expires: 0 }).status, 200)
+})
