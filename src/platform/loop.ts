@@ -4,16 +4,17 @@
  */
 
 import type { Flow } from '../protocols/sip/flow.ts'
+import type { DnsRecord } from '../protocols/sip/locate.ts'
 import type { Instant } from '../turn.ts'
 import type { Clock } from './clock.ts'
 import type { TransportUser } from './transport/transport.ts'
 
 /** The appliance, as the loop sees it. */
-export interface Looped<Batch, Transmit, Records> {
+export interface Looped<Batch, Transmit> {
   receive(bytes: Buffer, flow: Flow, now: Instant): void
   connected(connection: string, flow: Flow, now: Instant): void
   disconnected(flowOrConnection: string, reason: string, now: Instant): void
-  resolved(query: string, records: Records | undefined, now: Instant): void
+  resolved(query: string, records: readonly DnsRecord[] | undefined, now: Instant): void
   expire(now: Instant): void
   deadline(): Instant | undefined
   /** Whether something waits for `commit`. */
@@ -22,22 +23,25 @@ export interface Looped<Batch, Transmit, Records> {
   release(batch: Batch, now: Instant): Transmit[]
 }
 
-export interface LoopOptions<Batch, Transmit, Records> {
-  readonly appliance: Looped<Batch, Transmit, Records>
+export interface LoopOptions<Batch, Transmit> {
+  readonly appliance: Looped<Batch, Transmit>
   readonly clock: Clock
   readonly transmit: (transmit: Transmit) => void
   /** The store has failed: nothing since its last success is kept, and the process must end. */
   readonly failed: (error: unknown) => void
+  /** What a peer has sent has met a fault of ours below the turns; it is dropped, and the box goes on. */
+  readonly faulted: (error: unknown) => void
 }
 
 /** Longest time a timer of Node.js can wait. */
 const longestTimerMs = 2 ** 31 - 1
 
-export class Loop<Batch, Transmit, Records> implements TransportUser {
-  readonly #appliance: Looped<Batch, Transmit, Records>
+export class Loop<Batch, Transmit> implements TransportUser {
+  readonly #appliance: Looped<Batch, Transmit>
   readonly #clock: Clock
   readonly #transmit: (transmit: Transmit) => void
   readonly #failed: (error: unknown) => void
+  readonly #faulted: (error: unknown) => void
   #scheduled = false
   #committing = false
   #timer: NodeJS.Timeout | undefined
@@ -45,16 +49,21 @@ export class Loop<Batch, Transmit, Records> implements TransportUser {
   #stopped = false
   #waiting: Array<() => void> = []
 
-  constructor(options: LoopOptions<Batch, Transmit, Records>) {
+  constructor(options: LoopOptions<Batch, Transmit>) {
     this.#appliance = options.appliance
     this.#clock = options.clock
     this.#transmit = options.transmit
     this.#failed = options.failed
+    this.#faulted = options.faulted
   }
 
   received(bytes: Buffer, flow: Flow): void {
     if (this.#stopped) return
-    this.#appliance.receive(bytes, flow, this.#clock.now())
+    try {
+      this.#appliance.receive(bytes, flow, this.#clock.now())
+    } catch (error) {
+      this.#faulted(error)
+    }
     this.schedule()
   }
 
@@ -70,7 +79,7 @@ export class Loop<Batch, Transmit, Records> implements TransportUser {
     this.schedule()
   }
 
-  resolved(query: string, records: Records | undefined): void {
+  resolved(query: string, records: readonly DnsRecord[] | undefined): void {
     if (this.#stopped) return
     this.#appliance.resolved(query, records, this.#clock.now())
     this.schedule()

@@ -49,13 +49,12 @@ export class Transports {
     random: Random
     credentials: Credentials
     user: TransportUser
-    resolved: ConstructorParameters<typeof Dns>[1]
   }) {
     this.#user = options.user
     this.#limits = options.limits
     this.#credentials = options.credentials
     this.connections = new Connections({ ...options, counters: this.counters })
-    this.#dns = new Dns(options.limits.dnsQuestions, options.resolved)
+    this.#dns = new Dns(options.limits.dnsQuestions, (query, records) => options.user.resolved(query, records))
   }
 
   /** Opens what the settings name. Rejects with ListenError at the first that cannot be; `close` undoes the others. */

@@ -6,7 +6,7 @@ import type { Flow } from '../../../src/protocols/sip/flow.ts'
 const flow = { id: 'udp:x' } as Flow
 
 /** An appliance that answers each input with itself, and may set off a further commit. */
-class Echo implements Looped<string[], string, never> {
+class Echo implements Looped<string[], string> {
   waiting: string[] = []
   commits: string[][] = []
   expired = 0
@@ -47,13 +47,15 @@ class Echo implements Looped<string[], string, never> {
 function start(appliance: Echo) {
   const sent: string[] = []
   const failures: unknown[] = []
+  const faults: unknown[] = []
   const loop = new Loop({
     appliance,
     clock: { now: () => Math.floor(performance.now()) },
     transmit: (what: string) => sent.push(what),
     failed: error => failures.push(error),
+    faulted: error => faults.push(error),
   })
-  return { loop, sent, failures }
+  return { loop, sent, failures, faults }
 }
 
 test('a burst of datagrams shares one commit, and nothing is sent before it', async () => {
@@ -118,4 +120,19 @@ test('a store that fails ends the loop: nothing of that batch is sent', async ()
   await new Promise(setImmediate)
   assert.equal(failures.length, 1)
   assert.deepEqual(sent, [])
+})
+
+test('a fault of ours that a message meets is told, the message dropped, and the next one served', async () => {
+  const appliance = new Echo()
+  const { loop, sent, faults } = start(appliance)
+  const receive = appliance.receive
+  appliance.receive = () => {
+    appliance.receive = receive
+    throw new Error('a bug')
+  }
+  loop.received(Buffer.from('a'), flow)
+  loop.received(Buffer.from('b'), flow)
+  await loop.settled()
+  assert.equal(faults.length, 1)
+  assert.deepEqual(sent, ['b'])
 })

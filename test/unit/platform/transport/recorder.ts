@@ -24,6 +24,8 @@ export class Recorder implements TransportUser {
     this.#note({ kind: 'disconnected', name, reason })
   }
 
+  resolved(): void {}
+
   /** The first thing of this kind, heard already or later; it is then taken out. */
   async next<K extends Heard['kind']>(kind: K): Promise<Extract<Heard, { kind: K }>> {
     for (;;) {

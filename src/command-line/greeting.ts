@@ -1,0 +1,43 @@
+/** What `porchlight serve` tells the person who started it. */
+
+import { type AdministrationContext, administer, type Counts } from '../administration.ts'
+import { hostAndPort } from '../platform/transport/transport.ts'
+import type { Listening } from '../platform/transports.ts'
+import type { Settings } from '../settings.ts'
+import type { Instant, Random } from '../turn.ts'
+
+/** Makes two users to try a new box with, unless it has users already. Returns the lines that tell their passwords. */
+export function demoUsers(context: AdministrationContext, random: Random, now: Instant): string[] {
+  const { users } = administer(context, 'count', {}, now) as Counts
+  if (users > 0) return []
+  const lines = ['', 'This is its first start. Two users to try it with:']
+  for (const name of ['alice', 'bob']) {
+    const password = random.token(12)
+    const { aor } = administer(context, 'user add', { address: name, password }, now) as { aor: string }
+    lines.push(`  ${aor.padEnd(28)}password ${password}`)
+  }
+  return lines
+}
+
+/** Where the box listens, for a person, and what to try next. */
+export function whereAndNext(listening: readonly Listening[], { domain }: Settings, data: string): string[] {
+  const names = { udp: 'SIP over UDP', tcp: 'SIP over TCP', tls: 'SIP over TLS' }
+  const reached = (at: Listening): string =>
+    at.advertisedHost === at.address ? '' : `  (reached at ${at.advertisedHost})`
+  const first = listening[0]
+  if (first === undefined) return ['It listens nowhere: see porchlight settings list']
+  const proxy = hostAndPort(first.advertisedHost, first.port)
+  return [
+    'It listens on',
+    ...listening.map(at => `  ${names[at.transport].padEnd(14)} ${hostAndPort(at.address, at.port)}${reached(at)}`),
+    '',
+    'Next, in another terminal:',
+    `  make demo${data === 'data' ? '' : ` DATA=${data}`}`,
+    `or a SIP client as sip:NAME@${domain} with ${proxy} as outbound proxy`,
+  ]
+}
+
+/** The line that says the box serves, for programs: `ready udp=0.0.0.0:5060 tcp=0.0.0.0:5060 tls=0.0.0.0:5061`. */
+export function readyLine(listening: readonly Listening[]): string {
+  return ['ready', ...listening.map(at => `${at.transport}=${hostAndPort(at.address, at.port)}`)].join(' ')
+}
