@@ -27,8 +27,8 @@ class Gate extends Core {
     }
   }
 
-  challenges(asks: Asking = 'server', method = 'SUBSCRIBE'): string[] {
-    const refusal = this.meets(this.received(method, 'sip:bob@box.example'), asks)
+  challenges(asks: Asking = 'server', method = 'SUBSCRIBE', fields: readonly HeaderField[] = []): string[] {
+    const refusal = this.meets(this.received(method, 'sip:bob@box.example', fields), asks)
     return refusal!.headers.map(([, value]) => value)
   }
 
@@ -66,7 +66,9 @@ test('§22.2: a server answers 401 with WWW-Authenticate; §22.3: a proxy 407 wi
 })
 
 test('RFC 8760 §2.3: one challenge per algorithm, the preferred one first, each with qop; §22: never Basic', () => {
-  const parsed = new Gate().challenges().map(text => parseChallenge(text)!)
+  const parsed = new Gate()
+    .challenges('server', 'SUBSCRIBE', [['User-Agent', 'Handset/1.0']])
+    .map(text => parseChallenge(text)!)
   assert.deepEqual(
     parsed.map(({ algorithm }) => algorithm),
     ['SHA-256', 'SHA-512-256', 'MD5'] satisfies DigestAlgorithm[],
@@ -74,6 +76,16 @@ test('RFC 8760 §2.3: one challenge per algorithm, the preferred one first, each
   for (const { realm, qop } of parsed) {
     assert.equal(realm, 'box.example')
     assert.deepEqual(qop, ['auth'])
+  }
+})
+
+test('COMPAT(baresip 1, sipp): who takes the first challenge only, finds MD5 there', () => {
+  for (const fields of [[['User-Agent', 'baresip v1.0.0 (x86_64/linux)']], []] as const) {
+    const offered = new Gate().challenges('server', 'REGISTER', fields)
+    assert.deepEqual(
+      offered.map(text => parseChallenge(text)!.algorithm),
+      ['MD5', 'SHA-256', 'SHA-512-256'],
+    )
   }
 })
 
