@@ -1,7 +1,7 @@
 /** Asking a person at a terminal, and reading what is piped in. */
 
 import { createInterface } from 'node:readline'
-import { Writable } from 'node:stream'
+import { type Readable, Writable } from 'node:stream'
 import type { Random } from '../turn.ts'
 
 /**
@@ -18,11 +18,9 @@ export async function passwordFor(
     return { password: first.replace(/\r$/, ''), madeUp: false }
   }
   if (process.stdin.isTTY) {
-    const password = await ask(`Password for ${who} (empty: one is made up): `)
-    if (password !== '') {
-      if ((await ask('Again: ')) !== password) throw new Error('the two passwords differ; nothing was changed')
-      return { password, madeUp: false }
-    }
+    const [password, again] = await askSilently([`Password for ${who} (empty: one is made up): `, 'Again: '])
+    if (password !== again) throw new Error('the two passwords differ; nothing was changed')
+    if (password) return { password, madeUp: false }
   }
   return { password: random.token(12), madeUp: true }
 }
@@ -34,20 +32,29 @@ export async function readInput(): Promise<string> {
   return Buffer.concat(parts).toString('utf8')
 }
 
-/** Asks without echo. */
-function ask(question: string): Promise<string> {
-  process.stderr.write(question)
+/** Asks one question after the other without echo; an empty answer to the first ends it. Rejects on Ctrl-C. */
+export function askSilently(
+  questions: readonly string[],
+  input: Readable = process.stdin,
+  output: Writable = process.stderr,
+): Promise<string[]> {
   const silent = new Writable({ write: (_part, _encoding, done) => done() })
-  const lines = createInterface({ input: process.stdin, output: silent, terminal: true })
+  // One reader for all: a second one would miss what was typed ahead for it.
+  const lines = createInterface({ input, output: silent, terminal: true })
+  const answers: string[] = []
+  output.write(questions[0] ?? '')
   return new Promise((resolve, reject) => {
-    lines.once('SIGINT', () => {
+    lines.on('line', line => {
+      answers.push(line)
+      output.write('\n')
+      if (answers.length < questions.length && answers[0] !== '') {
+        output.write(questions[answers.length]!)
+        return
+      }
+      resolve(answers[0] === '' ? questions.map(() => '') : answers)
       lines.close()
-      reject(new Error('given up; nothing was changed'))
     })
-    lines.question('', answer => {
-      lines.close()
-      process.stderr.write('\n')
-      resolve(answer)
-    })
+    lines.once('SIGINT', () => lines.close())
+    lines.once('close', () => reject(new Error('given up; nothing was changed')))
   })
 }
