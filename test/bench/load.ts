@@ -39,6 +39,8 @@ export class LoadClient {
   readonly #lastNotify = new Map<string, number>()
   #serial = 0
   #sweeper: NodeJS.Timeout | undefined
+  /** Hears every request that is not a NOTIFY; it is answered 200. */
+  onOther: ((text: string) => void) | undefined
   /** Requests sent again because no answer came in time: a sign that datagrams were dropped. */
   retransmissions = 0
   /** NOTIFY requests that came a second time. */
@@ -124,6 +126,10 @@ export class LoadClient {
     const text = bytes.toString('latin1')
     if (text.startsWith('SIP/2.0 ')) this.#response(text)
     else if (text.startsWith('NOTIFY ')) this.#notify(text, socket)
+    else if (/^[A-Z]+ /.test(text) && !text.startsWith('ACK ')) {
+      this.#answer(text, '200 OK', socket)
+      this.onOther?.(text)
+    }
   }
 
   #response(text: string): void {
@@ -141,10 +147,7 @@ export class LoadClient {
     const callId = headerOf(text, 'Call-ID')
     const cseqLine = headerOf(text, 'CSeq')
     const notified = this.#notified.get(callId)
-    const reply =
-      `SIP/2.0 ${notified ? '200 OK' : '481 Subscription Does Not Exist'}\r\n${viaLines(text)}From: ${headerOf(text, 'From')}\r\n` +
-      `To: ${headerOf(text, 'To')}\r\nCall-ID: ${callId}\r\nCSeq: ${cseqLine}\r\nContent-Length: 0\r\n\r\n`
-    this.#send(Buffer.from(reply, 'latin1'), socket)
+    this.#answer(text, notified ? '200 OK' : '481 Subscription Does Not Exist', socket)
     if (!notified) {
       this.strayNotifications++
       return
@@ -163,6 +166,15 @@ export class LoadClient {
       body: text.slice(headersEnd + 4),
       text,
     })
+  }
+
+  #answer(request: string, status: string, socket: number): void {
+    const to = headerOf(request, 'To')
+    const reply =
+      `SIP/2.0 ${status}\r\n${viaLines(request)}From: ${headerOf(request, 'From')}\r\n` +
+      `To: ${to}${to.includes(';tag=') ? '' : ';tag=answered'}\r\nCall-ID: ${headerOf(request, 'Call-ID')}\r\n` +
+      `CSeq: ${headerOf(request, 'CSeq')}\r\nContent-Length: 0\r\n\r\n`
+    this.#send(Buffer.from(reply, 'latin1'), socket)
   }
 
   #sweep(): void {

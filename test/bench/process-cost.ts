@@ -22,14 +22,30 @@ export function processTree(root: number): number[] {
   return tree.filter(pid => statFields(pid) !== undefined)
 }
 
+/** CPU time of some processes at one moment, by both of the kernel's counts. */
+export type CpuReading = {
+  readonly scheduledNanoseconds: number
+  readonly tickNanoseconds: number
+  readonly slack: number
+}
+
+export function readCpu(pids: readonly number[]): CpuReading {
+  let [scheduled, ticks] = [0, 0]
+  for (const pid of pids) {
+    scheduled += scheduledNanoseconds(pid)
+    ticks += tickNanoseconds(pid)
+  }
+  return { scheduledNanoseconds: scheduled, tickNanoseconds: ticks, slack: 2 * nanosecondsPerTick * pids.length }
+}
+
 /**
- * CPU time used so far by these processes, in nanoseconds. The scheduler's own count per thread is exact but forgets
- * threads that have ended; the ticks of `stat` remember them: the greater of the two is taken, process by process.
+ * CPU time between two readings, in nanoseconds: the scheduler's exact count per living thread, unless threads have ended
+ * meanwhile and taken theirs along; then the ticks of the process, which remember them.
  */
-export function cpuNanoseconds(pids: readonly number[]): number {
-  let sum = 0
-  for (const pid of pids) sum += Math.max(scheduledNanoseconds(pid), tickNanoseconds(pid))
-  return sum
+export function cpuNanoseconds(from: CpuReading, to: CpuReading): number {
+  const scheduled = to.scheduledNanoseconds - from.scheduledNanoseconds
+  const ticks = to.tickNanoseconds - from.tickNanoseconds
+  return ticks - scheduled > to.slack ? ticks : scheduled
 }
 
 /** Memory of these processes in MiB: resident, and proportional (pages shared by n processes count 1/n). */

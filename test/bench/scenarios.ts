@@ -1,7 +1,7 @@
 /** What is measured: each scenario drives one server and returns figures by name; all of them leave it as they found it. */
 
 import { closedLoop, LoadClient, type LoopResult } from './load.ts'
-import { cpuNanoseconds } from './process-cost.ts'
+import { cpuNanoseconds, readCpu } from './process-cost.ts'
 import type { Server } from './server.ts'
 import { PresenceSource, UserAgent, Watcher } from './users.ts'
 
@@ -38,6 +38,15 @@ export const quickSizes: Sizes = {
   registrations: 1_500,
 }
 
+/** Enough for a just-in-time compiler to have seen every path often. */
+export const warmUpSizes: Sizes = {
+  ...quickSizes,
+  publications: 10_000,
+  subscriptions: 3_000,
+  changes: 50,
+  registrations: 5_000,
+}
+
 /** One measured stretch: server CPU per operation, and what its users saw. */
 export type Figure = {
   readonly name: string
@@ -58,21 +67,21 @@ const scenarios = { publish: publishing, subscribe: subscribing, 'fan-out': fanO
 export const scenarioNames = Object.keys(scenarios)
 
 /**
- * Measures everything once on a running server, or `only` the scenarios named. `run` tells this round's Call-IDs from the
- * last one's.
+ * Measures everything once on a running server, or `only` the scenarios named, and appends to `figures`. `run` tells this
+ * round's Call-IDs from the last one's.
  */
 export async function measureRound(
   server: Server,
   sizes: Sizes,
   run: string,
+  figures: Figure[],
   only: readonly string[] = scenarioNames,
-): Promise<Figure[]> {
+): Promise<void> {
   const client = await LoadClient.open({ address: '127.0.0.1', port: server.port })
-  const meter = new Meter(server, client)
+  const meter = new Meter(server, client, figures, sizes === warmUpSizes ? 0 : server.settleMs)
   try {
     for (const [name, scenario] of Object.entries(scenarios))
       if (only.includes(name)) await scenario(client, meter, sizes, run)
-    return meter.figures
   } finally {
     client.close()
   }
@@ -129,8 +138,7 @@ async function fanOut(client: LoadClient, meter: Meter, sizes: Sizes, run: strin
   await meter.measure('fan-out', changes * count, () =>
     closedLoop(changes, 1, async () => {
       const seen = watchers.map(watcher => watcher.sees(source.version + 1))
-      await source.publish()
-      await Promise.all(seen)
+      await Promise.all([source.publish(), ...seen])
     }),
   )
   await closedLoop(count, window, index => watchers[index]!.unsubscribe())
@@ -152,11 +160,14 @@ async function registering(client: LoadClient, meter: Meter, sizes: Sizes, run: 
 }
 
 class Meter {
-  readonly figures: Figure[] = []
+  readonly #figures: Figure[]
   readonly #server: Server
   readonly #client: LoadClient
+  readonly #settleMs: number
 
-  constructor(server: Server, client: LoadClient) {
+  constructor(server: Server, client: LoadClient, figures: Figure[], settleMs: number) {
+    this.#settleMs = settleMs
+    this.#figures = figures
     this.#server = server
     this.#client = client
   }
@@ -165,12 +176,12 @@ class Meter {
   async measure(name: string, operations: number, work: () => Promise<LoopResult>): Promise<void> {
     const pids = this.#server.pids()
     const retransmissions = this.#client.retransmissions
-    const before = cpuNanoseconds(pids)
+    const before = readCpu(pids)
     const { latenciesMs, seconds, faults } = await work()
-    await new Promise(settled => setTimeout(settled, this.#server.settleMs))
-    const cpuMicroseconds = (cpuNanoseconds(pids) - before) / 1000 / operations
+    await new Promise(settled => setTimeout(settled, this.#settleMs))
+    const cpuMicroseconds = cpuNanoseconds(before, readCpu(pids)) / 1000 / operations
     const sorted = latenciesMs.sort()
-    this.figures.push({
+    this.#figures.push({
       name,
       operations,
       cpuMicroseconds,

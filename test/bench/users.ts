@@ -105,9 +105,10 @@ export class Watcher {
 
   /** Subscribes, or refreshes the subscription that stands; resolves after the 200 and the NOTIFY with a body. */
   async subscribe(): Promise<void> {
-    const notification = this.#nextNotification()
-    await this.#send(expiresSeconds)
-    const { subscriptionState, body, text } = await notification
+    const [{ subscriptionState, body, text }] = await Promise.all([
+      this.#nextNotification(),
+      this.#send(expiresSeconds),
+    ])
     if (!subscriptionState.startsWith('active')) throw new Error(`the subscription is not active:\n${text}`)
     if (!body.includes(`u${this.#presentity}@${domain}`))
       throw new Error(`NOTIFY without the presentity's state:\n${text}`)
@@ -115,9 +116,7 @@ export class Watcher {
 
   /** RFC 6665 §4.1.2.3: resolves after the last NOTIFY. */
   async unsubscribe(): Promise<void> {
-    const notification = this.#nextNotification()
-    await this.#send(0)
-    const { subscriptionState, text } = await notification
+    const [{ subscriptionState, text }] = await Promise.all([this.#nextNotification(), this.#send(0)])
     if (!subscriptionState.startsWith('terminated')) throw new Error(`the subscription is not terminated:\n${text}`)
     this.#client.onNotify(this.#callId, undefined)
   }

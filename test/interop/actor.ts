@@ -14,9 +14,11 @@ export class Actor {
   #cseq = 1
   #entityTag = ''
   #serial = 0
-  readonly #subscriptions = new Map<string, { callId: string; toTag: string }>()
+  readonly #subscriptions = new Map<string, { callId: string; toTag: string; target: string; routes: string[] }>()
   /** Every NOTIFY so far, in order. */
   readonly notifications: Notification[] = []
+  /** Every other request so far, as it came. */
+  readonly received: string[] = []
   readonly #waiting = new Set<() => void>()
 
   static async open(user: string, port: number): Promise<Actor> {
@@ -26,6 +28,10 @@ export class Actor {
   private constructor(user: string, client: LoadClient) {
     this.#user = user
     this.#client = client
+    client.onOther = text => {
+      this.received.push(text)
+      for (const look of [...this.#waiting]) look()
+    }
   }
 
   close(): void {
@@ -40,8 +46,14 @@ export class Actor {
     const contact = `<sip:${this.#user}@${this.#client.hostPort(0)}>`
     return this.#request('REGISTER', `sip:${domain}`, this.aor, `r${this.#run}`, '', [
       `Contact: ${contact}`,
+      'Supported: path',
       `Expires: ${expiresSeconds}`,
     ])
+  }
+
+  async message(user: string, text: string): Promise<Answer> {
+    const uri = `sip:${user}@${domain}`
+    return this.#request('MESSAGE', uri, uri, `m${this.#run}${this.#serial++}`, '', ['Content-Type: text/plain'], text)
   }
 
   /** Publishes one tuple with that status and note, in place of the publication before. */
@@ -66,35 +78,61 @@ export class Actor {
   /** Subscribes to a user's presence; again refreshes, 0 seconds end it. */
   async watch(user: string, expiresSeconds = 600): Promise<Answer> {
     const uri = `sip:${user}@${domain}`
-    const subscription = this.#subscriptions.get(user) ?? { callId: `s${this.#run}${user}`, toTag: '' }
+    const subscription = this.#subscriptions.get(user) ?? {
+      callId: `s${this.#run}${user}`,
+      toTag: '',
+      target: uri,
+      routes: [],
+    }
     this.#subscriptions.set(user, subscription)
     this.#client.onNotify(subscription.callId, notification => {
       this.notifications.push(notification)
       for (const look of [...this.#waiting]) look()
     })
-    const answer = await this.#request('SUBSCRIBE', uri, uri, subscription.callId, subscription.toTag, [
+    const answer = await this.#request('SUBSCRIBE', subscription.target, uri, subscription.callId, subscription.toTag, [
+      ...subscription.routes.map(route => `Route: ${route}`),
       `Contact: <sip:${this.#user}@${this.#client.hostPort(0)}>`,
       'Event: presence',
       'Accept: application/pidf+xml',
       `Expires: ${expiresSeconds}`,
     ])
+    if (answer.status > 299 || subscription.toTag !== '') return answer
     subscription.toTag = /;tag=([^;\s]+)/.exec(headerOf(answer.text, 'To'))?.[1] ?? ''
+    subscription.target = /<([^>]+)>/.exec(headerOf(answer.text, 'Contact'))?.[1] ?? uri
+    subscription.routes = headerOf(answer.text, 'Record-Route')
+      .split(/\s*,\s*/)
+      .filter(Boolean)
+      .reverse()
     return answer
   }
 
   /** Resolves with the first NOTIFY, already come or still to come, that is as wanted. */
-  async notified(wanted: (notification: Notification) => boolean, what: string, withinMs = 15_000): Promise<Notification> {
+  notified(wanted: (notification: Notification) => boolean, what: string): Promise<Notification> {
+    const had = () =>
+      this.notifications.map(({ subscriptionState, body }) => `${subscriptionState}\n${body}`).join('\n')
+    return this.#until(() => this.notifications.find(wanted), `NOTIFY with ${what}; had:`, had)
+  }
+
+  /** Resolves with the first other request that has this text in it. */
+  receives(text: string): Promise<string> {
+    return this.#until(
+      () => this.received.find(request => request.includes(text)),
+      `request with ${text}; had:`,
+      () => this.received.join('\n'),
+    )
+  }
+
+  async #until<T>(find: () => T | undefined, what: string, had: () => string, withinMs = 15_000): Promise<T> {
     let timer: NodeJS.Timeout | undefined
     let look = () => {}
     try {
       return await new Promise((resolve, reject) => {
         look = () => {
-          const found = this.notifications.find(wanted)
-          if (found) resolve(found)
+          const found = find()
+          if (found !== undefined) resolve(found)
         }
         this.#waiting.add(look)
-        const had = () => this.notifications.map(({ subscriptionState, body }) => `${subscriptionState}\n${body}`).join('\n')
-        timer = setTimeout(() => reject(new Error(`${this.#user} had no NOTIFY with ${what}; had:\n${had()}`)), withinMs)
+        timer = setTimeout(() => reject(new Error(`${this.#user} had no ${what}\n${had()}`)), withinMs)
         look()
       })
     } finally {
@@ -131,11 +169,12 @@ export class Actor {
 
   /** RFC 7616 §3.4 with qop=auth. */
   #credentials(method: string, uri: string, challenge: string): string {
-    const parameter = (name: string) =>
-      new RegExp(`${name}="?([^",]+)"?`, 'i').exec(challenge)?.[1] ?? ''
+    const parameter = (name: string) => new RegExp(`${name}="?([^",]+)"?`, 'i').exec(challenge)?.[1] ?? ''
     const algorithm = parameter('algorithm') || 'MD5'
     const hash = (text: string) =>
-      createHash(algorithm.toUpperCase() === 'SHA-256' ? 'sha256' : 'md5').update(text).digest('hex')
+      createHash(algorithm.toUpperCase() === 'SHA-256' ? 'sha256' : 'md5')
+        .update(text)
+        .digest('hex')
     const [realm, nonce] = [parameter('realm'), parameter('nonce')]
     const secret = hash(`${this.#user}:${realm}:${passwordOf(this.#user)}`)
     const response = hash(`${secret}:${nonce}:00000001:c0ffee:auth:${hash(`${method}:${uri}`)}`)

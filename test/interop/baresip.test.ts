@@ -26,11 +26,17 @@ describe('baresip', () => {
       try {
         await baresip.until('registered', () => /200 OK \(.*\) \[1 binding\]/i.test(baresip.printed))
         // Of the first state it says nothing by itself: its trace shows the NOTIFY.
-        await baresip.until('Bob online', () => /NOTIFY sip:[^]*<basic>open<\/basic>[^]*CSeq: \d+ NOTIFY/.test(baresip.printed))
+        await baresip.until('Bob online', () =>
+          /NOTIFY sip:[\s\S]*<basic>open<\/basic>[\s\S]*CSeq: \d+ NOTIFY/.test(baresip.printed),
+        )
         assert.equal((await bob.publish('closed', 'gone out')).status, 200)
-        await baresip.until('Bob offline', () => /bob@.* changed status from \S*Online\S* to \S*Offline/.test(baresip.printed))
+        await baresip.until('Bob offline', () =>
+          /bob@.* changed status from \S*Online\S* to \S*Offline/.test(baresip.printed),
+        )
         assert.equal((await bob.publish('open', 'back')).status, 200)
-        await baresip.until('Bob back', () => /bob@.* changed status from \S*Offline\S* to \S*Online/.test(baresip.printed))
+        await baresip.until('Bob back', () =>
+          /bob@.* changed status from \S*Offline\S* to \S*Online/.test(baresip.printed),
+        )
       } finally {
         baresip.stop()
         await baresip.ends()

@@ -93,9 +93,13 @@ export async function startBox({ authRequired = true, settings = {} }: BoxOption
 function makeCertificate(certificate: string, key: string): void {
   const names = `subjectAltName=DNS:localhost,DNS:${domain}`
   const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  execFileSync('openssl', [...request, '-subj', '/CN=localhost', '-addext', names, '-keyout', key, '-out', certificate], {
-    stdio: 'ignore',
-  })
+  execFileSync(
+    'openssl',
+    [...request, '-subj', '/CN=localhost', '-addext', names, '-keyout', key, '-out', certificate],
+    {
+      stdio: 'ignore',
+    },
+  )
 }
 
 /** A port that is free for UDP and for TCP. */

@@ -16,13 +16,17 @@ describe('linphone', () => {
   after(() => box.stop())
 
   for (const transport of ['udp', 'tcp', 'tls'] as const)
-    test(`registers over ${transport}, publishes, and sees its friend's status change`, { timeout: 60_000 }, async () => {
+    test(`registers over ${transport}, publishes, and sees its friend's status change`, {
+      timeout: 60_000,
+    }, async () => {
       const user = { udp: 'alice', tcp: 'carol', tls: 'dave' }[transport]
       const bob = await Actor.open('bob', box.port)
       assert.equal((await bob.publish('open', 'at home')).status, 200)
       const linphone = await startLinphone(box, user, transport)
       try {
-        await linphone.until('registered', () => /moving from state \[\w+\] to \[LinphoneRegistrationOk\]/.test(linphone.log))
+        await linphone.until('registered', () =>
+          /moving from state \[\w+\] to \[LinphoneRegistrationOk\]/.test(linphone.log),
+        )
         await linphone.until('Bob online', () => /Friend .*bob@.* is Online/i.test(linphone.printed))
 
         assert.ok((await bob.watch(user)).status < 300)
@@ -34,7 +38,8 @@ describe('linphone', () => {
         linphone.type('quit')
         await linphone.ends()
         // Linphone takes its publication and its registration back when it leaves.
-        if (!box.isReference) await bob.notified(({ body }) => !body.includes('<basic>open</basic>'), `${user} not open`)
+        if (!box.isReference)
+          await bob.notified(({ body }) => !body.includes('<basic>open</basic>'), `${user} not open`)
         await bob.watch(user, 0)
         await bob.notified(({ subscriptionState }) => subscriptionState.startsWith('terminated'), 'the end')
       } finally {

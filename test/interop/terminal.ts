@@ -51,7 +51,7 @@ export class Terminal {
       if (this.ended || performance.now() > deadline)
         throw new Error(
           `${this.#process.spawnfile} ${this.ended ? 'ended' : `took more than ${withinMs} ms`} before ${what}; it printed:\n` +
-            `${this.#printed.slice(-3_000)}\nand logged:\n${this.log.slice(-6_000)}`,
+            `${this.#printed.slice(-3_000)}\nand logged:\n${this.log.slice(-20_000)}`,
         )
       await new Promise(later => setTimeout(later, pollMs))
     }
@@ -68,6 +68,7 @@ export class Terminal {
       if (this.ended) resolve()
       else this.#process.once('exit', () => resolve())
     })
+    this.#process.stdin?.end()
     const impatience = setTimeout(() => this.#process.kill('SIGKILL'), patienceMs)
     await ended
     clearTimeout(impatience)
