@@ -30,7 +30,7 @@ export function end(
     const contact = service.contact(resource, record, turn)
     outputs.push({
       kind: 'request',
-      request: notifyRequest(last, `terminated;reason=${reason}`, contact, undefined),
+      request: notifyRequest(last, `terminated;reason=${reason}`, contact, undefined, turn.now),
       token: `end ${id}`,
       flow: record.flow,
     })

@@ -119,7 +119,7 @@ export function send(pass: Pass, subscription: Subscription, full: boolean, turn
   if (body === 'unchanged') return
   const left = Math.max(0, Math.ceil((record.expiresAt - turn.now) / 1000))
   const contact = service.contact(resource, record, turn)
-  const request = notifyRequest(subscription, `${record.state};expires=${left}`, contact, body)
+  const request = notifyRequest(subscription, `${record.state};expires=${left}`, contact, body, turn.now)
   record.notifiedAt = turn.now
   record.revision = revision
   turn.db.put(service.tables.subscriptions, [service.name, resource, id], record)

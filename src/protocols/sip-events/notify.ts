@@ -3,6 +3,7 @@
  * subscriber reaches that dialog: a GRUU of the notifier (RFC 6665 §4.5.1) that tells the resource.
  */
 
+import type { Instant } from '../../turn.ts'
 import { requestInDialog } from '../sip/dialog.ts'
 import type { HeaderField, SipRequest } from '../sip/message.ts'
 import type { SipUri } from '../sip/uri.ts'
@@ -18,6 +19,7 @@ export function notifyRequest(
   state: string,
   contact: string,
   content: NotifyBody | undefined,
+  now: Instant,
 ): SipRequest {
   const { record } = subscription
   const headers: HeaderField[] = [
@@ -26,9 +28,18 @@ export function notifyRequest(
     ['Subscription-State', state],
   ]
   if (content !== undefined) headers.push(['Content-Type', content.contentType])
-  const { request, dialog } = requestInDialog(record.dialog, 'NOTIFY', headers, content?.body)
+  const { request, dialog } = requestInDialog(record.dialog, 'NOTIFY', headers, content?.body, leastSequence(now))
   record.dialog = dialog
   return request
+}
+
+/**
+ * CSeq grows with the clock, a second a step, however little is sent: so that it goes on growing when a power cut has taken
+ * the latest numbers with it, and when a request that made a dialog comes again after its end (PS-41). It starts in 2020 and
+ * stays below 2**31 until 2088 (RFC 3261 §8.1.1.5).
+ */
+function leastSequence(now: Instant): number {
+  return Math.floor((now - Date.UTC(2020, 0)) / 1000)
 }
 
 /**

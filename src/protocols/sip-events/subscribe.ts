@@ -87,6 +87,7 @@ function fetch(request: SipRequest, service: EventService, subscription: Subscri
       'terminated;reason=timeout',
       service.contact(resource, record, turn),
       body === 'unchanged' ? undefined : body,
+      turn.now,
     ),
     token: `fetch ${id}`,
     flow: record.flow,

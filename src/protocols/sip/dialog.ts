@@ -120,15 +120,16 @@ export function answeredInDialog(dialog: Dialog, response: SipResponse): Dialog 
 
 /**
  * Our next request within the dialog (§12.2.1.1), with Request-URI, Route, From, To, Call-ID, CSeq and Max-Forwards; and the
- * dialog after it, whose local sequence number has grown by one. `headers` come behind these.
+ * dialog after it, whose local sequence number has grown: by one, or to `atLeast`. `headers` come behind these.
  */
 export function requestInDialog(
   dialog: Dialog,
   method: string,
   headers: readonly HeaderField[] = [],
   body?: Uint8Array,
+  atLeast = 1,
 ): { request: SipRequest; dialog: Dialog } {
-  const sequence = (dialog.localSequence ?? 0) + 1
+  const sequence = Math.max((dialog.localSequence ?? 0) + 1, atLeast)
   const { uri, routes } = routing(dialog)
   const fields: HeaderField[] = []
   for (const route of routes) fields.push(['Route', route])

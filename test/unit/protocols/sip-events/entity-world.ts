@@ -180,12 +180,19 @@ export class EntityWorld {
     return this.#wakes.size
   }
 
-  /** Requests sent since `index`, as `NOTIFY active 2`: method, state and CSeq. */
+  /** Requests sent since `index`, as `NOTIFY active 2`: method, state, and the place of its CSeq among those of its dialog. */
   log(index = 0): string[] {
     return this.sent.slice(index).map(({ request }) => {
       const state = request.header('Subscription-State') ?? ''
-      return `${request.method} ${state.replace(/;expires=\d+/, '')} ${request.cseq.number}`
+      return `${request.method} ${state.replace(/;expires=\d+/, '')} ${this.#place(request)}`
     })
+  }
+
+  #place({ callId, fromTag, cseq }: SipRequest): number {
+    const dialog = this.sent
+      .map(({ request }) => request)
+      .filter(one => one.callId === callId && one.fromTag === fromTag)
+    return new Set(dialog.map(one => one.cseq.number).filter(number => number <= cseq.number)).size
   }
 
   #turn(work: (turn: Turn) => Output[], answers: SipResponse[] = []): void {
