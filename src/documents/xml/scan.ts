@@ -5,7 +5,7 @@
 
 import { isAscii, isUtf8 } from 'node:buffer'
 import { SaxesParser, type SaxesTagNS } from 'saxes'
-import { XmlError } from './errors.ts'
+import { XmlError, type XmlErrorKind } from './errors.ts'
 
 export type XmlLimits = {
   /** Octets of the whole document. */
@@ -43,7 +43,7 @@ export type XmlReader = {
   /** The XML declaration; undefined when there is none. Known from the first element on. */
   declaration(): { readonly version: string; readonly encoding: string | undefined } | undefined
   /** Refuses the document at the place that is being read. */
-  refuse(why: string): never
+  refuse(why: string, kind?: XmlErrorKind): never
 }
 
 /**
@@ -65,12 +65,13 @@ export function scanXml(bytes: Uint8Array, limits: XmlLimits, listen: (reader: X
       parser.xmlDecl.version === undefined
         ? undefined
         : { version: parser.xmlDecl.version, encoding: parser.xmlDecl.encoding },
-    refuse(why) {
+    refuse(why, kind) {
       throw new XmlError(
         why,
         parser.line,
         Math.max(1, parser.column),
         byteOffset(text, Math.min(parser.position, text.length)),
+        kind,
       )
     },
   }
@@ -81,7 +82,7 @@ export function scanXml(bytes: Uint8Array, limits: XmlLimits, listen: (reader: X
   let sawRoot = false
   const shortTag = Math.min(limits.nameLength, limits.attributes * 5)
   const countNode = () => {
-    if (++nodes > limits.nodes) refuse(`more than ${limits.nodes} nodes`)
+    if (++nodes > limits.nodes) refuse(`more than ${limits.nodes} nodes`, 'bound')
   }
 
   // Six listeners and no more: with a seventh V8 keeps the parser's properties in a hash table, and everything takes
@@ -91,7 +92,7 @@ export function scanXml(bytes: Uint8Array, limits: XmlLimits, listen: (reader: X
       checkProlog(parser, bytes, text, refuse)
       sawRoot = true
     }
-    if (++depth > limits.depth) refuse(`elements more than ${limits.depth} deep`)
+    if (++depth > limits.depth) refuse(`elements more than ${limits.depth} deep`, 'bound')
     countNode()
     // A short tag has neither long names nor many attributes: each takes five characters, ` a=""`.
     if (parser.position - text.lastIndexOf('<', parser.position - 1) > shortTag) checkNames(tag, limits, refuse)
@@ -116,7 +117,7 @@ export function scanXml(bytes: Uint8Array, limits: XmlLimits, listen: (reader: X
   })
   parser.on('processinginstruction', ({ target, body }) => {
     countNode()
-    if (events.instruction === undefined) refuse('a processing instruction is not accepted')
+    if (events.instruction === undefined) refuse('a processing instruction is not accepted', 'bound')
     else events.instruction(target, body, parser.position)
   })
 
@@ -131,23 +132,23 @@ export function scanXml(bytes: Uint8Array, limits: XmlLimits, listen: (reader: X
   return text
 }
 
-function checkProlog(parser: SaxesParser, bytes: Uint8Array, text: string, refuse: (why: string) => never): void {
+function checkProlog(parser: SaxesParser, bytes: Uint8Array, text: string, refuse: XmlReader['refuse']): void {
   const { version, encoding } = parser.xmlDecl
-  if (version !== undefined && version !== '1.0') refuse('only XML 1.0 is accepted')
-  if (!isAcceptedEncoding(encoding, bytes)) refuse(`encoding ${encoding} is not UTF-8`)
+  if (version !== undefined && version !== '1.0') refuse('only XML 1.0 is accepted', 'bound')
+  if (!isAcceptedEncoding(encoding, bytes)) refuse(`encoding ${encoding} is not UTF-8`, 'encoding')
   const doctype = text.indexOf('<!DOCTYPE')
-  if (doctype !== -1 && doctype < parser.position) refuse('a document type declaration is not accepted')
+  if (doctype !== -1 && doctype < parser.position) refuse('a document type declaration is not accepted', 'bound')
 }
 
-function checkNames(tag: XmlTag, limits: XmlLimits, refuse: (why: string) => never): void {
+function checkNames(tag: XmlTag, limits: XmlLimits, refuse: XmlReader['refuse']): void {
   let longest = tag.name.length
   let attributes = 0
   for (const name in tag.attributes) {
     attributes++
     if (name.length > longest) longest = name.length
   }
-  if (longest > limits.nameLength) refuse(`a name longer than ${limits.nameLength} characters`)
-  if (attributes > limits.attributes) refuse(`more than ${limits.attributes} attributes on one element`)
+  if (longest > limits.nameLength) refuse(`a name longer than ${limits.nameLength} characters`, 'bound')
+  if (attributes > limits.attributes) refuse(`more than ${limits.attributes} attributes on one element`, 'bound')
 }
 
 /** The octet at which the UTF-16 unit `index` of a decoded document lies. */
@@ -156,14 +157,14 @@ export function byteOffset(text: string, index: number): number {
 }
 
 function decodeXml(bytes: Uint8Array, maximum: number): string {
-  if (bytes.length > maximum) throw new XmlError(`more than ${maximum} octets`, 1, 1, maximum)
+  if (bytes.length > maximum) throw new XmlError(`more than ${maximum} octets`, 1, 1, maximum, 'bound')
   // An ASCII document is the common case, and latin1 its cheapest decoding.
   const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (isAscii(buffer)) {
     if (buffer.includes(0)) refuseNul(buffer)
     return buffer.toString('latin1')
   }
-  if (isUtf16(buffer)) throw new XmlError('UTF-16 is not accepted; send UTF-8', 1, 1, 0)
+  if (isUtf16(buffer)) throw new XmlError('UTF-16 is not accepted; send UTF-8', 1, 1, 0, 'encoding')
   if (!isUtf8(buffer)) refuseInvalidUtf8(buffer)
   return buffer.toString('utf8')
 }
@@ -175,7 +176,7 @@ function isUtf16(bytes: Uint8Array): boolean {
 /** An octet 0 in ASCII is no XML character; `<` next to one is UTF-16 without a byte order mark. */
 function refuseNul(bytes: Buffer): never {
   const utf16 = (bytes[0] === 0 && bytes[1] === 0x3c) || (bytes[0] === 0x3c && bytes[1] === 0)
-  if (utf16) throw new XmlError('UTF-16 is not accepted; send UTF-8', 1, 1, 0)
+  if (utf16) throw new XmlError('UTF-16 is not accepted; send UTF-8', 1, 1, 0, 'encoding')
   throw positioned(bytes, bytes.indexOf(0), 'an octet 0 is not a character of XML')
 }
 
@@ -187,15 +188,15 @@ function refuseInvalidUtf8(bytes: Buffer): never {
     offset += Buffer.byteLength(text.slice(from, at), 'utf8')
     if (bytes[offset] !== 0xef || bytes[offset + 1] !== 0xbf || bytes[offset + 2] !== 0xbd) break
   }
-  throw positioned(bytes, offset, 'not valid UTF-8')
+  throw positioned(bytes, offset, 'not valid UTF-8', 'encoding')
 }
 
-function positioned(bytes: Buffer, offset: number, why: string): XmlError {
+function positioned(bytes: Buffer, offset: number, why: string, kind?: XmlErrorKind): XmlError {
   const before = bytes.subarray(0, offset).toString('utf8')
   const lineStart = before.lastIndexOf('\n') + 1
   let line = 1
   for (let i = before.indexOf('\n'); i !== -1; i = before.indexOf('\n', i + 1)) line++
-  return new XmlError(why, line, before.length - lineStart + 1, offset)
+  return new XmlError(why, line, before.length - lineStart + 1, offset, kind)
 }
 
 function isAcceptedEncoding(encoding: string | undefined, bytes: Uint8Array): boolean {
