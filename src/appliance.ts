@@ -5,6 +5,7 @@
  */
 
 import { hash } from 'node:crypto'
+import { AggregationProxy } from './entities/aggregation-proxy/aggregation-proxy.ts'
 import { PresenceServer } from './entities/presence-server/presence-server.ts'
 import { isUser } from './entities/sip-ip-core/accounts.ts'
 import { Admission } from './entities/sip-ip-core/authenticate.ts'
@@ -13,7 +14,11 @@ import { Home } from './entities/sip-ip-core/home.ts'
 import { towardsOwnInstance } from './entities/sip-ip-core/location.ts'
 import { StatefulProxy } from './entities/sip-ip-core/proxy.ts'
 import { Registrar } from './entities/sip-ip-core/registrar.ts'
+import { managementServers, type XdmsContext } from './entities/xdms/servers.ts'
+import { userOfXui } from './entities/xdms/user-identifier.ts'
 import { limits } from './limits.ts'
+import { HttpRefusal, internalServerError, refusalResponse } from './protocols/http/errors.ts'
+import type { HttpRequest, HttpResponse } from './protocols/http/message.ts'
 import { badRequest, ParseError, SipRefusal, serverInternalError } from './protocols/sip/errors.ts'
 import type { Flow } from './protocols/sip/flow.ts'
 import { refuse, type SipRequest, type SipResponse } from './protocols/sip/message.ts'
@@ -74,6 +79,7 @@ export class Appliance {
   readonly #options: ApplianceOptions
   readonly #home: Home
   readonly #admission: Admission
+  readonly #aggregationProxy: AggregationProxy
   readonly #wakes: Wakes
   /** Requests in progress, or about to be: `entity token`. */
   readonly #inProgress = new Set<string>()
@@ -89,6 +95,16 @@ export class Appliance {
     this.#home = home
     // Which nonces were used is forgotten at a restart, so those of an earlier start must not count.
     this.#admission = new Admission(home, `${options.secret}${options.random.token(22)}`)
+    const xdms: XdmsContext = {
+      userOf: xui => userOfXui(xui, home),
+      isUser: (turn, user) => isUser(turn, user),
+      listeners: [(change, turn) => this.entities['presence-server'].documentChanged(change, turn)],
+    }
+    this.#aggregationProxy = new AggregationProxy({
+      ...xdms,
+      secret: `http ${options.secret}${options.random.token(22)}`,
+      servers: managementServers(xdms),
+    })
     this.#wakes = new Wakes(options.store)
     this.stack = new SipStack({ random: options.random, listening: options.listening, limits: limits.sip })
     this.entities = {
@@ -98,8 +114,37 @@ export class Appliance {
         userOf: uri => home.userOf(uri),
         isUser: (db, aor) => isUser({ db, settings: options.settings() }, aor),
         registrationState,
+        userOfXui: xui => userOfXui(xui, home),
         address: transport => home.hostPort(transport === 'sips' ? 'tls' : transport),
       }),
+    }
+  }
+
+  /**
+   * Answers one HTTP request, as the Aggregation Proxy does (XDM-3). The answer may leave when all that was put in so far has
+   * been committed; reading puts in nothing.
+   */
+  http(request: HttpRequest, now: Instant): HttpResponse {
+    const isReading = request.method === 'GET' || request.method === 'HEAD'
+    const wasTouched = this.#isTouched
+    let response: HttpResponse | undefined
+    try {
+      this.#turn('presence-server', now, turn => {
+        const handled = this.#aggregationProxy.handle(request, turn)
+        response = handled.response
+        return [...handled.outputs]
+      })
+      if (isReading) this.#isTouched = wasTouched
+      return response!
+    } catch (error) {
+      this.#isTouched = wasTouched
+      if (error instanceof HttpRefusal) {
+        this.counters.refusals++
+        return refusalResponse(error)
+      }
+      this.counters.faults++
+      this.#options.log.fault(`HTTP ${request.method}`, error)
+      return refusalResponse(internalServerError())
     }
   }
 

@@ -79,4 +79,30 @@ export const limits = {
   waitingWatchersPerResource: 200,
   /** Changes of a resource's watchers remembered to be told one by one; who missed more is told all watchers. */
   watcherChangesPerResource: 100,
+  /** Bounds of HTTP, which see (`HttpLimits`). */
+  http: {
+    headerOctets: 16_384,
+    bodyOctets: 393_216,
+    bodiesOctets: 8_388_608,
+    headerMs: 10_000,
+    requestMs: 30_000,
+    idleMs: 65_000,
+    connections: 1_000,
+    connectionsPerAddress: 100,
+    gzipFromOctets: 1_400,
+  },
+  /** Bounds of an XCAP document: 413 above `bytes`, 409 local-constraint-failure above the others. */
+  xcapDocument: { bytes: 393_216, depth: 32, nodes: 32_768, attributes: 64, nameLength: 256 },
+  /** Documents of one user under one application usage; one more is answered 409 local-constraint-failure. */
+  documentsPerUsage: 32,
+  /** Octets of all documents of one user under one application usage; more are answered 409 local-constraint-failure. */
+  documentOctetsPerUsage: 1_048_576,
+  /** Octets of documents whose trees each XDMS remembers, so that they need not be read again; older ones are forgotten. */
+  parsedDocumentOctets: 131_072,
+  /** Sets of presence rules remembered as they were read; beyond it all are forgotten and read anew when needed. */
+  ruleSetsRemembered: 1_000,
+  /** Documents of lists that rules refer to, remembered as they were read; beyond it all are forgotten. */
+  listDocumentsRemembered: 200,
+  /** References followed from one list to others, and members found; a list with more counts as one that cannot be had. */
+  externalLists: { references: 64, members: 20_000 },
 } as const

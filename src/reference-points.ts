@@ -76,7 +76,7 @@ export const referencePoints = {
     between: ['Aggregation Proxy', 'Presence XDMS'],
     protocol: 'XCAP',
     carries: 'management of presence documents',
-    at: undefined,
+    at: 'entities/xdms',
   },
   'PRS-8': {
     between: ['Presence Server', 'Presence XDMS'],
@@ -106,7 +106,7 @@ export const referencePoints = {
     between: ['Aggregation Proxy', 'RLS XDMS'],
     protocol: 'XCAP',
     carries: 'management of presence lists',
-    at: undefined,
+    at: 'entities/xdms',
   },
   'PRS-13': {
     between: ['Presence Source', 'Content Server'],
@@ -142,13 +142,13 @@ export const referencePoints = {
     between: ['XDM Client', 'Aggregation Proxy'],
     protocol: 'XCAP',
     carries: 'all user document management',
-    at: undefined,
+    at: 'entities/aggregation-proxy',
   },
   'XDM-4': {
     between: ['Aggregation Proxy', 'Shared XDMS'],
     protocol: 'XCAP',
     carries: 'management of shared documents',
-    at: undefined,
+    at: 'entities/xdms',
   },
   'IP-1': {
     between: ['SIP/IP Core', 'Remote Presence Network'],

@@ -17,6 +17,9 @@ export interface Settings {
     readonly tls: string
     readonly advertisedHost: string
   }
+  readonly http: { readonly listen: string }
+  readonly https: { readonly listen: string }
+  readonly xcap: { readonly root: string; readonly operators: string }
   readonly tls: { readonly certificate: string; readonly key: string; readonly authorities: string }
   readonly auth: {
     readonly required: boolean
@@ -124,6 +127,35 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
     allowed: 'a host name or IP address, or empty',
     isAllowed: text => text === '' || isHost(text),
     effect: 'at the next start',
+  },
+  'http.listen': {
+    ...listening,
+    path: ['Vendor', 'Porchlight', 'Http', 'Listen'],
+    default: '127.0.0.1:8080',
+    meaning: 'where XCAP over HTTP without TLS listens; by default for this machine alone',
+  },
+  'https.listen': {
+    ...listening,
+    path: ['Vendor', 'Porchlight', 'Https', 'Listen'],
+    default: '0.0.0.0:8443',
+    meaning: 'where XCAP over HTTPS listens',
+  },
+  'xcap.root': {
+    path: ['Vendor', 'Porchlight', 'Xcap', 'Root'],
+    format: 'chr',
+    default: '/xcap-root',
+    meaning: 'path of the XCAP root: documents are below it',
+    allowed: 'a path such as /xcap-root, without a slash at its end; empty for the top',
+    isAllowed: text => /^(?:\/[\w.-]+)*$/.test(text),
+    effect: 'at once',
+  },
+  'xcap.operators': {
+    path: ['Vendor', 'Porchlight', 'Xcap', 'Operators'],
+    format: 'chr',
+    default: '',
+    meaning: 'users who read and write the documents of all users, and the global ones',
+    allowed: 'addresses of users separated by commas, or empty',
+    effect: 'at once',
   },
   'tls.certificate': {
     path: ['Vendor', 'Porchlight', 'Tls', 'Certificate'],

@@ -1,6 +1,7 @@
 /** What `porchlight serve` tells the person who started it. */
 
 import { type AdministrationContext, administer, type Counts } from '../administration.ts'
+import type { HttpListening } from '../platform/http-listeners.ts'
 import { hostAndPort } from '../platform/transport/transport.ts'
 import type { Listening } from '../platform/transports.ts'
 import type { Settings } from '../settings.ts'
@@ -20,7 +21,12 @@ export function demoUsers(context: AdministrationContext, random: Random, now: I
 }
 
 /** Where the box listens, for a person, and what to try next. */
-export function whereAndNext(listening: readonly Listening[], { domain }: Settings, data: string): string[] {
+export function whereAndNext(
+  listening: readonly Listening[],
+  http: readonly HttpListening[],
+  { domain, xcap }: Settings,
+  data: string,
+): string[] {
   const names = { udp: 'SIP over UDP', tcp: 'SIP over TCP', tls: 'SIP over TLS' }
   const reached = (at: Listening): string =>
     at.advertisedHost === at.address ? '' : `  (reached at ${at.advertisedHost})`
@@ -29,7 +35,10 @@ export function whereAndNext(listening: readonly Listening[], { domain }: Settin
   const proxy = hostAndPort(first.advertisedHost, first.port)
   return [
     'It listens on',
-    ...listening.map(at => `  ${names[at.transport].padEnd(14)} ${hostAndPort(at.address, at.port)}${reached(at)}`),
+    ...listening.map(at => `  ${names[at.transport].padEnd(15)} ${hostAndPort(at.address, at.port)}${reached(at)}`),
+    ...http.map(
+      at => `  ${`XCAP over ${at.transport.toUpperCase()}`.padEnd(15)} ${hostAndPort(at.address, at.port)}${xcap.root}`,
+    ),
     '',
     'Next, in another terminal:',
     `  make demo${data === 'data' ? '' : ` DATA=${data}`}`,
@@ -38,6 +47,6 @@ export function whereAndNext(listening: readonly Listening[], { domain }: Settin
 }
 
 /** The line that says the box serves, for programs: `ready udp=0.0.0.0:5060 tcp=0.0.0.0:5060 tls=0.0.0.0:5061`. */
-export function readyLine(listening: readonly Listening[]): string {
+export function readyLine(listening: ReadonlyArray<Listening | HttpListening>): string {
   return ['ready', ...listening.map(at => `${at.transport}=${hostAndPort(at.address, at.port)}`)].join(' ')
 }

@@ -9,12 +9,15 @@ import { type Clock, createClock, timeIsKnown } from '../platform/clock.ts'
 import { ControlServer } from '../platform/control-socket.ts'
 import { credentialsFor, ownAddresses, ownNames } from '../platform/credentials.ts'
 import { type DataPaths, dataPaths, lastWritten, makeDataDirectory } from '../platform/data-paths.ts'
+import { HttpListeners } from '../platform/http-listeners.ts'
 import { Log, underJournal } from '../platform/log.ts'
 import { Loop } from '../platform/loop.ts'
 import { SystemRandom } from '../platform/random.ts'
 import type { LmdbStore } from '../platform/storage/lmdb.ts'
 import { Inlet } from '../platform/transport/transport.ts'
 import { Transports } from '../platform/transports.ts'
+import { refusalResponse, serviceUnavailable } from '../protocols/http/errors.ts'
+import type { HttpRequest, HttpResponse } from '../protocols/http/message.ts'
 import { type Overrides, readSettings, type Settings } from '../settings.ts'
 import { backUp } from './backup.ts'
 import { openStore } from './box.ts'
@@ -65,6 +68,7 @@ class ServedBox {
   readonly #clock: Clock
   readonly #store: LmdbStore
   readonly #transports: Transports
+  readonly #http: HttpListeners
   readonly #appliance: Appliance
   readonly #loop: Loop<Batch, Transmit>
   readonly #certificates: CertificateWatch
@@ -81,10 +85,16 @@ class ServedBox {
     const credentials = credentialsFor(settings, paths, clock.now())
     const transports = new Transports({ limits, random, credentials, user: inlet })
     await transports.open(settings)
-    const box = new ServedBox({ paths, overrides, log, random, clock, store, settings, transports })
+    let box: ServedBox | undefined
+    const http = new HttpListeners(limits.http, (request, answer) => {
+      if (box === undefined) answer(refusalResponse(serviceUnavailable(1)))
+      else box.#ask(request, answer)
+    })
+    await http.open(settings, credentials)
+    box = new ServedBox({ paths, overrides, log, random, clock, store, settings, transports, http })
     inlet.lead(box.#loop)
     box.#control = await ControlServer.open(paths.controlSocket, limits, request =>
-      box.#command(request.command, request.arguments).then(
+      box!.#command(request.command, request.arguments).then(
         result => ({ result }),
         (error: Error) => {
           if (!(error instanceof AdministrationError)) log.fault(`command ${request.command}`, error)
@@ -104,6 +114,7 @@ class ServedBox {
     store: LmdbStore
     settings: Settings
     transports: Transports
+    http: HttpListeners
   }) {
     this.#paths = parts.paths
     this.#overrides = parts.overrides
@@ -112,6 +123,7 @@ class ServedBox {
     this.#clock = parts.clock
     this.#store = parts.store
     this.#transports = parts.transports
+    this.#http = parts.http
     this.#settings = parts.settings
     this.#log.level = parts.settings.log.level
     this.#appliance = new Appliance({
@@ -133,10 +145,14 @@ class ServedBox {
       },
       faulted: error => this.#log.fault('a message', error),
     })
-    const { transports, paths, log } = parts
-    this.#certificates = watchCertificate({ transports, paths, settings: () => this.#settings, log })
+    const { transports, http, paths, log } = parts
+    this.#certificates = watchCertificate({ users: [transports, http], paths, settings: () => this.#settings, log })
     this.#appliance.start(this.#clock.now())
     this.#loop.schedule()
+  }
+
+  #ask(request: HttpRequest, answer: (response: HttpResponse) => void): void {
+    this.#loop.ask(now => this.#appliance.http(request, now), answer)
   }
 
   /** What to print: who is served, the users of a first start, where it listens, and `ready`. */
@@ -151,15 +167,19 @@ class ServedBox {
     await this.#loop.settled()
     if (!this.#settings.auth.required)
       this.#log.warning('auth.required is false: anybody is whoever From says he is; for laboratories only')
-    return [...lines, '', ...whereAndNext(listening, this.#settings, options.data), readyLine(listening)]
+    const http = this.#http.listening
+    const where = whereAndNext(listening, http, this.#settings, options.data)
+    return [...lines, '', ...where, readyLine([...listening, ...http])]
   }
 
   /** Stops taking in, lets what was in leave, and closes everything. */
   async stop(): Promise<void> {
     this.#certificates.close()
     this.#transports.closeListeners()
+    this.#http.closeListeners()
     await this.#control?.close()
     await this.#loop.stop()
+    this.#http.close()
     await this.#transports.close()
     await this.#store.close()
   }

@@ -4,7 +4,7 @@ import type { Settings } from '../settings.ts'
 import { credentialsFor, credentialsStamp } from './credentials.ts'
 import type { DataPaths } from './data-paths.ts'
 import type { Log } from './log.ts'
-import type { Transports } from './transports.ts'
+import type { Credentials } from './transport/tls.ts'
 
 /** How often the certificate's files are looked at. */
 const lookMs = 60_000
@@ -16,17 +16,19 @@ export interface CertificateWatch {
 }
 
 export function watchCertificate(options: {
-  readonly transports: Transports
+  /** Those who use the certificate; each throws when it cannot. */
+  readonly users: ReadonlyArray<{ renew(credentials: Credentials): void }>
   readonly paths: DataPaths
   readonly settings: () => Settings
   readonly log: Log
 }): CertificateWatch {
-  const { transports, paths, settings, log } = options
+  const { users, paths, settings, log } = options
   let stamp = credentialsStamp(settings())
   const renew = (): string | undefined => {
     stamp = credentialsStamp(settings())
     try {
-      transports.renew(credentialsFor(settings(), paths, Date.now()))
+      const credentials = credentialsFor(settings(), paths, Date.now())
+      for (const user of users) user.renew(credentials)
     } catch (error) {
       const problem = `the certificate in use stays: ${(error as Error).message}`
       log.error(problem)

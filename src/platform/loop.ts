@@ -48,6 +48,8 @@ export class Loop<Batch, Transmit> implements TransportUser {
   #timerAt: Instant = Number.POSITIVE_INFINITY
   #stopped = false
   #waiting: Array<() => void> = []
+  /** What is to be handed on when the next commit is safe. */
+  #answers: Array<() => void> = []
 
   constructor(options: LoopOptions<Batch, Transmit>) {
     this.#appliance = options.appliance
@@ -85,6 +87,19 @@ export class Loop<Batch, Transmit> implements TransportUser {
     this.schedule()
   }
 
+  /**
+   * Lets `work` take its turn, and hands its result to `done` when all that it has done, or may have seen, is safe: at once if
+   * nothing waits for a commit.
+   */
+  ask<T>(work: (now: Instant) => T, done: (result: T) => void): void {
+    if (this.#stopped) return
+    const result = work(this.#clock.now())
+    if (this.#committing || this.#appliance.pending()) {
+      this.#answers.push(() => done(result))
+      this.schedule()
+    } else done(result)
+  }
+
   /** Commits soon what has been put in: once for all that this turn of the event loop brings. */
   schedule(): void {
     if (this.#scheduled || this.#committing || this.#stopped) return
@@ -114,7 +129,12 @@ export class Loop<Batch, Transmit> implements TransportUser {
       return
     }
     this.#committing = true
-    this.#appliance.commit(this.#clock.now()).then(this.#release, this.#failed)
+    const answers = this.#answers
+    this.#answers = []
+    this.#appliance.commit(this.#clock.now()).then(batch => {
+      this.#release(batch)
+      for (const answer of answers) answer()
+    }, this.#failed)
   }
 
   readonly #release = (batch: Batch): void => {
@@ -134,7 +154,10 @@ export class Loop<Batch, Transmit> implements TransportUser {
 
   #settle(): void {
     const waiting = this.#waiting
+    const answers = this.#answers
     this.#waiting = []
+    this.#answers = []
+    for (const answer of answers) answer()
     for (const resolve of waiting) resolve()
     this.#arm()
   }

@@ -141,11 +141,7 @@ export class Transports {
     try {
       return await open()
     } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? ''
-      throw new ListenError(
-        `cannot listen on ${transport} ${hostAndPort(address, port)}: ${reasons[code] ?? (error as Error).message}; ` +
-          `see 'settings set sip.${transport}'`,
-      )
+      throw listenError(transport, { address, port }, `sip.${transport}`, error)
     }
   }
 
@@ -153,6 +149,20 @@ export class Transports {
     const advertised = advertisedHost || (isWildcard(address) ? reachableAddress(address) : address)
     this.listening.push({ transport, address, port, advertisedHost: advertised })
   }
+}
+
+/** Why an address cannot be listened on, and which setting says that it should be. */
+export function listenError(
+  transport: string,
+  { address, port }: ListeningAddress,
+  setting: string,
+  error: unknown,
+): Error {
+  const code = (error as NodeJS.ErrnoException).code ?? ''
+  const reason = reasons[code] ?? (error as Error).message
+  return new ListenError(
+    `cannot listen on ${transport} ${hostAndPort(address, port)}: ${reason}; see 'settings set ${setting}'`,
+  )
 }
 
 const reasons: Readonly<Record<string, string>> = {

@@ -44,7 +44,7 @@ export class RunningBox {
 
   /** Resolves when it is ready. Rejects with what it printed when it ends first. */
   static async start(t: TestContext, data: string, set: readonly string[] = []): Promise<RunningBox> {
-    const anywhere = ['sip.udp', 'sip.tcp', 'sip.tls'].map(name => `${name}=127.0.0.1:0`)
+    const anywhere = ['sip.udp', 'sip.tcp', 'sip.tls', 'http.listen', 'https.listen'].map(name => `${name}=127.0.0.1:0`)
     const child = spawn(program, ['serve', '--data', data, ...[...anywhere, ...set].flatMap(text => ['--set', text])])
     t.after(() => child.kill('SIGKILL'))
     const ended = collect(child)
@@ -61,7 +61,7 @@ export class RunningBox {
   }
 
   /** The port of one transport, from the ready line. */
-  port(transport: 'udp' | 'tcp' | 'tls'): number {
+  port(transport: 'udp' | 'tcp' | 'tls' | 'http' | 'https'): number {
     return Number(new RegExp(`^ready .*\\b${transport}=127\\.0\\.0\\.1:(\\d+)`, 'm').exec(this.greeting)?.[1])
   }
 

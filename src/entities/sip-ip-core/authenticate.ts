@@ -166,7 +166,7 @@ function isAnonymous(uri: Uri): boolean {
 }
 
 /** The user whom a digest username means: `alice` or `alice@box.example`; undefined for a name of another domain. */
-function userNamed(username: string, domain: string): string | undefined {
+export function userNamed(username: string, domain: string): string | undefined {
   const at = username.lastIndexOf('@')
   if (at !== -1 && username.slice(at + 1).toLowerCase() !== domain) return undefined
   const name = at === -1 ? username : username.slice(0, at)
@@ -178,7 +178,8 @@ function userNamed(username: string, domain: string): string | undefined {
   }
 }
 
-function passwordDigestOf(
+/** H(username:realm:password) of a user; undefined when there is none for this realm. */
+export function passwordDigestOf(
   db: Transaction,
   aor: string,
   username: string,

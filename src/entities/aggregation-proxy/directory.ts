@@ -1,0 +1,57 @@
+/** Application usage `org.openmobilealliance.xcap-directory`: all documents of a user, over all XDMSs (AP-08, XDM-47). */
+
+import { hash } from 'node:crypto'
+import { xcapDirectoryGrammar } from '../../documents/grammar/xcap-directory.ts'
+import {
+  type DirectoryFolder,
+  writeXcapDirectory,
+  xcapDirectoryNamespace,
+  xcapDirectoryType,
+} from '../../documents/xcap-directory.ts'
+import type { HttpRequest } from '../../protocols/http/message.ts'
+import type { Turn } from '../../turn.ts'
+import type { ApplicationUsage } from '../xdms/application-usage.ts'
+import { documentsOf } from '../xdms/documents.ts'
+
+export const directoryAuid = 'org.openmobilealliance.xcap-directory'
+
+export function directory(usages: readonly ApplicationUsage[]): ApplicationUsage {
+  return {
+    auid: directoryAuid,
+    contentType: xcapDirectoryType,
+    defaultNamespace: xcapDirectoryNamespace,
+    grammar: xcapDirectoryGrammar,
+    isReadOnly: true,
+    names: { 'directory.xml': 'directory.xml' },
+    derived({ xui }, request, turn) {
+      const root = rootUri(request, turn)
+      const body = writeXcapDirectory(usages.flatMap(usage => folderOf(usage, xui, root, turn)))
+      return { etag: hash('sha256', body, 'hex').slice(0, 16), body }
+    },
+  }
+}
+
+/** Usages that a user has no documents under are left out, and views of others, whose documents are listed there. */
+function folderOf({ auid, viewOf }: ApplicationUsage, xui: string, root: string, turn: Turn): DirectoryFolder[] {
+  if (viewOf !== undefined) return []
+  const entries = [...documentsOf(turn.db, auid, xui)].map(({ path, document }) => ({
+    uri: `${root}/${auid}/users/${segment(xui)}/${path.split('/').map(segment).join('/')}`,
+    etag: `"${document.etag}"`,
+    lastModified: document.modifiedAt,
+    size: document.body.length,
+  }))
+  return entries.length === 0 ? [] : [{ auid, entries }]
+}
+
+/** The XCAP root as the client knows it. */
+function rootUri({ headers, source }: HttpRequest, { settings }: Turn): string {
+  const host = headers.host
+  return host === undefined
+    ? settings.xcap.root
+    : `${source.isSecure ? 'https' : 'http'}://${host}${settings.xcap.root}`
+}
+
+/** RFC 3986 §3.3: what may stand in a segment stays as it is. */
+function segment(text: string): string {
+  return encodeURIComponent(text).replace(/%(?:3A|40|24|26|2B|2C|3B|3D)/g, decodeURIComponent)
+}
