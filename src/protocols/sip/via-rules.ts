@@ -56,6 +56,9 @@ const longestKey = 200
  * Names the server transaction of a request (§17.2.3): branch, sent-by and method, or for a client of RFC 2543 what its
  * requests have in common. To be asked before `noteSource` has changed the Via. An ACK has the name of its INVITE; for one
  * without the magic cookie the To tag must be compared besides.
+ *
+ * COMPAT(libpurple): it repeats a challenged request under the branch it had, so the number of CSeq, which a retransmission,
+ * an ACK and a CANCEL share with their request, is part of the name (test/interop/libpurple.test.ts).
  */
 export function transactionKey(request: SipRequest, method: string = request.method): string {
   const via = request.topVia
@@ -63,7 +66,7 @@ export function transactionKey(request: SipRequest, method: string = request.met
   const of = method === 'ACK' ? 'INVITE' : method
   const key =
     branch !== undefined && hasCookie(branch)
-      ? `${branch} ${via.host}:${via.port ?? ''} ${of}`
+      ? `${branch} ${via.host}:${via.port ?? ''} ${request.cseq.number} ${of}`
       : oldTransactionKey(request, of)
   return key.length <= longestKey ? key : createHash('sha256').update(key).digest('base64')
 }
