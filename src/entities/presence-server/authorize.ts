@@ -1,15 +1,144 @@
 /**
- * Whether and how a watcher may see a presentity (RFC 5025 §3.2.1, PS-70). Until rules documents exist, one setting decides
- * for everybody but the presentity himself.
+ * Whether and how a watcher may see a presentity (RFC 5025, PS-70..79): by the rules the presentity has written, or as the
+ * operator has set it for those who have none (DEC-02).
  */
 
+import { allPermissions, noPermissions, type Permissions, subHandlings } from '../../documents/presence-rules.ts'
+import { XmlError } from '../../documents/xml/errors.ts'
+import { parseXml } from '../../documents/xml/parse.ts'
+import type { XmlElement } from '../../documents/xml/tree.ts'
+import { limits } from '../../limits.ts'
+import { ParseError } from '../../protocols/sip/errors.ts'
+import { addressOfRecord, parseUri } from '../../protocols/sip/uri.ts'
 import type { Subscriber } from '../../protocols/sip-events/event-package.ts'
-import type { Handling } from '../../settings.ts'
-import type { Turn } from '../../turn.ts'
+import type { Instant, Transaction, Turn } from '../../turn.ts'
+import { documentAt } from '../xdms/documents.ts'
+import { currentPublications } from './publications.ts'
+import { RuleDocuments } from './rules/documents.ts'
+import { evaluate } from './rules/evaluate.ts'
+import { membersOf } from './rules/lists.ts'
+import { listsOf, nextBoundary, type Outcome, outcomeOf, type RuleSet } from './rules/rule-set.ts'
+import { sphereOf } from './rules/sphere.ts'
 
-/** The sub-handling of a watcher. A presentity always sees himself (PS-93); who has no identity sees nobody (DEC-07, PS-77). */
-export function presenceHandling(presentity: string, watcher: Subscriber, turn: Turn): Handling {
-  if (watcher.identities.includes(presentity)) return 'allow'
-  if (watcher.identities.length === 0) return 'block'
-  return turn.settings.presence.defaultHandling
+export interface AuthorizationOptions {
+  /** The user that an XUI means; undefined when it means none. */
+  userOfXui(xui: string): string | undefined
+}
+
+/** The rules of one presentity as they stand in one turn, with what they need to know looked up once. */
+interface Judgement {
+  readonly set: RuleSet | undefined
+  readonly sphere: string | undefined
+  readonly listMembers: (list: string) => ReadonlySet<string> | undefined
+}
+
+const everything = outcomeOf(subHandlings.allow, allPermissions)
+
+export class Authorization {
+  readonly #options: AuthorizationOptions
+  readonly #documents = new RuleDocuments(canonicalUri)
+  /** Lists by the entity-tag of their document. */
+  readonly #lists = new Map<string, XmlElement | undefined>()
+
+  constructor(options: AuthorizationOptions) {
+    this.#options = options
+  }
+
+  /** What a watcher gets now. A presentity always sees himself (PS-93). `shared`: what is looked up once per turn. */
+  outcome(presentity: string, watcher: Subscriber, turn: Turn, shared?: Map<string, unknown>): Outcome {
+    if (watcher.identities.includes(presentity)) return everything
+    const { set, sphere, listMembers } = this.#judgement(presentity, turn, shared)
+    if (set !== undefined) return evaluate(set, { identities: watcher.identities, now: turn.now, sphere, listMembers })
+    // Who has no identity sees nobody who has not said otherwise (DEC-07, PS-77).
+    if (watcher.identities.length === 0) return withoutRules(subHandlings.block)
+    return withoutRules(subHandlings[turn.settings.presence.defaultHandling])
+  }
+
+  /** When rules of a presentity next begin or cease to hold by themselves (PS-99). */
+  nextBoundary(db: Transaction, presentity: string, now: Instant): Instant | undefined {
+    const set = this.#documents.rulesOf(db, presentity)
+    return set && nextBoundary(set, now)
+  }
+
+  /** Whether rules of a presentity refer to lists (PS-99). */
+  refersToLists(db: Transaction, presentity: string): boolean {
+    const set = this.#documents.rulesOf(db, presentity)
+    return set !== undefined && listsOf(set).size > 0
+  }
+
+  #judgement(presentity: string, turn: Turn, shared: Map<string, unknown> | undefined): Judgement {
+    let judgement = shared?.get('judgement') as Judgement | undefined
+    if (judgement === undefined) {
+      const set = this.#documents.rulesOf(turn.db, presentity)
+      const members = new Map<string, ReadonlySet<string> | undefined>()
+      judgement = {
+        set,
+        sphere: set?.usesSphere ? sphereOf(documentsOf(presentity, turn), turn.now) : undefined,
+        listMembers: list => {
+          if (!members.has(list)) members.set(list, this.#members(list, presentity, turn))
+          return members.get(list)
+        },
+      }
+      shared?.set('judgement', judgement)
+    }
+    return judgement
+  }
+
+  /** Only the presentity's own lists and the global ones: another's would be given away by who is let in (PS-90). */
+  #members(list: string, presentity: string, turn: Turn): ReadonlySet<string> | undefined {
+    return membersOf(list, {
+      root: turn.settings.xcap.root,
+      canonical: canonicalUri,
+      read: (auid, xui, path) => {
+        const owner = xui === '' ? '' : this.#options.userOfXui(xui)
+        if (owner !== '' && owner !== presentity) return 'unavailable'
+        const document = documentAt(turn.db, { auid, xui: owner, path })
+        if (document === undefined) return undefined
+        return this.#listDocument(document.etag, document.body) ?? 'unavailable'
+      },
+    })
+  }
+
+  #listDocument(etag: string, body: Uint8Array): XmlElement | undefined {
+    if (!this.#lists.has(etag)) {
+      if (this.#lists.size >= limits.listDocumentsRemembered) this.#lists.clear()
+      this.#lists.set(etag, readable(body))
+    }
+    return this.#lists.get(etag)
+  }
+}
+
+/** The canonical text of a URI, as identities are asserted; undefined when it is none. */
+export function canonicalUri(uri: string): string | undefined {
+  try {
+    return addressOfRecord(parseUri(uri.trim()))
+  } catch (error) {
+    if (error instanceof ParseError) return undefined
+    throw error
+  }
+}
+
+const outcomesWithoutRules = new Map<number, Outcome>()
+
+function withoutRules(handling: number): Outcome {
+  let outcome = outcomesWithoutRules.get(handling)
+  if (outcome === undefined) {
+    const permissions: Permissions = handling === subHandlings.allow ? allPermissions : noPermissions
+    outcome = outcomeOf(handling, permissions)
+    outcomesWithoutRules.set(handling, outcome)
+  }
+  return outcome
+}
+
+function documentsOf(presentity: string, turn: Turn): Uint8Array[] {
+  return currentPublications(turn.db, presentity, turn.now).map(({ publication }) => publication.document)
+}
+
+function readable(body: Uint8Array): XmlElement | undefined {
+  try {
+    return parseXml(body, { limits: limits.xcapDocument, instructions: true })
+  } catch (error) {
+    if (error instanceof XmlError) return undefined
+    throw error
+  }
 }

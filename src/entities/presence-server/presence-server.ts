@@ -17,13 +17,18 @@ import {
 } from '../../protocols/sip-events/notifier.ts'
 import { checkRequire } from '../../protocols/sip-events/request.ts'
 import type { Instant, Output, SipEntity, Transaction, Turn } from '../../turn.ts'
+import type { DocumentChange } from '../xdms/documents.ts'
+import { Authorization, type AuthorizationOptions } from './authorize.ts'
 import type { PresenceContext } from './context.ts'
 import { presencePackage } from './presence.ts'
 import { countPublications } from './publications.ts'
 import { elementsEnded, expirePublication, publish, removePublications } from './publish.ts'
+import { listUsages, rulesUsages } from './rules/documents.ts'
 import { noteWatcher, watcherInformation } from './watcher-information.ts'
 
-export interface PresenceServerOptions extends Pick<PresenceContext, 'userOf' | 'isUser' | 'registrationState'> {
+export interface PresenceServerOptions
+  extends Pick<PresenceContext, 'userOf' | 'isUser' | 'registrationState'>,
+    AuthorizationOptions {
   /** Host and port for Contact, by transport. */
   readonly address: NotifierOptions['address']
   /** Further event packages this entity serves. */
@@ -45,12 +50,15 @@ const supportedOptions = ['gruu']
 
 export class PresenceServer implements SipEntity {
   readonly #context: PresenceContext
+  readonly #authorization: Authorization
   readonly #notifier: Notifier
   #restartedAt: Instant = 0
 
   constructor(options: PresenceServerOptions) {
     const { userOf, isUser, registrationState } = options
+    this.#authorization = new Authorization(options)
     this.#context = {
+      authorization: this.#authorization,
       userOf,
       isUser,
       registrationState,
@@ -103,7 +111,15 @@ export class PresenceServer implements SipEntity {
     if (kind === 'publication') return expirePublication(presentity, id, turn, this.#context)
     if (kind === 'ends') return elementsEnded(presentity, turn, this.#context)
     if (kind === 'user') return this.#userChanged(presentity, turn)
+    if (kind === 'rules') return this.#rulesChanged(presentity, turn)
     return this.#notifier.wake(token, turn)
+  }
+
+  /** The change feed of the XDMSs (XDM-56, PS-99): rules decide anew about those who watch their owner, and so do lists. */
+  documentChanged({ address: { auid, xui } }: DocumentChange, turn: Turn): Output[] {
+    if (xui === '') return listUsages.has(auid) ? [presenceWakes.policiesChanged(turn.now)] : []
+    const matters = rulesUsages.has(auid) || (listUsages.has(auid) && this.#authorization.refersToLists(turn.db, xui))
+    return matters ? [presenceWakes.rulesChanged(xui, turn.now)] : []
   }
 
   start(turn: Turn): Output[] {
@@ -128,6 +144,14 @@ export class PresenceServer implements SipEntity {
     return { kind: 'respond', transaction: request.transaction, response }
   }
 
+  /** Rules of a presentity are others now, or will be at the next boundary of their validity (RFC 4745 §7.4, PS-99). */
+  #rulesChanged(presentity: string, turn: Turn): Output[] {
+    const next = this.#authorization.nextBoundary(turn.db, presentity, turn.now)
+    const outputs = [policyWake('presence', presentity, turn.now, owner)]
+    if (next !== undefined) outputs.push(presenceWakes.rulesChanged(presentity, next))
+    return outputs
+  }
+
   /** An account has come or gone: with it go his publications, and the subscriptions to him. */
   #userChanged(presentity: string, turn: Turn): Output[] {
     if (!this.#context.isUser(turn.db, presentity)) removePublications(presentity, turn)
@@ -146,6 +170,13 @@ export const presenceWakes = {
   policyChanged: (presentity: string, now: Instant): Output => policyWake('presence', presentity, now, owner),
   /** A setting that decides about watchers of everybody, such as `presence.defaultHandling`. */
   policiesChanged: (now: Instant): Output => policiesWake(now, owner),
+  /** The documents of a presentity that say who may see him, or the time at which they say something else. */
+  rulesChanged: (presentity: string, at: Instant): Output => ({
+    kind: 'wake',
+    entity: owner,
+    at,
+    token: `rules ${presentity}`,
+  }),
   /** An account has been made or removed. */
   userChanged: (presentity: string, now: Instant): Output => ({
     kind: 'wake',

@@ -5,7 +5,6 @@ import { limits } from '../../limits.ts'
 import { forbidden, notFound } from '../../protocols/sip/errors.ts'
 import type { EventPackage, Watcher } from '../../protocols/sip-events/event-package.ts'
 import type { Output, Turn } from '../../turn.ts'
-import { presenceHandling } from './authorize.ts'
 import type { PresenceContext } from './context.ts'
 import { presenceView } from './view.ts'
 
@@ -34,8 +33,8 @@ export function presencePackage(
       return presentity
     },
     exists: (presentity, turn) => context.isUser(turn.db, presentity),
-    authorize(presentity, subscriber, turn) {
-      switch (presenceHandling(presentity, subscriber, turn)) {
+    authorize(presentity, subscriber, turn, shared) {
+      switch (context.authorization.outcome(presentity, subscriber, turn, shared).handling) {
         case 'block':
           throw forbidden()
         case 'confirm':

@@ -1,23 +1,31 @@
 /**
- * What one watcher is sent: the composed document as authorization lets him see it (PS-111). Watchers with equal permission
+ * What one watcher is sent: the composed document as authorization lets him see it (PS-111). Watchers with equal permissions
  * share one view, made once per turn.
  */
 
 import { pidfContentType } from '../../documents/pidf.ts'
+import { type Pidf, parsePidf } from '../../documents/pidf-parts.ts'
+import { seesEverything } from '../../documents/presence-rules.ts'
 import type { NotifyBody, Occasion } from '../../protocols/sip-events/event-package.ts'
 import { type Subscription, subscriberOf } from '../../protocols/sip-events/subscription.ts'
 import type { Turn } from '../../turn.ts'
-import { presenceHandling } from './authorize.ts'
 import type { PresenceContext } from './context.ts'
 import { presenceDocument, unavailableDocument } from './presence-document.ts'
+import { filterPresence } from './rules/filter.ts'
+import type { Outcome } from './rules/rule-set.ts'
 
-/** Which view a subscription was sent last, in its `version`. */
+/** Which view a subscription was sent last, in its `version`; that of a filtered one is a digest of it. */
 const COMPOSED = 1
 const UNAVAILABLE = 2
 
+interface View {
+  readonly version: number
+  readonly body: NotifyBody
+}
+
 /**
  * The body of a presence NOTIFY. Who is politely blocked gets what is told of a user who is not there, and then nothing more:
- * a user who is not there does not change (PS-100, RFC 5025 §3.2.1).
+ * a user who is not there does not change (PS-100, RFC 5025 §3.2.1). Who may see a part hears nothing when the rest changes.
  */
 export function presenceView(
   subscription: Subscription,
@@ -26,20 +34,52 @@ export function presenceView(
   context: PresenceContext,
 ): NotifyBody | 'unchanged' {
   const { resource, record } = subscription
-  if (presenceHandling(resource, subscriberOf(record), turn) === 'polite-block') {
-    if (record.version === UNAVAILABLE && !occasion.full) return 'unchanged'
-    record.version = UNAVAILABLE
-    return once(occasion, 'unavailable', () => unavailableDocument(resource, turn.now))
-  }
-  record.version = COMPOSED
-  return once(occasion, 'composed', () => presenceDocument(resource, turn, context).bytes)
+  const { shared } = occasion
+  const outcome = context.authorization.outcome(resource, subscriberOf(record), turn, shared)
+  const { version, body } = once(shared, `view ${outcome.key}`, () =>
+    makeView(resource, outcome, turn, shared, context),
+  )
+  if (version === record.version && version !== COMPOSED && !occasion.full) return 'unchanged'
+  record.version = version
+  return body
 }
 
-function once({ shared }: Occasion, view: string, make: () => Uint8Array): NotifyBody {
-  let made = shared.get(view) as NotifyBody | undefined
+function makeView(
+  presentity: string,
+  { handling, permissions }: Outcome,
+  turn: Turn,
+  shared: Map<string, unknown>,
+  context: PresenceContext,
+): View {
+  if (handling !== 'allow') return view(UNAVAILABLE, unavailableDocument(presentity, turn.now))
+  const composed = once(shared, 'composed', () => presenceDocument(presentity, turn, context).bytes)
+  if (seesEverything(permissions)) return view(COMPOSED, composed)
+  const document: Pidf = once(shared, 'parts', () => parsePidf(composed, composedLimits))
+  const filtered = filterPresence(document, permissions)
+  return view(digest(filtered, turn), filtered)
+}
+
+/** What we have composed we can read: it may have more nodes and declarations than one who publishes may send. */
+const composedLimits = { bytes: 1 << 20, depth: 64, nodes: 1 << 17, attributes: 4_096, nameLength: 4_096 }
+
+function view(version: number, body: Uint8Array): View {
+  return { version, body: { contentType: pidfContentType, body } }
+}
+
+/** A number that is another for another document, and none of the constants. */
+function digest(document: Uint8Array, turn: Turn): number {
+  const text = turn.fingerprint(
+    'view',
+    Buffer.from(document.buffer, document.byteOffset, document.length).toString('latin1'),
+  )
+  return Number.parseInt(text.slice(1, 13), 16) + UNAVAILABLE + 1
+}
+
+function once<T>(shared: Map<string, unknown>, key: string, make: () => T): T {
+  let made = shared.get(key) as T | undefined
   if (made === undefined) {
-    made = { contentType: pidfContentType, body: make() }
-    shared.set(view, made)
+    made = make()
+    shared.set(key, made)
   }
   return made
 }

@@ -26,6 +26,7 @@ export class PresenceWorld extends EntityWorld {
       userOf: uri =>
         isSipUri(uri) && uri.user !== undefined && uri.host === 'box.example' ? addressOfRecord(uri) : undefined,
       isUser: (_db, aor) => users.has(aor),
+      userOfXui: xui => (users.has(xui) ? xui : undefined),
       registrationState: (_db, aor): RegistrationState => ({
         state: registered.has(aor) ? 'active' : 'terminated',
         contacts: [],

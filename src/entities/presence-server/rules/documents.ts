@@ -1,0 +1,69 @@
+/** The rules a presentity has written, out of his documents, read once per version of them. */
+
+import type { CanonicalUri } from '../../../documents/common-policy.ts'
+import { type PresenceRule, readPresenceRules } from '../../../documents/presence-rules.ts'
+import { XmlError } from '../../../documents/xml/errors.ts'
+import { parseXml } from '../../../documents/xml/parse.ts'
+import { limits } from '../../../limits.ts'
+import type { Transaction } from '../../../turn.ts'
+import { documentsOf, type StoredDocument } from '../../xdms/documents.ts'
+import { type RuleSet, ranked, ruleSet } from './rule-set.ts'
+
+/** RFC 5025 §9.1. */
+const commonUsage = 'pres-rules'
+/** OMA Presence XDM 1.1 §5.1.1. */
+const omaUsage = 'org.openmobilealliance.pres-rules'
+
+/** The application usages whose documents decide about watchers. */
+export const rulesUsages: ReadonlySet<string> = new Set([commonUsage, omaUsage])
+/** Those whose lists rules may refer to. */
+export const listUsages: ReadonlySet<string> = new Set(['resource-lists', 'org.openmobilealliance.group-usage-list'])
+
+export class RuleDocuments {
+  readonly #canonical: CanonicalUri
+  /** By the entity-tags of the documents. An entity-tag is never given to two, so nothing here is out of date. */
+  readonly #sets = new Map<string, RuleSet>()
+
+  constructor(canonical: CanonicalUri) {
+    this.#canonical = canonical
+  }
+
+  /**
+   * The rules in force; undefined when there is no document. All documents of `pres-rules` count (RFC 5025 §9.7, PS-78), or the
+   * one of OMA; who has both meant what he wrote last.
+   */
+  rulesOf(db: Transaction, presentity: string): RuleSet | undefined {
+    const common = stored(db, commonUsage, presentity)
+    const oma = stored(db, omaUsage, presentity)
+    if (common.length === 0 && oma.length === 0) return undefined
+    const isOma = newest(oma) >= newest(common)
+    const documents = isOma ? oma : common
+    const key = documents.map(({ etag }) => etag).join(' ')
+    let set = this.#sets.get(key)
+    if (set === undefined) {
+      const rules = documents.flatMap(({ body }) => read(body, this.#canonical))
+      set = ruleSet(isOma ? 'precedence' : 'common-policy', ranked(rules))
+      if (this.#sets.size >= limits.ruleSetsRemembered) this.#sets.clear()
+      this.#sets.set(key, set)
+    }
+    return set
+  }
+}
+
+function stored(db: Transaction, auid: string, presentity: string): StoredDocument[] {
+  return [...documentsOf(db, auid, presentity)].map(({ document }) => document)
+}
+
+function newest(documents: readonly StoredDocument[]): number {
+  return documents.reduce((instant, { modifiedAt }) => Math.max(instant, modifiedAt), Number.NEGATIVE_INFINITY)
+}
+
+/** What cannot be read, which storing it should have prevented, grants nothing (SEC-03). */
+function read(body: Uint8Array, canonical: CanonicalUri): PresenceRule[] {
+  try {
+    return readPresenceRules(parseXml(body, { limits: limits.xcapDocument, instructions: true }), canonical)
+  } catch (error) {
+    if (error instanceof XmlError) return []
+    throw error
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * Who gets what by a presentity's rules: RFC 4745 §10 for the usage `pres-rules`, the precedence of OMA for the other (PS-72).
+ * Whatever cannot be found out makes the answer the one that reveals least (PS-75, RFC 5025 §10).
+ */
+
+import type { Conditions, IdentityCondition, Many } from '../../../documents/common-policy.ts'
+import {
+  intersectionOf,
+  noPermissions,
+  type Permissions,
+  subHandlings,
+  unionOf,
+} from '../../../documents/presence-rules.ts'
+import type { Instant } from '../../../turn.ts'
+import { type Outcome, outcomeOf, type RankedRule, type RuleSet } from './rule-set.ts'
+
+/** One question: who asks, and how things are. */
+export interface WatcherRequest {
+  /** Canonical URIs, each of which may match (PS-76); none: anonymous (PS-77). */
+  readonly identities: readonly string[]
+  readonly now: Instant
+  /** The presentity's sphere in lower case; undefined when there is none or several (RFC 5025 §3.1.2). */
+  readonly sphere: string | undefined
+  /** The canonical URIs of a list; undefined when it cannot be had. */
+  listMembers(list: string): ReadonlySet<string> | undefined
+}
+
+/** Whether something holds; `unknown` when that depends on a list which cannot be had. */
+type Truth = 'yes' | 'no' | 'unknown'
+
+/** What the rules grant to the one who asks. Nothing that holds is a block (DEC-02). */
+export function evaluate(set: RuleSet, request: WatcherRequest): Outcome {
+  return set.combining === 'common-policy' ? byCommonPolicy(set, request) : byPrecedence(set, request)
+}
+
+/** More combinations of rules than a presentity has kinds of watchers; beyond them the remembered ones are forgotten. */
+const rememberedOutcomes = 256
+
+/** RFC 4745 §10.2: all rules that hold are combined. `other-identity` depends on other rules, which nothing here does. */
+function byCommonPolicy(set: RuleSet, request: WatcherRequest): Outcome {
+  const used: number[] = []
+  for (const [place, { conditions }] of set.rules.entries()) {
+    if (!conditions.otherIdentity && holds(conditions, request) === 'yes') used.push(place)
+  }
+  return combined(set, used, [])
+}
+
+/** The rules of the lowest rank at which one holds. Of others that may hold as well, what they grant less is not granted. */
+function byPrecedence(set: RuleSet, request: WatcherRequest): Outcome {
+  const isNamed = namedBy(set.rules, request)
+  let rank = Number.POSITIVE_INFINITY
+  let used: number[] = []
+  const perhaps: number[] = []
+  for (const [place, rule] of set.rules.entries()) {
+    const truth = rule.conditions.otherIdentity && isNamed !== 'no' ? 'no' : holdsByClass(rule, request)
+    if (truth === 'unknown') perhaps.push(place)
+    if (truth !== 'yes' || rule.rank > rank) continue
+    if (rule.rank < rank) used = []
+    rank = rule.rank
+    used.push(place)
+  }
+  return combined(
+    set,
+    used,
+    // Beside rules that hold, one of the same rank only adds; one of a higher rank does not count.
+    perhaps.filter(place => set.rules[place]!.rank < rank),
+  )
+}
+
+/** Rules without any identity are for those who have one; the others have a class of their own. */
+function holdsByClass({ conditions }: RankedRule, request: WatcherRequest): Truth {
+  const { identities, externalLists, anonymousRequest } = conditions
+  if (request.identities.length === 0 && identities.length === 0 && externalLists.length === 0 && !anonymousRequest)
+    return 'no'
+  return holds(conditions, request)
+}
+
+function combined({ rules, outcomes }: RuleSet, used: readonly number[], perhaps: readonly number[]): Outcome {
+  const key = `${used.join()}?${perhaps.join()}`
+  let outcome = outcomes.get(key)
+  if (outcome === undefined) {
+    let handling: number = subHandlings.block
+    let permissions: Permissions = noPermissions
+    for (const place of used) {
+      handling = Math.max(handling, rules[place]!.handling)
+      permissions = unionOf(permissions, rules[place]!.permissions)
+    }
+    for (const place of perhaps) {
+      handling = Math.min(handling, rules[place]!.handling)
+      permissions = intersectionOf(permissions, rules[place]!.permissions)
+    }
+    outcome = outcomeOf(handling, permissions)
+    if (outcomes.size >= rememberedOutcomes) outcomes.clear()
+    outcomes.set(key, outcome)
+  }
+  return outcome
+}
+
+/** Whether a rule names the watcher, by identity or list, whether or not it holds otherwise. */
+function namedBy(rules: readonly RankedRule[], request: WatcherRequest): Truth {
+  let truth: Truth = 'no'
+  for (const { conditions } of rules) {
+    if (conditions.identities.length === 0 && conditions.externalLists.length === 0) continue
+    const named = isMeant(conditions, request)
+    if (named === 'yes') return 'yes'
+    if (named === 'unknown') truth = 'unknown'
+  }
+  return truth
+}
+
+/** RFC 4745 §10.1: all conditions have to. */
+function holds(conditions: Conditions, request: WatcherRequest): Truth {
+  const { impossible, spheres, validities, otherIdentity, anonymousRequest } = conditions
+  const isAnonymous = request.identities.length === 0
+  if (impossible || (anonymousRequest && !isAnonymous) || (otherIdentity && isAnonymous)) return 'no'
+  for (const values of spheres) if (request.sphere === undefined || !values.includes(request.sphere)) return 'no'
+  const { now } = request
+  for (const periods of validities) if (!periods.some(({ from, until }) => from <= now && now < until)) return 'no'
+  return isMeant(conditions, request)
+}
+
+function isMeant({ identities, externalLists }: Conditions, request: WatcherRequest): Truth {
+  for (const identity of identities) if (!isIdentified(identity, request.identities)) return 'no'
+  let truth: Truth = 'yes'
+  for (const lists of externalLists) {
+    const listed = isListed(lists, request)
+    if (listed === 'no') return 'no'
+    if (listed === 'unknown') truth = 'unknown'
+  }
+  return truth
+}
+
+/** RFC 5025 §3.1.1.2: if any of the URIs matches a `one` or an `except`, the watcher does. */
+function isIdentified({ ones, many, isEmpty }: IdentityCondition, watcher: readonly string[]): boolean {
+  if (watcher.length === 0) return isEmpty
+  for (const identity of watcher) if (ones.has(identity)) return true
+  for (const condition of many) if (isAmong(condition, watcher)) return true
+  return false
+}
+
+function isAmong({ domain, exceptIds, exceptDomains }: Many, watcher: readonly string[]): boolean {
+  if (domain !== undefined && !watcher.some(identity => domainOf(identity) === domain)) return false
+  if (exceptIds.size === 0 && exceptDomains.size === 0) return true
+  return !watcher.some(identity => exceptIds.has(identity) || exceptDomains.has(domainOf(identity)))
+}
+
+/** The domain of a canonical URI; '' of one without, such as a tel URI. */
+function domainOf(identity: string): string {
+  if (identity.startsWith('tel:')) return ''
+  return identity.slice(Math.max(identity.lastIndexOf('@'), identity.indexOf(':')) + 1)
+}
+
+function isListed(lists: readonly string[], { identities, listMembers }: WatcherRequest): Truth {
+  if (identities.length === 0) return 'no'
+  let truth: Truth = 'no'
+  for (const list of lists) {
+    const members = listMembers(list)
+    if (members === undefined) truth = 'unknown'
+    else if (identities.some(identity => members.has(identity))) return 'yes'
+  }
+  return truth
+}

@@ -1,0 +1,85 @@
+/** The rules of one presentity, of whatever documents they come, in the form in which they are evaluated. */
+
+import {
+  type Permissions,
+  type PresenceRule,
+  permissionsKey,
+  type SubHandling,
+  subHandlings,
+} from '../../../documents/presence-rules.ts'
+import type { Instant } from '../../../turn.ts'
+
+/**
+ * Which rules count (DEC-01). `common-policy`: all that hold (RFC 4745 §10). `precedence`: of those that hold, the ones of the
+ * first class (OMA, PS-72) or of the first list (AD-A §6.1.5.1, PS-73).
+ */
+export type Combining = 'common-policy' | 'precedence'
+
+export interface RankedRule extends PresenceRule {
+  /** Where precedence counts, rules of a lower rank go before those of a higher. */
+  readonly rank: number
+}
+
+export interface RuleSet {
+  readonly combining: Combining
+  readonly rules: readonly RankedRule[]
+  /** Whether the presentity's sphere matters. */
+  readonly usesSphere: boolean
+  /** What each combination of rules comes to, by their places. */
+  readonly outcomes: Map<string, Outcome>
+}
+
+/** What a watcher gets. Equal keys mean the same document for whoever has them. */
+export interface Outcome {
+  readonly handling: SubHandling
+  readonly permissions: Permissions
+  readonly key: string
+}
+
+/** The classes of OMA rules in the order of their precedence (PS-72). */
+export const classRanks = { anonymousRequest: 0, identity: 1, externalList: 2, otherIdentity: 3 } as const
+
+export function ruleSet(combining: Combining, rules: readonly RankedRule[]): RuleSet {
+  return {
+    combining,
+    rules,
+    usesSphere: rules.some(({ conditions }) => conditions.spheres.length > 0),
+    outcomes: new Map(),
+  }
+}
+
+/** Rules with the rank of their class. One without any identity is for those whom no other names, so that it overrides nothing. */
+export function ranked(rules: readonly PresenceRule[]): RankedRule[] {
+  return rules.map(rule => ({ ...rule, rank: rankOf(rule) }))
+}
+
+function rankOf({ conditions }: PresenceRule): number {
+  if (conditions.anonymousRequest) return classRanks.anonymousRequest
+  if (conditions.identities.length > 0) return classRanks.identity
+  return conditions.externalLists.length > 0 ? classRanks.externalList : classRanks.otherIdentity
+}
+
+/** The next instant at which a rule may begin or cease to hold because of its validity (RFC 4745 §7.4, PS-99). */
+export function nextBoundary({ rules }: RuleSet, now: Instant): Instant | undefined {
+  let next = Number.POSITIVE_INFINITY
+  for (const { conditions } of rules) {
+    for (const { from, until } of conditions.validities.flat()) {
+      if (from > now) next = Math.min(next, from)
+      if (until > now) next = Math.min(next, until)
+    }
+  }
+  return next === Number.POSITIVE_INFINITY ? undefined : next
+}
+
+/** The external lists that the rules refer to. */
+export function listsOf({ rules }: RuleSet): Set<string> {
+  return new Set(rules.flatMap(({ conditions }) => conditions.externalLists.flat()))
+}
+
+export function outcomeOf(handling: number, permissions: Permissions): Outcome {
+  const name = handlingNames.find(known => subHandlings[known] === handling) ?? 'block'
+  // Nothing is shown to anybody else, so that what might have been does not tell them apart.
+  return { handling: name, permissions, key: name === 'allow' ? `allow ${permissionsKey(permissions)}` : name }
+}
+
+const handlingNames = Object.keys(subHandlings) as SubHandling[]
