@@ -114,7 +114,9 @@ for (const [name, grammar, imported] of documents) {
  */
 function isKnownFlaw(ours: string | undefined, theirs: string): boolean {
   return ours === undefined
-    ? /': '(?:\s[^']*|[^']*\s|[^']*$)(?:' is not a valid value of the atomic type '(?:xs:date|.*Timestamp_t)|$)/.test(theirs)
+    ? /': '(?:\s[^']*|[^']*\s|[^']*$)(?:' is not a valid value of the atomic type '(?:xs:date|.*Timestamp_t)|$)/.test(
+        theirs,
+      )
     : / cannot stand here; expected an element of another namespace or the end of/.test(ours)
 }
 
