@@ -44,6 +44,8 @@ export class Porchlight implements Server {
       'sip.udp': `127.0.0.1:${this.port}`,
       'sip.tcp': '',
       'sip.tls': '',
+      'http.listen': '',
+      'https.listen': '',
       'auth.required': 'false',
       'presence.minNotifyIntervalSeconds': '0',
     }

@@ -62,6 +62,8 @@ export async function startBox({ authRequired = true, settings = {} }: BoxOption
     'sip.udp': `127.0.0.1:${port}`,
     'sip.tcp': `127.0.0.1:${port}`,
     'sip.tls': `127.0.0.1:${tlsPort}`,
+    'http.listen': '',
+    'https.listen': '',
     'tls.certificate': certificate,
     'tls.key': key,
     'auth.required': String(authRequired),
