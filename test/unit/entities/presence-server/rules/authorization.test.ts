@@ -1,0 +1,254 @@
+/** Rules documents and live subscriptions: what changes them takes effect at once (PS-78, PS-90, PS-95..100, PS-111). */
+
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { deleteDocument, putDocument } from '../../../../../src/entities/xdms/documents.ts'
+import { alice, bob, carol, PresenceWorld, said, text } from '../presence-world.ts'
+import { one, rule, ruleset } from './rules-of.ts'
+
+const common = 'pres-rules'
+const oma = 'org.openmobilealliance.pres-rules'
+const services = '<provide-services><all-services/></provide-services>'
+const allServices = `${services}<provide-note>true</provide-note>`
+
+class RulesWorld extends PresenceWorld {
+  #etag = 0
+
+  /** Writes a document of Alice, as her XDMS would; without a body it is deleted. */
+  write(auid: string, body: string | undefined, path = 'index', xui = alice): void {
+    const etag = `e${++this.#etag}`
+    this.act(turn => {
+      const address = { auid, xui, path }
+      if (body === undefined) deleteDocument(turn.db, address)
+      else putDocument(turn.db, address, { etag, body: Buffer.from(body), modifiedAt: turn.now })
+      return this.server.documentChanged(
+        { address, previousEtag: undefined, etag: body === undefined ? undefined : etag },
+        turn,
+      )
+    })
+  }
+
+  /** What the last NOTIFY carried. */
+  last(): string {
+    return text(this.sent.at(-1)!.request.body)
+  }
+
+  publishText(content: string, tag?: string): string {
+    const answer = this.request('PUBLISH', alice, {
+      headers: [
+        ['Event', 'presence'],
+        ['Content-Type', 'application/pidf+xml'],
+        ...(tag === undefined ? [] : [['SIP-If-Match', tag] as const]),
+      ],
+      body: `<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:r="urn:ietf:params:xml:ns:pidf:rpid" entity="${alice}">${content}</presence>`,
+    })
+    return answer.header('SIP-ETag')!
+  }
+}
+
+function tuple(basic: string, note = ''): string {
+  return `<tuple id="t"><status><basic>${basic}</basic></status>${note && `<note>${note}</note>`}</tuple>`
+}
+
+describe('rules documents decide (PS-70, PS-78)', () => {
+  test('DEC-02: a document in which nothing holds blocks, whatever the setting says; without it the setting does', () => {
+    const world = new RulesWorld()
+    assert.equal(world.subscribe().status, 200)
+    world.write(common, ruleset())
+    assert.equal(world.log().at(-1), 'NOTIFY terminated;reason=rejected 2')
+    assert.equal(world.subscribe().status, 403)
+    world.write(common, undefined)
+    assert.equal(world.subscribe().status, 200)
+  })
+
+  test('PS-95..98: each change of sub-handling reaches the subscription', () => {
+    const world = new RulesWorld({ 'presence.defaultHandling': 'block' })
+    world.publish('open')
+    world.write(common, ruleset(rule(one(bob), 'confirm')))
+    world.subscribe()
+    world.write(common, ruleset(rule(one(bob), 'allow', services)))
+    assert.equal(said(world.sent.at(-1)), 'open')
+    world.write(common, ruleset(rule(one(bob), 'polite-block')))
+    assert.equal(world.last(), world.neutral())
+    world.write(common, ruleset(rule(one(bob), 'confirm')))
+    world.write(common, ruleset(rule(one(bob), 'block')))
+    assert.deepEqual(world.log(), [
+      'NOTIFY pending 1',
+      'NOTIFY active 2',
+      'NOTIFY active 3',
+      'NOTIFY pending 4',
+      'NOTIFY terminated;reason=rejected 5',
+    ])
+  })
+
+  test('RFC 5025 §9.7: all documents of pres-rules count', () => {
+    const world = new RulesWorld()
+    world.write(common, ruleset(rule(one(bob), 'confirm')), 'index')
+    world.write(common, ruleset(rule(one(bob), 'allow', services)), 'more')
+    world.publish('open')
+    world.subscribe()
+    assert.equal(said(world.sent.at(-1)), 'open')
+  })
+
+  test('DEC-01: of both usages the one written last, each by its own way of combining', () => {
+    const world = new RulesWorld()
+    world.write(oma, ruleset(rule('<ocp:other-identity/>', 'allow', services), rule(one(bob), 'block')), 'pres-rules')
+    assert.equal(world.subscribe().status, 403)
+    assert.equal(world.subscribe({ from: carol }).status, 200)
+    world.pass(1)
+    world.write(common, ruleset(rule(one(bob), 'allow'), rule('', 'block')))
+    assert.equal(world.subscribe().status, 200)
+    assert.equal(world.subscribe({ from: carol }).status, 403)
+  })
+
+  test('a document that cannot be read grants nothing (SEC-03)', () => {
+    const world = new RulesWorld()
+    world.write(common, '<ruleset')
+    assert.equal(world.subscribe().status, 403)
+  })
+
+  test('PS-93: the presentity sees himself whatever he has written', () => {
+    const world = new RulesWorld()
+    world.write(common, ruleset())
+    world.publish('open')
+    assert.equal(world.subscribe({ from: alice }).status, 200)
+    assert.equal(said(world.sent.at(-1)), 'open')
+  })
+
+  test('waiting watchers end when a rule decides about them (PS-97)', () => {
+    const world = new RulesWorld()
+    world.write(common, ruleset(rule(one(bob), 'confirm')))
+    world.subscribe({ expires: 600 })
+    world.pass(700)
+    world.subscribe({ from: alice, event: 'presence.winfo' })
+    assert.match(world.last(), /status="waiting"/)
+    world.write(common, ruleset(rule(one(bob), 'allow')))
+    world.pass(10)
+    assert.match(world.last(), /status="terminated" event="approved"/)
+  })
+})
+
+describe('PS-99: what makes a rule hold or not', () => {
+  test('a boundary of validity, also after a restart', () => {
+    const world = new RulesWorld()
+    const at = (seconds: number) => new Date(world.now + seconds * 1000).toISOString()
+    const valid = `<cr:validity><cr:from>${at(100)}</cr:from><cr:until>${at(200)}</cr:until></cr:validity>`
+    world.write(common, ruleset(rule(one(bob), 'confirm'), rule(one(bob) + valid, 'allow', services)))
+    world.publish('open')
+    world.subscribe()
+    world.pass(99)
+    assert.deepEqual(world.log(), ['NOTIFY pending 1'])
+    world.pass(1)
+    assert.equal(world.log().at(-1), 'NOTIFY active 2')
+    world.restart()
+    world.pass(100)
+    assert.equal(world.log().at(-1)!.replace(/\d+$/, ''), 'NOTIFY pending ')
+  })
+
+  test('RFC 5025 §3.1.2: the sphere that all published documents agree on', () => {
+    const world = new RulesWorld()
+    world.write(
+      common,
+      ruleset(rule(one(bob), 'polite-block'), rule(`${one(bob)}<cr:sphere value="work"/>`, 'allow', services)),
+    )
+    world.subscribe()
+    assert.equal(said(world.sent.at(-1)), 'closed')
+    const work = '<dm:person id="p"><r:sphere><r:work/></r:sphere></dm:person>'
+    const tag = world.publishText(tuple('open') + work)
+    assert.equal(said(world.sent.at(-1)), 'open')
+    world.publishText(`<dm:person id="q"><r:sphere><r:home/></r:sphere></dm:person>`)
+    assert.equal(said(world.sent.at(-1)), 'closed', 'inconsistent values: undefined')
+    world.request('PUBLISH', alice, {
+      headers: [
+        ['Event', 'presence'],
+        ['SIP-If-Match', tag],
+        ['Expires', '0'],
+      ],
+    })
+    assert.equal(said(world.sent.at(-1)), 'closed')
+  })
+
+  test('PS-90: the list a rule refers to, and those that this one refers to; loops end', () => {
+    const world = new RulesWorld()
+    const anchor = (name: string) =>
+      `http://xcap.example/xcap-root/resource-lists/users/${alice}/index/~~/resource-lists/list%5b@name=%22${name}%22%5d`
+    const external = `<ocp:external-list><ocp:entry anc="${anchor('granted')}"/></ocp:external-list>`
+    world.write(oma, ruleset(rule(external, 'allow', services), rule('<ocp:other-identity/>', 'confirm')), 'pres-rules')
+    world.publish('open')
+    world.subscribe()
+    assert.equal(world.log().at(-1), 'NOTIFY pending 1')
+    const lists = (friends: string) =>
+      `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list name="granted"><external anchor="${anchor('friends')}"/></list>` +
+      `<list name="friends"><list><entry uri="${friends}"/></list><external anchor="${anchor('granted')}"/></list></resource-lists>`
+    world.write('resource-lists', lists(carol))
+    assert.equal(world.log().at(-1), 'NOTIFY pending 1')
+    world.write('resource-lists', lists('SIP:bob@BOX.example'))
+    assert.equal(world.log().at(-1), 'NOTIFY active 2')
+    world.write('resource-lists', undefined)
+    assert.equal(world.log().at(-1), 'NOTIFY pending 3')
+  })
+
+  test("PS-75: another user's list cannot be had", () => {
+    const world = new RulesWorld()
+    const anchor = `http://xcap.example/xcap-root/resource-lists/users/${carol}/index`
+    const external = `<ocp:external-list><ocp:entry anc="${anchor}"/></ocp:external-list>`
+    world.write(
+      'resource-lists',
+      `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list><entry uri="${bob}"/></list></resource-lists>`,
+      'index',
+      carol,
+    )
+    world.write(oma, ruleset(rule(external, 'allow')), 'pres-rules')
+    assert.equal(world.subscribe().status, 403)
+  })
+})
+
+describe('PS-111: what each watcher is sent', () => {
+  test('permissions of his own, and one view for all who have the same', () => {
+    const world = new RulesWorld()
+    world.write(common, ruleset(rule(one(bob), 'allow', services), rule(one(carol), 'allow', allServices)))
+    world.publishText(tuple('open', 'at home'))
+    world.subscribe()
+    world.subscribe({ from: carol })
+    const [toBob, toCarol] = world.sent.map(({ request }) => text(request.body))
+    assert.doesNotMatch(toBob!, /at home/)
+    assert.match(toCarol!, /at home/)
+  })
+
+  test('who may not see what has changed is not told that something has', () => {
+    const world = new RulesWorld()
+    world.write(common, ruleset(rule(one(bob), 'allow', services), rule(one(carol), 'allow', allServices)))
+    let tag = world.publishText(tuple('open', 'at home'))
+    world.subscribe()
+    world.subscribe({ from: carol })
+    tag = world.publishText(tuple('open', 'at work'), tag)
+    assert.deepEqual(world.log(2), ['NOTIFY active 2'])
+    assert.match(world.last(), /at work/)
+    world.publishText(tuple('closed', 'at work'), tag)
+    assert.equal(world.sent.length, 5)
+    assert.deepEqual(world.sent.slice(3).map(said), ['closed', 'closed'])
+  })
+
+  test('and in answer to his SUBSCRIBE always gets the document', () => {
+    const world = new RulesWorld()
+    world.write(common, ruleset(rule(one(bob), 'allow', services)))
+    world.publish('open')
+    const accepted = world.subscribe()
+    world.resubscribe(accepted)
+    assert.deepEqual(world.sent.map(said), ['open', 'open'])
+  })
+
+  test('PS-100: a politely blocked watcher cannot tell it from a user who is not there', () => {
+    const blocked = new RulesWorld()
+    blocked.write(common, ruleset(rule(one(bob), 'polite-block', allServices)))
+    const absent = new RulesWorld()
+    for (const world of [blocked, absent]) {
+      world.subscribe()
+      world.pass(10)
+    }
+    blocked.publish('open')
+    blocked.pass(10)
+    const shape = (world: RulesWorld) => world.sent.map(({ request }) => request.toBytes().toString('latin1'))
+    assert.deepEqual(shape(blocked), shape(absent))
+  })
+})
