@@ -31,7 +31,9 @@ export function create(request: SipRequest, service: EventService, eventId: stri
   const { callId, fromTag = '' } = request
   const cseq = String(request.cseq.number)
   // The tag is the same whenever the same SUBSCRIBE comes again, so that one repeated after a restart of ours creates nothing.
-  const id = turn.fingerprint('subscribe', callId, fromTag, cseq, service.name, resource, eventId ?? '')
+  // COMPAT(libpurple): two of its users come with one Call-ID and From tag, so the subscriber is part of what is the same.
+  const same = [callId, fromTag, cseq, service.name, resource, eventId ?? '', subscriber.identities[0] ?? '']
+  const id = turn.fingerprint('subscribe', ...same)
   const key = [service.name, resource, id]
   const record: SubscriptionRecord = {
     state,
