@@ -87,7 +87,10 @@ export class ServerSide {
     return this.#transactions.get(key)?.merged ?? false
   }
 
-  /** Answers without a transaction: to what cannot be handled, as often as it comes. Never to an ACK. */
+  /**
+   * Answers without a transaction: to what cannot be handled, as often as it comes. Never to an ACK. `way` is the flow on
+   * which the answer leaves; where it is not given, what Via says.
+   */
   refuse(
     request: SipRequest,
     flow: Flow,
@@ -95,11 +98,12 @@ export class ServerSide {
     reason: string | undefined,
     headers: HeaderField[],
     now: number,
+    way: string = responseFlow(request.topVia, flow),
   ): void {
     if (request.method === 'ACK') return
     const response = respond(request, status, { reason, headers, toTag: this.#context.random.token(8) })
     this.#sign(response)
-    this.#send(responseFlow(request.topVia, flow), response.toBytes(), response, now)
+    this.#send(way, response.toBytes(), response, now)
   }
 
   transactionTimer(transaction: Transaction, now: number): void {

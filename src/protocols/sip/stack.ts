@@ -259,14 +259,16 @@ export class SipStack {
     }
   }
 
-  /** A request that cannot be read is refused where its Via can (§18.3, §16.3 step 1); anything else is dropped. */
+  /** A request that cannot be read is refused where it has a Via (§18.3, §16.3 step 1); anything else is dropped. */
   #malformed(error: ParseError, flow: Flow, now: number): void {
     this.#context.counters.malformed++
     const { request } = error
-    if (!request || request.method === 'ACK') return
+    if (!request?.hasHeader('Via') || request.method === 'ACK') return
     try {
-      noteSource(request, request.topVia, flow)
-      this.#server.refuse(request, flow, error.statusHint, reasonOf(error), [], now)
+      // A Via that cannot be read leads nowhere, but a 400 is wanted (RFC 4475 §3.1.2.1): it goes back where this came from.
+      const way = hasReadableVia(request) ? undefined : flow.id
+      if (way === undefined) noteSource(request, request.topVia, flow)
+      this.#server.refuse(request, flow, error.statusHint, reasonOf(error), [], now, way)
       this.#context.counters.refused++
     } catch (unanswerable) {
       if (!(unanswerable instanceof ParseError)) throw unanswerable
@@ -363,6 +365,15 @@ function isKeepAlive(bytes: Buffer): boolean {
   if (bytes.length > 4) return false
   for (const octet of bytes) if (octet !== 13 && octet !== 10 && octet !== 0) return false
   return true
+}
+
+function hasReadableVia(request: SipRequest): boolean {
+  try {
+    return request.topVia !== undefined
+  } catch (error) {
+    if (error instanceof ParseError) return false
+    throw error
+  }
 }
 
 /** What was wrong, as the reason phrase of a 400; other statuses keep their own. */

@@ -130,6 +130,14 @@ describe('RFC 3261 §18.3, §18.4, §16.3 step 1: what cannot be read', () => {
     assert.equal(bench.stack.sizes.serverTransactions, 0)
   })
 
+  it('with a Via that cannot be read it is refused at the source, whatever the Via says (RFC 4475 §3.1.2.1)', () => {
+    const bench = new Bench()
+    const text = requestBytes().toString()
+    const bytes = Buffer.from(text.replace(/Via: .*\r\n/, 'Via: SIP/2.0/UDP 203.0.113.66:9;;,;,,\r\n'))
+    assert.deepEqual(summary(bench.receive(bytes)), [`send 400 ${flow}`])
+    assert.equal(bench.responseSent().header('Via'), 'SIP/2.0/UDP 203.0.113.66:9;;,;,,')
+  })
+
   it('without a Via it is dropped and counted, as is a malformed ACK, a malformed response, and noise', () => {
     const bench = new Bench()
     const request = requestBytes().toString()
