@@ -4,7 +4,7 @@
 
 import { notFound, SipRefusal, temporarilyUnavailable } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
-import { isSipUri, parseUri, type SipUri } from '../../protocols/sip/uri.ts'
+import { formatUri, isSipUri, parseUri, type SipUri } from '../../protocols/sip/uri.ts'
 import type { FlowId, Turn } from '../../turn.ts'
 import { isUser } from './accounts.ts'
 import { type Binding, currentBindings } from './bindings.ts'
@@ -108,11 +108,10 @@ function targetOf(binding: Binding, others: readonly Binding[]): Target {
   }
 }
 
-/** Without what a Request-URI may not carry (RFC 3261 §16.6 step 2, §19.1.1 table 1). */
+/** Without what a Request-URI may not carry: a method, header fields (RFC 3261 §16.6 step 2, §19.1.1 table 1). */
 function requestUriOf(contact: string): string {
-  if (!contact.toLowerCase().includes(';method=')) return contact
+  if (!contact.includes('?') && !contact.toLowerCase().includes(';method=')) return contact
   const uri = parseUri(contact)
   if (!isSipUri(uri)) return contact
-  const params = uri.params.toString()
-  return contact.replace(params, uri.params.without('method').toString())
+  return formatUri({ ...uri, params: uri.params.without('method'), headers: '' })
 }

@@ -76,8 +76,12 @@ function requireSupported(request: SipRequest): void {
   if (unsupported.length > 0) throw badExtension(unsupported)
 }
 
-/** Steps 4 and 5: the address-of-record in To, which must be the user's own: 403; and one of this domain: 404. */
+/**
+ * Steps 4 and 5: the address-of-record in To, which must be the user's own: 403; and one of this domain: 404. It "MUST be a
+ * SIP URI or SIPS URI" (§10.2): 400 (RFC 4475 §3.3.4).
+ */
 function registeredAddress(request: SipRequest, home: Home, turn: Turn): string {
+  if (!isSipUri(request.to.uri)) throw badRequest('To is not a SIP or SIPS URI')
   const aor = home.userOf(request.to.uri)
   const identity = assertedIdentity(request)
   if (aor === undefined && identity === undefined) throw notFound()
@@ -119,7 +123,6 @@ function checkContact(contact: NameAddr, aor: string, home: Home): void {
   if (isSipUri(uri)) {
     if (home.userOf(uri) === aor || (isGruu(uri) && home.isOurs(uri)))
       throw forbidden('A contact cannot be the registered address itself')
-    if (uri.headers !== '') throw badRequest('A contact to be registered cannot have header fields')
   } else if (contact.params.has('+sip.instance')) throw forbidden('A contact with an instance must be a SIP URI')
   if (formatUri(uri).length + contact.params.toString().length > limits.contactOctets)
     throw badRequest('Contact too long')
