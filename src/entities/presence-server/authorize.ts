@@ -54,6 +54,18 @@ export class Authorization {
     return withoutRules(subHandlings[turn.settings.presence.defaultHandling])
   }
 
+  /** What of a publication for a presentity counts: of his own everything, of another's what his rules let through (PS-12, PS-112). */
+  publication(presentity: string, publisher: Subscriber, turn: Turn): Outcome {
+    if (publisher.identities.includes(presentity)) return everything
+    const set = this.#documents.publicationRulesOf(turn.db, presentity)
+    if (set === undefined) return withoutRules(subHandlings.block)
+    return evaluate(set, {
+      identities: publisher.identities,
+      now: turn.now,
+      ...this.#circumstances(set, presentity, turn),
+    })
+  }
+
   /** When rules of a presentity next begin or cease to hold by themselves (PS-99). */
   nextBoundary(db: Transaction, presentity: string, now: Instant): Instant | undefined {
     const set = this.#documents.rulesOf(db, presentity)
@@ -70,18 +82,21 @@ export class Authorization {
     let judgement = shared?.get('judgement') as Judgement | undefined
     if (judgement === undefined) {
       const set = this.#documents.rulesOf(turn.db, presentity)
-      const members = new Map<string, ReadonlySet<string> | undefined>()
-      judgement = {
-        set,
-        sphere: set?.usesSphere ? sphereOf(documentsOf(presentity, turn), turn.now) : undefined,
-        listMembers: list => {
-          if (!members.has(list)) members.set(list, this.#members(list, presentity, turn))
-          return members.get(list)
-        },
-      }
+      judgement = { set, ...this.#circumstances(set, presentity, turn) }
       shared?.set('judgement', judgement)
     }
     return judgement
+  }
+
+  #circumstances(set: RuleSet | undefined, presentity: string, turn: Turn): Omit<Judgement, 'set'> {
+    const members = new Map<string, ReadonlySet<string> | undefined>()
+    return {
+      sphere: set?.usesSphere ? sphereOf(documentsOf(presentity, turn), turn.now) : undefined,
+      listMembers: list => {
+        if (!members.has(list)) members.set(list, this.#members(list, presentity, turn))
+        return members.get(list)
+      },
+    }
   }
 
   /** Only the presentity's own lists and the global ones: another's would be given away by who is let in (PS-90). */

@@ -3,6 +3,8 @@
  */
 
 import { pidfContentType } from '../../documents/pidf.ts'
+import { parsePidf } from '../../documents/pidf-parts.ts'
+import { type Permissions, seesEverything } from '../../documents/presence-rules.ts'
 import { type PidfSummary, publishedPidf } from '../../documents/published-pidf.ts'
 import { XmlError } from '../../documents/xml/errors.ts'
 import { limits } from '../../limits.ts'
@@ -29,6 +31,7 @@ import {
   putPublication,
   storedPublication,
 } from './publications.ts'
+import { filterPresence } from './rules/filter.ts'
 import { isSameSource } from './same-source.ts'
 
 /**
@@ -39,13 +42,14 @@ import { isSameSource } from './same-source.ts'
  * quick: the order in which the RFC checks. A request that comes again after a restart is answered as it was before.
  */
 export function publish(request: SipRequest, turn: Turn, context: PresenceContext): Output[] {
-  const presentity = requestedPresentity(request, turn, context) // step 1: 404, 403
+  const { presentity, permissions } = requestedPresentity(request, turn, context) // step 1: 404, 403
   if (eventOf(request)?.name !== 'presence') throw badEvent(context.allowEvents()) // step 2: 489
-  const match = matchingPublication(request, presentity, turn, context) // step 3: 400, 412
+  const body = countedBody(request, permissions)
+  const match = matchingPublication(request, body, presentity, turn, context) // step 3: 400, 412
   if (match.repeated !== undefined) return [answer(request, match.repeated.entityTag, match.repeated.lifetimeSeconds)]
   const lifetimeSeconds = grantedExpires(request, publicationExpires(turn)) // step 4: 423
   if (lifetimeSeconds === 0) return [answer(request, match.tag, 0), ...remove(presentity, match, turn, context)]
-  const content = publishedDocument(request, match.previous) // step 5: 415, 400, 413
+  const content = publishedDocument(request, body, match.previous) // step 5: 415, 400, 413
   const outputs = replace(presentity, match, content, lifetimeSeconds, turn, context) // 503
   return [answer(request, match.tag, lifetimeSeconds), ...outputs] // step 6
 }
@@ -88,12 +92,29 @@ function publicationToken(presentity: string, id: string): string {
   return `publication ${presentity} ${id}`
 }
 
-/** Step 1, and who may publish: the presentity (PS-12), until publication rules let others (PS-112). */
-function requestedPresentity(request: SipRequest, turn: Turn, context: PresenceContext): string {
+/** Step 1, and who may publish: the presentity (PS-12), and whom his publication rules let (PS-112). */
+function requestedPresentity(
+  request: SipRequest,
+  turn: Turn,
+  context: PresenceContext,
+): { readonly presentity: string; readonly permissions: Permissions } {
   const presentity = context.userOf(request.requestUri)
   if (presentity === undefined || !context.isUser(turn.db, presentity)) throw notFound()
-  if (!senderOf(request, turn).identities.includes(presentity)) throw forbidden('Not the Presentity')
-  return presentity
+  const { handling, permissions } = context.authorization.publication(presentity, senderOf(request, turn), turn)
+  if (handling !== 'allow') throw forbidden('Not the Presentity')
+  return { presentity, permissions }
+}
+
+/** Of what is published what counts (PS-112). What cannot be read stays as it is, to be refused in its turn. */
+function countedBody(request: SipRequest, permissions: Permissions): Uint8Array {
+  const { body } = request
+  if (body.length === 0 || body.length > limits.publicationOctets || seesEverything(permissions)) return body
+  try {
+    return filterPresence(parsePidf(body), permissions)
+  } catch (error) {
+    if (error instanceof XmlError) return body
+    throw error
+  }
 }
 
 /** What a request is about: a publication that it makes or has found, the tag it brings; or one that it has brought before. */
@@ -105,18 +126,30 @@ interface Match {
 }
 
 /** Step 3. Throws 400 when SIP-If-Match is not one entity-tag, 412 when it is not one we know. */
-function matchingPublication(request: SipRequest, presentity: string, turn: Turn, context: PresenceContext): Match {
+function matchingPublication(
+  request: SipRequest,
+  body: Uint8Array,
+  presentity: string,
+  turn: Turn,
+  context: PresenceContext,
+): Match {
   const condition = ifMatch(request)
-  if (condition === undefined) return initial(request, presentity, turn, context)
+  if (condition === undefined) return initial(request, body, presentity, turn, context)
   return matching(request, presentity, condition, turn)
 }
 
 /** Step 3 without a precondition: a new publication, unless the same request has come before (PS-15). */
-function initial(request: SipRequest, presentity: string, turn: Turn, context: PresenceContext): Match {
+function initial(
+  request: SipRequest,
+  body: Uint8Array,
+  presentity: string,
+  turn: Turn,
+  context: PresenceContext,
+): Match {
   const id = requestFingerprint(request, periodOf(turn.now), turn)
   const tag = entityTag(id, id)
   const stored = storedPublication(turn.db, presentity, id)
-  if (stored?.entityTag === tag && sameOctets(stored.document, request.body)) return { id, tag, repeated: stored }
+  if (stored?.entityTag === tag && sameOctets(stored.document, body)) return { id, tag, repeated: stored }
   if (stored !== undefined) {
     // Another request under the same Call-ID, CSeq and branch.
     const other = turn.fingerprint(id, String(turn.now), stored.entityTag)
@@ -127,7 +160,7 @@ function initial(request: SipRequest, presentity: string, turn: Turn, context: P
     const earlier = requestFingerprint(request, periodOf(turn.now - periodMs), turn)
     const repeated = storedPublication(turn.db, presentity, earlier)
     const earlierTag = entityTag(earlier, earlier)
-    if (repeated?.entityTag === earlierTag && sameOctets(repeated.document, request.body)) {
+    if (repeated?.entityTag === earlierTag && sameOctets(repeated.document, body)) {
       return { id: earlier, tag: earlierTag, repeated }
     }
   }
@@ -167,8 +200,11 @@ interface PublishedContent {
 }
 
 /** Step 5: the document, checked; undefined for a refresh. A body in a refresh is what the client now publishes (PS-16). */
-function publishedDocument(request: SipRequest, previous: Publication | undefined): PublishedContent | undefined {
-  const document = request.body
+function publishedDocument(
+  request: SipRequest,
+  document: Uint8Array,
+  previous: Publication | undefined,
+): PublishedContent | undefined {
   if (document.length === 0) {
     if (previous === undefined) throw badRequest('Body Expected')
     return undefined

@@ -2,17 +2,20 @@
 
 import type { CanonicalUri } from '../../../documents/common-policy.ts'
 import { type PresenceRule, readPresenceRules } from '../../../documents/presence-rules.ts'
+import { readPublicationRules } from '../../../documents/publication-rules.ts'
 import { XmlError } from '../../../documents/xml/errors.ts'
 import { parseXml } from '../../../documents/xml/parse.ts'
+import type { XmlElement } from '../../../documents/xml/tree.ts'
 import { limits } from '../../../limits.ts'
 import type { Transaction } from '../../../turn.ts'
 import { documentsOf, type StoredDocument } from '../../xdms/documents.ts'
-import { type RuleSet, ranked, ruleSet } from './rule-set.ts'
+import { type Combining, type RuleSet, ranked, ruleSet } from './rule-set.ts'
 
 /** RFC 5025 §9.1. */
 const commonUsage = 'pres-rules'
 /** OMA Presence XDM 1.1 §5.1.1. */
 const omaUsage = 'org.openmobilealliance.pres-rules'
+const publicationUsage = 'org.openmobilealliance.pub-rules'
 
 /** The application usages whose documents decide about watchers. */
 export const rulesUsages: ReadonlySet<string> = new Set([commonUsage, omaUsage])
@@ -37,18 +40,31 @@ export class RuleDocuments {
     const oma = stored(db, omaUsage, presentity)
     if (common.length === 0 && oma.length === 0) return undefined
     const isOma = newest(oma) >= newest(common)
-    const documents = isOma ? oma : common
+    return isOma
+      ? this.#set('precedence', oma, readPresenceRules)
+      : this.#set('common-policy', common, readPresenceRules)
+  }
+
+  /** The rules about who may publish for a presentity; undefined when there is no document (PS-112). */
+  publicationRulesOf(db: Transaction, presentity: string): RuleSet | undefined {
+    const documents = stored(db, publicationUsage, presentity)
+    return documents.length === 0 ? undefined : this.#set('precedence', documents, readPublicationRules)
+  }
+
+  #set(combining: Combining, documents: readonly StoredDocument[], reader: RuleReader): RuleSet {
     const key = documents.map(({ etag }) => etag).join(' ')
     let set = this.#sets.get(key)
     if (set === undefined) {
-      const rules = documents.flatMap(({ body }) => read(body, this.#canonical))
-      set = ruleSet(isOma ? 'precedence' : 'common-policy', ranked(rules))
+      const rules = documents.flatMap(({ body }) => read(body, reader, this.#canonical))
+      set = ruleSet(combining, ranked(rules))
       if (this.#sets.size >= limits.ruleSetsRemembered) this.#sets.clear()
       this.#sets.set(key, set)
     }
     return set
   }
 }
+
+type RuleReader = (ruleset: XmlElement, canonical: CanonicalUri) => PresenceRule[]
 
 function stored(db: Transaction, auid: string, presentity: string): StoredDocument[] {
   return [...documentsOf(db, auid, presentity)].map(({ document }) => document)
@@ -59,9 +75,9 @@ function newest(documents: readonly StoredDocument[]): number {
 }
 
 /** What cannot be read, which storing it should have prevented, grants nothing (SEC-03). */
-function read(body: Uint8Array, canonical: CanonicalUri): PresenceRule[] {
+function read(body: Uint8Array, reader: RuleReader, canonical: CanonicalUri): PresenceRule[] {
   try {
-    return readPresenceRules(parseXml(body, { limits: limits.xcapDocument, instructions: true }), canonical)
+    return reader(parseXml(body, { limits: limits.xcapDocument, instructions: true }), canonical)
   } catch (error) {
     if (error instanceof XmlError) return []
     throw error
