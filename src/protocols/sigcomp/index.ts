@@ -1,8 +1,8 @@
 /** What users of the library import. */
 
-export { applyStateRequests, Decompressor } from './decompressor.ts'
 export { presenceDictionary, sipDictionary } from './dictionaries.ts'
-export { DecompressionFailure } from './failure.ts'
+export { type EndpointOptions, type Reception, SigCompEndpoint, sipOptions } from './endpoint.ts'
+export { DecompressionFailure, type Reason } from './failure.ts'
 export { isSigComp } from './message.ts'
-export { isNack, readNack, writeNack } from './nack.ts'
+export type { Nack } from './nack.ts'
 export { markRecord, RecordMarking } from './record-marking.ts'
