@@ -7,6 +7,14 @@ import { createHash } from 'node:crypto'
 import { type Answer, headerOf, LoadClient, type Notification } from '../bench/load.ts'
 import { domain, passwordOf } from './box.ts'
 
+const contentTypes = {
+  presence: 'application/pidf+xml',
+  'presence.winfo': 'application/watcherinfo+xml',
+  reg: 'application/reginfo+xml',
+} as const
+
+export type EventName = keyof typeof contentTypes
+
 export class Actor {
   readonly #client: LoadClient
   readonly #user: string
@@ -56,11 +64,11 @@ export class Actor {
     return this.#request('MESSAGE', uri, uri, `m${this.#run}${this.#serial++}`, '', ['Content-Type: text/plain'], text)
   }
 
-  /** Publishes one tuple with that status and note, in place of the publication before. */
-  async publish(basic: 'open' | 'closed', note: string): Promise<Answer> {
+  /** Publishes one tuple with that status and note, and what else is given, in place of the publication before. */
+  async publish(basic: 'open' | 'closed', note: string, more = ''): Promise<Answer> {
     const body =
       `<?xml version="1.0" encoding="UTF-8"?>\n<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="${this.aor}">` +
-      `<tuple id="a1"><status><basic>${basic}</basic></status><contact>${this.aor}</contact><note>${note}</note></tuple></presence>`
+      `<tuple id="a1"><status><basic>${basic}</basic></status><contact>${this.aor}</contact><note>${note}</note></tuple>${more}</presence>`
     const lines = ['Event: presence', 'Expires: 600', 'Content-Type: application/pidf+xml']
     if (this.#entityTag !== '') lines.push(`SIP-If-Match: ${this.#entityTag}`)
     const answer = await this.#request('PUBLISH', this.aor, this.aor, `p${this.#run}${this.#serial++}`, '', lines, body)
@@ -75,16 +83,16 @@ export class Actor {
     return this.#request('PUBLISH', this.aor, this.aor, `p${this.#run}${this.#serial++}`, '', lines)
   }
 
-  /** Subscribes to a user's presence; again refreshes, 0 seconds end it. */
-  async watch(user: string, expiresSeconds = 600): Promise<Answer> {
+  /** Subscribes to a user's presence, or another event package; again refreshes, 0 seconds end it. */
+  async watch(user: string, expiresSeconds = 600, event: EventName = 'presence'): Promise<Answer> {
     const uri = `sip:${user}@${domain}`
-    const subscription = this.#subscriptions.get(user) ?? {
-      callId: `s${this.#run}${user}`,
+    const subscription = this.#subscriptions.get(`${user} ${event}`) ?? {
+      callId: `s${this.#run}${user}${event}`,
       toTag: '',
       target: uri,
       routes: [],
     }
-    this.#subscriptions.set(user, subscription)
+    this.#subscriptions.set(`${user} ${event}`, subscription)
     this.#client.onNotify(subscription.callId, notification => {
       this.notifications.push(notification)
       for (const look of [...this.#waiting]) look()
@@ -92,8 +100,8 @@ export class Actor {
     const answer = await this.#request('SUBSCRIBE', subscription.target, uri, subscription.callId, subscription.toTag, [
       ...subscription.routes.map(route => `Route: ${route}`),
       `Contact: <sip:${this.#user}@${this.#client.hostPort(0)}>`,
-      'Event: presence',
-      'Accept: application/pidf+xml',
+      `Event: ${event}`,
+      `Accept: ${contentTypes[event]}`,
       `Expires: ${expiresSeconds}`,
     ])
     if (answer.status > 299 || subscription.toTag !== '') return answer

@@ -1,0 +1,73 @@
+/**
+ * The documents that the box notifies, against the published schemas with xmllint: composed presence, watcher information and
+ * registration information, full and changed. Needs the folder of schemas beside the project, and is skipped without it.
+ */
+
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { Actor } from './actor.ts'
+import { type Box, domain, startBox } from './box.ts'
+
+const schemas = resolve(import.meta.dirname, '../../../shared/schemas')
+
+describe('notified documents', { skip: existsSync(schemas) ? false : `no schemas in ${schemas}` }, () => {
+  let box: Box
+  before(async () => {
+    box = await startBox()
+  })
+  after(() => box.stop())
+
+  test('are valid by their schemas', async () => {
+    const [alice, bob, phone] = [
+      await Actor.open('alice', box.port),
+      await Actor.open('bob', box.port),
+      await Actor.open('bob', box.port),
+    ]
+    try {
+      for (const event of ['presence.winfo', 'reg'] as const)
+        assert.equal((await bob.watch('bob', 600, event)).status, 200, event)
+      assert.equal((await bob.register()).status, 200)
+      assert.equal((await alice.watch('bob')).status, 200)
+      assert.equal((await bob.publish('open', 'at home', person('p1', '<rpid:meeting/>'))).status, 200)
+      assert.equal((await phone.publish('closed', 'off', person('p2', '<rpid:travel/>'))).status, 200)
+      await alice.notified(({ body }) => body.includes('at home') && body.includes('off'), 'both publications')
+      await phone.unpublish()
+      await bob.unpublish()
+      assert.equal((await bob.register(0)).status, 200)
+      await alice.watch('bob', 0)
+      await alice.notified(({ subscriptionState }) => subscriptionState.startsWith('terminated'), 'the end')
+      await bob.notified(({ body }) => /<watcher[^>]*terminated|state="terminated"/.test(body), 'an end in reginfo')
+
+      const seen = new Set<string>()
+      for (const { body, text } of [...alice.notifications, ...bob.notifications]) {
+        if (body === '') continue
+        const schema = schemaOf(text)
+        seen.add(schema)
+        const verdict = spawnSync('xmllint', ['--nonet', '--noout', '--schema', `${schemas}/${schema}`, '-'], {
+          input: Buffer.from(body, 'latin1'),
+          encoding: 'utf8',
+        })
+        assert.equal(verdict.status, 0, `${verdict.stderr}\n${body}`)
+      }
+      assert.deepEqual([...seen].sort(), ['presence-all.xsd', 'reginfo.xsd', 'watcherinfo.xsd'])
+    } finally {
+      for (const actor of [alice, bob, phone]) actor.close()
+    }
+  })
+})
+
+function schemaOf(notify: string): string {
+  const type = /^Content-Type:\s*([^;\r\n]+)/im.exec(notify)?.[1]?.trim()
+  if (type === 'application/pidf+xml') return 'presence-all.xsd'
+  return `${/application\/(\w+)\+xml/.exec(type ?? '')?.[1]}.xsd`
+}
+
+function person(id: string, activity: string): string {
+  return (
+    `<dm:person xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid" id="${id}">` +
+    `<rpid:activities>${activity}</rpid:activities><dm:note>${domain}</dm:note></dm:person>`
+  )
+}
