@@ -49,6 +49,21 @@ describe('linphone', () => {
         bob.close()
       }
     })
+
+  test('carries a chat message from one to another', { timeout: 60_000 }, async () => {
+    const [alice, carol] = [await startLinphone(box, 'alice', 'udp'), await startLinphone(box, 'carol', 'tcp')]
+    try {
+      for (const linphone of [alice, carol])
+        await linphone.until('registered', () => /to \[LinphoneRegistrationOk\]/.test(linphone.log))
+      alice.type(`chat sip:carol@${domain} Is anybody home?`)
+      await carol.until('the message', () => /alice@.*\n?.*Is anybody home\?/.test(carol.printed))
+    } finally {
+      for (const linphone of [alice, carol]) {
+        linphone.type('quit')
+        await linphone.ends()
+      }
+    }
+  })
 })
 
 async function startLinphone(box: Box, user: string, transport: 'udp' | 'tcp' | 'tls'): Promise<Terminal> {
