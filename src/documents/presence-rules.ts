@@ -82,7 +82,15 @@ export interface PresenceRule {
   readonly conditions: Conditions
   readonly handling: number
   readonly permissions: Permissions
+  /** Its place among ordered rules, of which the first that holds counts (AD-A §6.1.5.1); undefined for others. */
+  readonly order?: number | undefined
 }
+
+/**
+ * The namespace of our own action `order`, a whole number: with it the ordered lists of the older architecture, reject before
+ * accept for instance, are written as rules of the OMA usage (DEC-01, PS-73).
+ */
+export const ruleOrderNamespace = 'urn:porchlight:xml:rule-order'
 
 export const noPermissions: Permissions = {
   devices: new Set(),
@@ -106,12 +114,18 @@ export const allPermissions: Permissions = {
 /** The rules of a document, in its order. Throws XmlError when the root is another. */
 export function readPresenceRules(ruleset: XmlElement, canonical: CanonicalUri): PresenceRule[] {
   requireRoot(ruleset, commonPolicyNamespace, 'ruleset')
-  return rulesOf(ruleset).map(rule => ({
-    id: attributeValue(rule, 'id') ?? '',
-    conditions: readConditions(rule, canonical),
-    handling: readHandling(rule),
-    permissions: readPermissions(rule),
-  }))
+  return rulesOf(ruleset).map(rule => {
+    const order = readOrder(rule)
+    const conditions = readConditions(rule, canonical)
+    return {
+      id: attributeValue(rule, 'id') ?? '',
+      // A place that cannot be read may be any, and so the rule is not used.
+      conditions: Number.isNaN(order) ? { ...conditions, impossible: true } : conditions,
+      handling: readHandling(rule),
+      permissions: readPermissions(rule),
+      order: Number.isNaN(order) ? undefined : order,
+    }
+  })
 }
 
 /** RFC 4745 §10.2: of two permissions the one that grants what either does. */
@@ -153,6 +167,16 @@ export function permissionsKey({ devices, persons, services, ...rest }: Permissi
 
 export function seesEverything({ devices, persons, services, allAttributes }: Permissions): boolean {
   return allAttributes && devices === 'all' && persons === 'all' && services === 'all'
+}
+
+/** NaN for what is no whole number. */
+function readOrder(rule: XmlElement): number | undefined {
+  const orders = permissionsOf(rule, 'actions').filter(
+    ({ namespace, name }) => namespace === ruleOrderNamespace && name === 'order',
+  )
+  if (orders.length === 0) return undefined
+  const text = trimmedText(orders[0])!
+  return orders.length === 1 && /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN
 }
 
 /** The least of several, if a rule says more than one. Absent: block (RFC 5025 §3.2.1). */

@@ -37,7 +37,7 @@ export interface Outcome {
 }
 
 /** The classes of OMA rules in the order of their precedence (PS-72). */
-export const classRanks = { anonymousRequest: 0, identity: 1, externalList: 2, otherIdentity: 3 } as const
+const classRanks = { anonymousRequest: 0, identity: 1, externalList: 2, otherIdentity: 3 } as const
 
 export function ruleSet(combining: Combining, rules: readonly RankedRule[]): RuleSet {
   return {
@@ -48,12 +48,18 @@ export function ruleSet(combining: Combining, rules: readonly RankedRule[]): Rul
   }
 }
 
-/** Rules with the rank of their class. One without any identity is for those whom no other names, so that it overrides nothing. */
+/**
+ * Rules with the rank of their class, or their place in an order of their own, which goes before all classes. A rule without
+ * any identity is for those whom no other names, so that it overrides nothing.
+ */
 export function ranked(rules: readonly PresenceRule[]): RankedRule[] {
-  return rules.map(rule => ({ ...rule, rank: rankOf(rule) }))
+  return rules.map(rule => ({ ...rule, rank: rule.order ?? behindOrdered + classOf(rule) }))
 }
 
-function rankOf({ conditions }: PresenceRule): number {
+/** Behind the places of nine digits that rules can have in an order. */
+const behindOrdered = 1e9
+
+function classOf({ conditions }: PresenceRule): number {
   if (conditions.anonymousRequest) return classRanks.anonymousRequest
   if (conditions.identities.length > 0) return classRanks.identity
   return conditions.externalLists.length > 0 ? classRanks.externalList : classRanks.otherIdentity

@@ -82,6 +82,49 @@ describe('PS-72: only the first class with a rule that holds counts', () => {
   })
 })
 
+describe('PS-73: ordered lists of the older architecture, written as rules with an order', () => {
+  const ordered = (place: string, conditions: string, handling: string, id: string) =>
+    rule(conditions, handling, '', id).replace(
+      '</cr:actions>',
+      `<order xmlns="urn:porchlight:xml:rule-order">${place}</order></cr:actions>`,
+    )
+  const lists = having({ rejected: [carol], accepted: [bob, carol] })
+  const policy = [
+    ordered('2', list('accepted'), 'allow', 'a'),
+    ordered('1', list('rejected'), 'block', 'r'),
+    ordered('3', '<cr:identity><cr:many domain="example.com"/></cr:identity>', 'polite-block', 'd'),
+    rule(anonymous, 'confirm', '', 'n'),
+  ]
+  test('the first list that matches decides: reject before accept, whatever each grants', () => {
+    const set = setOf('precedence', ruleset(...policy))
+    assert.equal(ask(set, carol, lists).handling, 'block')
+    assert.equal(ask(set, bob, lists).handling, 'allow')
+    assert.equal(ask(set, 'sip:dave@example.com', lists).handling, 'polite-block')
+    assert.equal(ask(set, '', lists).handling, 'confirm', 'the policy for anonymous requests')
+  })
+  test('without a default policy the rest is rejected; with one it decides', () => {
+    assert.equal(ask(setOf('precedence', ruleset(...policy)), 'sip:x@else.example', lists).handling, 'block')
+    const withDefault = setOf('precedence', ruleset(...policy, rule('', 'confirm')))
+    assert.equal(ask(withDefault, 'sip:x@else.example', lists).handling, 'confirm')
+  })
+  test('PS-75: a list before the one that matches cannot be had: the lesser of both', () => {
+    const set = setOf('precedence', ruleset(...policy))
+    assert.equal(ask(set, bob, having({ accepted: [bob] })).handling, 'block')
+    assert.equal(ask(set, carol, having({ rejected: [carol] })).handling, 'block')
+  })
+  test('an order that cannot be read: the rule is not used', () => {
+    const set = setOf('precedence', ruleset(ordered('first', one(bob), 'allow', 'x')))
+    assert.equal(ask(set, bob).handling, 'block')
+  })
+  test('RFC 4745 knows no order', () => {
+    const set = setOf(
+      'common-policy',
+      ruleset(ordered('1', one(bob), 'block', 'x'), ordered('2', one(bob), 'allow', 'y')),
+    )
+    assert.equal(ask(set, bob).handling, 'allow')
+  })
+})
+
 test('RFC 4745 has no other-identity: in its mode such a rule never holds', () => {
   const set = setOf('common-policy', ruleset(rule(other, 'allow')))
   assert.equal(ask(set, bob).handling, 'block')
