@@ -1,12 +1,10 @@
 /** baresip 1.0: registers with a password and watches the presence of a contact. Debian's build cannot publish. */
 
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Actor } from './actor.ts'
-import { type Box, domain, passwordOf, startBox } from './box.ts'
-import { Terminal } from './terminal.ts'
+import { startBaresip } from './baresip.ts'
+import { type Box, startBox } from './box.ts'
 
 describe('baresip', () => {
   let box: Box
@@ -45,27 +43,3 @@ describe('baresip', () => {
       }
     })
 })
-
-function startBaresip(box: Box, user: string, transport: 'udp' | 'tcp' | 'tls'): Terminal {
-  const home = join(box.directory, `baresip-${user}`)
-  mkdirSync(home, { recursive: true })
-  const server = transport === 'tls' ? `sip:127.0.0.1:${box.tlsPort}` : `sip:127.0.0.1:${box.port}`
-  writeFileSync(
-    join(home, 'config'),
-    `sip_listen 127.0.0.1:0
-sip_cafile ${box.certificate}
-module_path /usr/lib/baresip/modules
-module_app account.so
-module_app contact.so
-module_app presence.so
-module_app menu.so
-module g711.so
-`,
-  )
-  writeFileSync(
-    join(home, 'accounts'),
-    `<sip:${user}@${domain}>;auth_user=${user};auth_pass=${passwordOf(user)};outbound="${server};transport=${transport}";regint=600\n`,
-  )
-  writeFileSync(join(home, 'contacts'), `"Bob" <sip:bob@${domain}>;presence=p2p\n`)
-  return new Terminal('baresip', ['-4', '-s', '-f', home], { HOME: home })
-}

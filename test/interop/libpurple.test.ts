@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Actor } from './actor.ts'
@@ -47,7 +47,7 @@ class Finch {
   readonly #environment: Record<string, string>
 
   static async start(box: Box, user: string, transport: 'tcp' | 'udp'): Promise<Finch> {
-    const home = join(box.directory, `finch-${user}`)
+    const home = mkdtempSync(join(box.directory, `finch-${user}-`))
     mkdirSync(join(home, 'purple'), { recursive: true })
     writeFileSync(join(home, 'purple', 'accounts.xml'), accountsFile(box, user, transport))
     writeFileSync(join(home, 'purple', 'blist.xml'), buddiesFile(user))

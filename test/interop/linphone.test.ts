@@ -1,12 +1,10 @@
 /** linphonec 5.1 (belle-sip) over UDP, TCP and TLS: registers with a password, is seen, and sees. */
 
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Actor } from './actor.ts'
-import { type Box, domain, freePortOfBoth, passwordOf, startBox } from './box.ts'
-import { Terminal } from './terminal.ts'
+import { type Box, domain, startBox } from './box.ts'
+import { startLinphone } from './linphone.ts'
 
 describe('linphone', () => {
   let box: Box
@@ -65,47 +63,3 @@ describe('linphone', () => {
     }
   })
 })
-
-async function startLinphone(box: Box, user: string, transport: 'udp' | 'tcp' | 'tls'): Promise<Terminal> {
-  const home = join(box.directory, `linphone-${user}`)
-  for (const part of ['.local/share/linphone', '.config/linphone']) mkdirSync(join(home, part), { recursive: true })
-  const own = await freePortOfBoth()
-  const server = transport === 'tls' ? `sip:localhost:${box.tlsPort}` : `sip:127.0.0.1:${box.port}`
-  const configuration = join(home, 'linphonerc')
-  writeFileSync(
-    configuration,
-    `[sip]
-sip_port=${transport === 'udp' ? own : 0}
-sip_tcp_port=${transport === 'tcp' ? own : 0}
-sip_tls_port=${transport === 'tls' ? own : 0}
-use_ipv6=0
-default_proxy=0
-register_only_when_network_is_up=0
-ping_with_options=0
-root_ca=${box.certificate}
-verify_server_certs=1
-verify_server_cn=1
-[proxy_0]
-reg_proxy=<${server};transport=${transport}>
-reg_route=<${server};transport=${transport}>
-reg_identity=<sip:${user}@${domain}>
-reg_expires=600
-reg_sendregister=1
-publish=1
-publish_expires=600
-[auth_info_0]
-username=${user}
-passwd=${passwordOf(user)}
-realm=${domain}
-domain=${domain}
-[friend_0]
-url="Bob" <sip:bob@${domain}>
-pol=accept
-subscribe=1
-[video]
-enabled=0
-`,
-  )
-  const log = join(home, 'log')
-  return new Terminal('linphonec', ['-c', configuration, '-d', '6', '-l', log], { HOME: home }, log)
-}
