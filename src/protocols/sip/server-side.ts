@@ -234,13 +234,14 @@ export class ServerSide {
           this.#sendKeeping(transaction, response!, now)
           break
         case 'send last response':
-          if (transaction.bytes) this.#send(transaction.flow, transaction.bytes, undefined, now)
+          if (transaction.lastResponse !== undefined)
+            this.#send(transaction.flow, Buffer.from(transaction.lastResponse, 'latin1'), undefined, now)
           break
         case 'send 100':
           this.#sendKeeping(transaction, respond(transaction.request!, 100), now)
           break
         case 'say nothing more':
-          transaction.bytes = undefined
+          transaction.lastResponse = undefined
           break
         case 'answer for the user': {
           transaction.toTag ??= this.#context.random.token(8)
@@ -257,7 +258,7 @@ export class ServerSide {
   #sendKeeping(transaction: Transaction, response: SipResponse, now: number): void {
     const bytes = response.toBytes()
     // RFC 6026 §7.1: "The server transaction MUST NOT generate 2xx retransmissions on its own."
-    transaction.bytes = transaction.state === 'accepted' ? undefined : bytes
+    transaction.lastResponse = transaction.state === 'accepted' ? undefined : bytes.toString('latin1')
     this.#send(transaction.flow, bytes, response, now)
   }
 

@@ -136,8 +136,11 @@ export class ServerTransaction<Request> implements Timed {
   flow: string
   /** Kept while the stack itself may have to answer it: until the user's final response. */
   request: Request | undefined
-  /** The last response sent, for retransmission. */
-  bytes: Buffer | undefined = undefined
+  /**
+   * The octets of the last response sent, one a character, for retransmission. As text, since a small Buffer keeps alive the
+   * whole allocation it shares with others that are long gone.
+   */
+  lastResponse: string | undefined = undefined
   /** To tag of the last response: an RFC 2543 ACK must carry it, a CANCEL's 200 should. */
   toTag: string | undefined = undefined
   /** What tells its request from others (§8.2.2.2); see merged-requests. */
@@ -188,7 +191,7 @@ export class ServerTransaction<Request> implements Timed {
       case 'completed':
         return !this.invite ? 'timer J' : this.deadline >= this.#endsAt ? 'timer H' : 'timer G'
       default:
-        return this.bytes ? 'no answer' : 'silence'
+        return this.lastResponse !== undefined ? 'no answer' : 'silence'
     }
   }
 
