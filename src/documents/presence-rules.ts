@@ -82,9 +82,23 @@ export interface PresenceRule {
   readonly conditions: Conditions
   readonly handling: number
   readonly permissions: Permissions
+  readonly notification: Notification
   /** Its place among ordered rules, of which the first that holds counts (AD-A §6.1.5.1); undefined for others. */
   readonly order?: number | undefined
 }
+
+/** Which changes a watcher is told of, and how often at most (AD-A §6.1.5.3, PS-140). */
+export interface Notification {
+  /** Least time between two notifications that changes have caused. */
+  readonly intervalMs: number
+  /** Local names of the attributes whose change is told; the others go along when something is. */
+  readonly triggers: 'all' | ReadonlySet<string>
+}
+
+export const everyChange: Notification = { intervalMs: 0, triggers: 'all' }
+
+/** The namespace of our own action `notify`: `<notify interval="60"><on>basic</on><on>activities</on></notify>`. */
+export const notificationRulesNamespace = 'urn:porchlight:xml:notification-rules'
 
 /**
  * The namespace of our own action `order`, a whole number: with it the ordered lists of the older architecture, reject before
@@ -123,6 +137,7 @@ export function readPresenceRules(ruleset: XmlElement, canonical: CanonicalUri):
       conditions: Number.isNaN(order) ? { ...conditions, impossible: true } : conditions,
       handling: readHandling(rule),
       permissions: readPermissions(rule),
+      notification: readNotification(rule),
       order: Number.isNaN(order) ? undefined : order,
     }
   })
@@ -168,6 +183,38 @@ export function permissionsKey({ devices, persons, services, ...rest }: Permissi
 export function seesEverything({ devices, persons, services, allAttributes }: Permissions): boolean {
   return allAttributes && devices === 'all' && persons === 'all' && services === 'all'
 }
+
+/** Of two notification rules the one that tells whatever either does, as often as either does (RFC 4745 §10.2). */
+export function moreOf(a: Notification, b: Notification): Notification {
+  return { intervalMs: Math.min(a.intervalMs, b.intervalMs), triggers: unionOfSelections(a.triggers, b.triggers) }
+}
+
+/** The one that tells only what both do. */
+export function lessOf(a: Notification, b: Notification): Notification {
+  return {
+    intervalMs: Math.max(a.intervalMs, b.intervalMs),
+    triggers: intersectionOfSelections(a.triggers, b.triggers),
+  }
+}
+
+/** An interval that cannot be read is the longest; several actions of one rule limit together. */
+function readNotification(rule: XmlElement): Notification {
+  let notification = everyChange
+  for (const action of permissionsOf(rule, 'actions')) {
+    if (action.namespace !== notificationRulesNamespace || action.name !== 'notify') continue
+    const interval = attributeValue(action, 'interval')?.trim() ?? '0'
+    const seconds = /^[0-9]{1,5}$/.test(interval) ? Number(interval) : longestIntervalSeconds
+    const names = childElements(action, notificationRulesNamespace, 'on').map(on => trimmedText(on)!)
+    notification = lessOf(notification, {
+      intervalMs: Math.min(seconds, longestIntervalSeconds) * 1000,
+      triggers: names.length === 0 ? 'all' : new Set(names),
+    })
+  }
+  return notification
+}
+
+/** A day: subscriptions do not live longer without being asked for again, which brings the whole document. */
+const longestIntervalSeconds = 86_400
 
 /** NaN for what is no whole number. */
 function readOrder(rule: XmlElement): number | undefined {

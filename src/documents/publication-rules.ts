@@ -7,6 +7,7 @@ import { type CanonicalUri, commonPolicyNamespace, permissionsOf, readConditions
 import {
   type AttributePermission,
   attributePermissions,
+  everyChange,
   type Permissions,
   type PresenceRule,
   subHandlings,
@@ -41,6 +42,7 @@ export function readPublicationRules(ruleset: XmlElement, canonical: CanonicalUr
     conditions: readConditions(rule, canonical),
     handling: readHandling(rule),
     permissions: readPermissions(rule),
+    notification: everyChange,
   }))
 }
 

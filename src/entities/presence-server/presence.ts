@@ -27,6 +27,8 @@ export function presencePackage(
       }
     },
     minNotifyIntervalMs: ({ settings }) => settings.presence.minNotifyIntervalSeconds * 1000,
+    subscriberIntervalMs: (presentity, subscriber, turn, shared) =>
+      context.authorization.outcome(presentity, subscriber, turn, shared).notification.intervalMs,
     resource(request, turn) {
       const presentity = context.userOf(request.requestUri)
       if (presentity === undefined || !context.isUser(turn.db, presentity)) throw notFound()

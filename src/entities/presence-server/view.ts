@@ -11,7 +11,7 @@ import { type Subscription, subscriberOf } from '../../protocols/sip-events/subs
 import type { Turn } from '../../turn.ts'
 import type { PresenceContext } from './context.ts'
 import { presenceDocument, unavailableDocument } from './presence-document.ts'
-import { filterPresence } from './rules/filter.ts'
+import { filterPresence, triggerText } from './rules/filter.ts'
 import type { Outcome } from './rules/rule-set.ts'
 
 /** Which view a subscription was sent last, in its `version`; that of a filtered one is a digest of it. */
@@ -46,17 +46,19 @@ export function presenceView(
 
 function makeView(
   presentity: string,
-  { handling, permissions }: Outcome,
+  { handling, permissions, notification: { triggers } }: Outcome,
   turn: Turn,
   shared: Map<string, unknown>,
   context: PresenceContext,
 ): View {
   if (handling !== 'allow') return view(UNAVAILABLE, unavailableDocument(presentity, turn.now))
   const composed = once(shared, 'composed', () => presenceDocument(presentity, turn, context).bytes)
-  if (seesEverything(permissions)) return view(COMPOSED, composed)
+  const isWhole = seesEverything(permissions)
+  if (isWhole && triggers === 'all') return view(COMPOSED, composed)
   const document: Pidf = once(shared, 'parts', () => parsePidf(composed, composedLimits))
-  const filtered = filterPresence(document, permissions)
-  return view(digest(filtered, turn), filtered)
+  const shown = isWhole ? composed : filterPresence(document, permissions)
+  if (triggers === 'all') return view(digest(textOf(shown), turn), shown)
+  return view(digest(triggerText(document, permissions, triggers), turn), shown)
 }
 
 /** What we have composed we can read: it may have more nodes and declarations than one who publishes may send. */
@@ -66,13 +68,13 @@ function view(version: number, body: Uint8Array): View {
   return { version, body: { contentType: pidfContentType, body } }
 }
 
-/** A number that is another for another document, and none of the constants. */
-function digest(document: Uint8Array, turn: Turn): number {
-  const text = turn.fingerprint(
-    'view',
-    Buffer.from(document.buffer, document.byteOffset, document.length).toString('latin1'),
-  )
-  return Number.parseInt(text.slice(1, 13), 16) + UNAVAILABLE + 1
+/** A number that is another for another text, and none of the constants. */
+function digest(text: string, turn: Turn): number {
+  return Number.parseInt(turn.fingerprint('view', text).slice(1, 13), 16) + UNAVAILABLE + 1
+}
+
+function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
 }
 
 function once<T>(shared: Map<string, unknown>, key: string, make: () => T): T {

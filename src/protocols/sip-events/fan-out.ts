@@ -98,9 +98,12 @@ export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: 
     pass.unserved = true
     return
   }
-  if (!mustTell && stored.notifiedAt + pass.intervalMs > turn.now) {
-    pass.next = Math.min(pass.next, stored.notifiedAt + pass.intervalMs)
-    return
+  if (!mustTell) {
+    const mayTellAt = stored.notifiedAt + intervalMs(pass, stored, turn)
+    if (mayTellAt > turn.now) {
+      pass.next = Math.min(pass.next, mayTellAt)
+      return
+    }
   }
   const record = { ...stored, state: decision }
   if (isTransition) record.event = decision === 'active' ? 'approved' : 'subscribe'
@@ -108,6 +111,16 @@ export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: 
   if (isTransition) {
     pass.outputs.push(...tell(service, resource, watcherOf(id, record, decision, record.event), turn))
   }
+}
+
+function intervalMs(
+  { service, resource, intervalMs: least, shared }: Pass,
+  record: SubscriptionRecord,
+  turn: Turn,
+): number {
+  const { eventPackage } = service
+  if (eventPackage.subscriberIntervalMs === undefined) return least
+  return Math.max(least, eventPackage.subscriberIntervalMs(resource, subscriberOf(record), turn, shared))
 }
 
 /** Sends a NOTIFY for a live subscription and stores what it has told. */

@@ -6,6 +6,9 @@
 import type { Conditions, IdentityCondition, Many } from '../../../documents/common-policy.ts'
 import {
   intersectionOf,
+  lessOf,
+  moreOf,
+  type Notification,
   noPermissions,
   type Permissions,
   subHandlings,
@@ -81,15 +84,20 @@ function combined({ rules, outcomes }: RuleSet, used: readonly number[], perhaps
   if (outcome === undefined) {
     let handling: number = subHandlings.block
     let permissions: Permissions = noPermissions
+    let notification: Notification | undefined
     for (const place of used) {
-      handling = Math.max(handling, rules[place]!.handling)
-      permissions = unionOf(permissions, rules[place]!.permissions)
+      const rule = rules[place]!
+      handling = Math.max(handling, rule.handling)
+      permissions = unionOf(permissions, rule.permissions)
+      notification = moreOf(notification ?? rule.notification, rule.notification)
     }
     for (const place of perhaps) {
-      handling = Math.min(handling, rules[place]!.handling)
-      permissions = intersectionOf(permissions, rules[place]!.permissions)
+      const rule = rules[place]!
+      handling = Math.min(handling, rule.handling)
+      permissions = intersectionOf(permissions, rule.permissions)
+      notification = lessOf(notification ?? rule.notification, rule.notification)
     }
-    outcome = outcomeOf(handling, permissions)
+    outcome = outcomeOf(handling, permissions, notification)
     if (outcomes.size >= rememberedOutcomes) outcomes.clear()
     outcomes.set(key, outcome)
   }

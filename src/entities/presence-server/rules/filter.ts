@@ -17,6 +17,7 @@ import {
   userInputs,
 } from '../../../documents/presence-rules.ts'
 import { rpidNamespace } from '../../../documents/rpid.ts'
+import { canonicalText } from '../../../documents/xml/compare.ts'
 import { escapeAttribute } from '../../../documents/xml/escape.ts'
 import {
   attributeValue,
@@ -26,6 +27,7 @@ import {
   trimmedText,
   withChildren,
   type XmlElement,
+  type XmlNode,
   xmlNamespace,
 } from '../../../documents/xml/tree.ts'
 import { declarationText, writeElement, xmlDeclaration } from '../../../documents/xml/write.ts'
@@ -49,6 +51,22 @@ export function filterPresence(document: Pidf, permissions: Permissions): Uint8A
   }
   start += ` entity="${escapeAttribute(document.entity)}">\n`
   return Buffer.from(`${xmlDeclaration}${start}${body}</${name}>\n`, 'utf8')
+}
+
+/**
+ * What of the document counts as a change for somebody who is told only of these attributes (PS-140), as a text that is the same
+ * for the same. Components that come and go count in any case.
+ */
+export function triggerText(document: Pidf, permissions: Permissions, triggers: ReadonlySet<string>): string {
+  const isTrigger = (node: XmlNode): node is XmlElement => isElement(node) && triggers.has(node.name)
+  let text = ''
+  for (const component of new Filter(permissions).components(document)) {
+    text += `${component.name} ${attributeValue(component, 'id') ?? ''}\n`
+    const status = childElement(component, pidfNamespace, 'status')
+    const told = [...component.children.filter(isTrigger), ...(status?.children.filter(isTrigger) ?? [])]
+    for (const element of isTrigger(component) ? [component] : told) text += `${canonicalText(element)}\n`
+  }
+  return text
 }
 
 /** Where an element stands. */

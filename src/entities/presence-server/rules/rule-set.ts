@@ -1,6 +1,8 @@
 /** The rules of one presentity, of whatever documents they come, in the form in which they are evaluated. */
 
 import {
+  everyChange,
+  type Notification,
   type Permissions,
   type PresenceRule,
   permissionsKey,
@@ -29,10 +31,11 @@ export interface RuleSet {
   readonly outcomes: Map<string, Outcome>
 }
 
-/** What a watcher gets. Equal keys mean the same document for whoever has them. */
+/** What a watcher gets. Equal keys mean the same document, on the same changes, for whoever has them. */
 export interface Outcome {
   readonly handling: SubHandling
   readonly permissions: Permissions
+  readonly notification: Notification
   readonly key: string
 }
 
@@ -82,10 +85,13 @@ export function listsOf({ rules }: RuleSet): Set<string> {
   return new Set(rules.flatMap(({ conditions }) => conditions.externalLists.flat()))
 }
 
-export function outcomeOf(handling: number, permissions: Permissions): Outcome {
+export function outcomeOf(handling: number, permissions: Permissions, notification = everyChange): Outcome {
   const name = handlingNames.find(known => subHandlings[known] === handling) ?? 'block'
   // Nothing is shown to anybody else, so that what might have been does not tell them apart.
-  return { handling: name, permissions, key: name === 'allow' ? `allow ${permissionsKey(permissions)}` : name }
+  if (name !== 'allow') return { handling: name, permissions, notification, key: name }
+  const { triggers } = notification
+  const told = triggers === 'all' ? '' : ` on ${[...triggers].sort().join(' ')}`
+  return { handling: name, permissions, notification, key: `allow ${permissionsKey(permissions)}${told}` }
 }
 
 const handlingNames = Object.keys(subHandlings) as SubHandling[]

@@ -252,3 +252,52 @@ describe('PS-111: what each watcher is sent', () => {
     assert.deepEqual(shape(blocked), shape(absent))
   })
 })
+
+describe('PS-140: notification rules of the presentity', () => {
+  const notify = (attributes: string, names: readonly string[]) =>
+    `<notify xmlns="urn:porchlight:xml:notification-rules"${attributes}>${names.map(name => `<on>${name}</on>`).join('')}</notify>`
+  const ruled = (who: string, action: string) =>
+    rule(one(who), 'allow', allServices).replace('</cr:actions>', `${action}</cr:actions>`)
+
+  test('how often: changes that come sooner are told together when the time has come, to this watcher only', () => {
+    const world = new RulesWorld()
+    world.write(common, ruleset(ruled(bob, notify(' interval="60"', [])), rule(one(carol), 'allow', services)))
+    world.subscribe()
+    world.subscribe({ from: carol })
+    world.pass(10)
+    const tag = world.publish('open').header('SIP-ETag')
+    assert.deepEqual(world.log(2), ['NOTIFY active 2'], 'Carol')
+    world.publish('closed', { tag })
+    world.pass(49)
+    assert.equal(world.sent.length, 4)
+    world.pass(1)
+    assert.equal(world.sent.length, 5)
+    assert.equal(said(world.sent.at(-1)), 'closed')
+  })
+
+  test('which: a change of anything else waits until one of these', () => {
+    const world = new RulesWorld()
+    world.write(common, ruleset(ruled(bob, notify('', ['basic']))))
+    let tag = world.publishText(tuple('open', 'one'))
+    world.subscribe()
+    tag = world.publishText(tuple('open', 'two'), tag)
+    assert.equal(world.sent.length, 1)
+    tag = world.publishText(tuple('closed', 'three'), tag)
+    assert.equal(world.sent.length, 2)
+    assert.match(world.last(), /closed.*three/)
+    world.publishText(`${tuple('closed', 'three').replace('id="t"', 'id="other"')}`, tag)
+    assert.equal(world.sent.length, 3, 'another service')
+  })
+
+  test('of several rules that hold, what any of them tells, as often as any does', () => {
+    const world = new RulesWorld()
+    const often = ruled(bob, notify(' interval="10"', ['basic']))
+    const seldom = ruled(bob, notify(' interval="1000"', ['note']))
+    world.write(common, ruleset(often, seldom))
+    const tag = world.publishText(tuple('open', 'one'))
+    world.subscribe()
+    world.publishText(tuple('open', 'two'), tag)
+    world.pass(10)
+    assert.match(world.last(), /two/)
+  })
+})
