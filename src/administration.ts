@@ -6,6 +6,7 @@
 import { presenceWakes } from './entities/presence-server/presence-server.ts'
 import {
   AccountError,
+  AddressError,
   addUser,
   type Domain,
   importUsers,
@@ -60,6 +61,13 @@ export interface AdministrationContext {
 /** A command that cannot be done; the message is one line for the person who gave it. */
 export class AdministrationError extends Error {
   override readonly name = 'AdministrationError'
+  /** No box could do it: it names what cannot exist, or gives a value that cannot be. */
+  readonly isWrongUse: boolean
+
+  constructor(message: string, isWrongUse = false) {
+    super(message)
+    this.isWrongUse = isWrongUse
+  }
 }
 
 type Arguments = Readonly<Record<string, unknown>>
@@ -74,7 +82,9 @@ export function administer(context: AdministrationContext, command: string, give
   try {
     return context.appliance.administer('registrar', now, turn => work(given, turn, context))
   } catch (error) {
-    if (error instanceof AccountError || error instanceof SettingError) throw new AdministrationError(error.message)
+    if (error instanceof SettingError || error instanceof AddressError)
+      throw new AdministrationError(error.message, true)
+    if (error instanceof AccountError) throw new AdministrationError(error.message)
     throw error
   }
 }

@@ -1,5 +1,6 @@
 /** The program: reads its command line, runs the command, and ends with its status. */
 
+import { AdministrationError } from './administration.ts'
 import { parseCommandLine, UsageError } from './command-line/arguments.ts'
 import { run } from './command-line/run.ts'
 import { version } from './command-line/version.ts'
@@ -22,7 +23,8 @@ async function main(words: readonly string[]): Promise<number> {
   } catch (error) {
     process.stderr.write(`porchlight: ${(error as Error).message}\n`)
     if (process.env.PORCHLIGHT_TRACE) process.stderr.write(`${(error as Error).stack}\n`)
-    return error instanceof UsageError ? 2 : 1
+    const isWrongUse = error instanceof UsageError || (error instanceof AdministrationError && error.isWrongUse)
+    return isWrongUse ? 2 : 1
   }
 }
 

@@ -43,7 +43,7 @@ export async function runningBox(paths: DataPaths): Promise<Box | undefined> {
     return {
       ask: async (command, given) => {
         const answer = await client.ask({ command, arguments: given })
-        if ('error' in answer) throw new AdministrationError(answer.error)
+        if ('error' in answer) throw new AdministrationError(answer.error, answer.isWrongUse)
         return answer.result
       },
       close: async () => client.close(),

@@ -97,7 +97,8 @@ class ServedBox {
       box!.#command(request.command, request.arguments).then(
         result => ({ result }),
         (error: Error) => {
-          if (!(error instanceof AdministrationError)) log.fault(`command ${request.command}`, error)
+          if (error instanceof AdministrationError) return { error: error.message, isWrongUse: error.isWrongUse }
+          log.fault(`command ${request.command}`, error)
           return { error: error.message }
         },
       ),

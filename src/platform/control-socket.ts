@@ -12,7 +12,7 @@ export interface ControlRequest {
   readonly arguments: Readonly<Record<string, unknown>>
 }
 
-export type ControlAnswer = { readonly result: unknown } | { readonly error: string }
+export type ControlAnswer = { readonly result: unknown } | { readonly error: string; readonly isWrongUse?: boolean }
 
 export interface ControlLimits {
   readonly controlLineOctets: number

@@ -15,9 +15,11 @@ export interface DataPaths {
   readonly key: string
 }
 
-/** The paths for the data directory at `path`, which need not exist. */
+/** The paths for the data directory at `path`, which need not exist. Throws an Error of one clear line when it is a file. */
 export function dataPaths(path: string): DataPaths {
   const directory = resolve(path)
+  if (statSync(directory, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw new Error(`cannot use the data directory ${directory}: it is a file`)
   return {
     directory,
     isNew: !existsSync(join(directory, databaseFile)),

@@ -14,6 +14,10 @@ test('wrong use: one clear line and status 2; --help: status 0', async t => {
     ['status', '--no'],
     ['serve', '--set', 'x=1'],
     ['user', 'import', '/no/such/file'],
+    ['user', 'add', 'not a name'],
+    ['settings', 'get', 'presence.frobnicate'],
+    ['settings', 'set', 'presence.frobnicate', '1'],
+    ['settings', 'set', 'auth.required', 'perhaps'],
   ]) {
     const { status, output, errors } = await porchlight([...words, '--data', data])
     assert.equal(status, 2, words.join(' '))
@@ -23,6 +27,16 @@ test('wrong use: one clear line and status 2; --help: status 0', async t => {
   const help = await porchlight(['serve', '--help'])
   assert.equal(help.status, 0)
   assert.match(help.output, /--set NAME=VALUE/)
+})
+
+test('a data directory that is a file is named in one line', async t => {
+  const file = join(temporaryData(t), '..', 'file')
+  writeFileSync(file, '')
+  for (const words of [['status'], ['user', 'list'], ['user', 'add', 'carol'], ['serve']]) {
+    const { status, errors } = await porchlight([...words, '--data', file])
+    assert.equal(status, 1, words.join(' '))
+    assert.match(errors, /^porchlight: cannot use the data directory .*: it is a file\n$/)
+  }
 })
 
 test('users: the same commands with the same words, running and not', async t => {
@@ -49,7 +63,7 @@ test('users: the same commands with the same words, running and not', async t =>
   assert.deepEqual(stopped, [
     '0 added sip:carol@box.example\n',
     '1 porchlight: sip:carol@box.example exists already\n',
-    "1 porchlight: 'carol@elsewhere.example' is not in the domain box.example\n",
+    "2 porchlight: 'carol@elsewhere.example' is not in the domain box.example\n",
     '0 changed the password of sip:carol@box.example\n',
     '1 porchlight: sip:nobody@box.example does not exist\n',
     '1 porchlight: the password of sip:empty@box.example is empty\n',
@@ -113,7 +127,7 @@ test('settings: listed with unit, default and meaning; set at once or for the ne
     /^domain = box\.example .*other\.example from the next start/m,
   )
   const refused = await set('presence.defaultHandling', 'maybe')
-  assert.equal(refused.status, 1)
+  assert.equal(refused.status, 2)
   assert.match(
     refused.errors,
     /^porchlight: presence\.defaultHandling cannot be 'maybe': it is one of allow, polite-block, confirm, block\n$/,

@@ -33,6 +33,9 @@ export class AccountError extends Error {
   override readonly name = 'AccountError'
 }
 
+/** Text that cannot be the address of a user of the domain, whoever has an account. */
+export class AddressError extends AccountError {}
+
 export interface NewUser {
   /** `alice`, `alice@box.example` or `sip:alice@box.example`. */
   readonly address: string
@@ -100,7 +103,8 @@ export function* listUsers(db: Transaction): Iterable<{ readonly aor: string; re
 
 /**
  * Makes an account, or sets the password of one, for every line `address,password` or `address,password,display name` of
- * `text` (CSV, RFC 4180; empty lines are passed over). All or none: throws AccountError with the line's number.
+ * `text` (CSV, RFC 4180; empty lines and a heading `aor,password` are passed over). All or none: throws AccountError with the
+ * line's number.
  */
 export function importUsers(
   db: Transaction,
@@ -112,6 +116,7 @@ export function importUsers(
   let changed = 0
   for (const { line, fields } of csvLines(text)) {
     const [address = '', password = '', displayName] = fields
+    if (line === 1 && isHeading(fields)) continue
     if (fields.length < 2 || fields.length > 3)
       throw new AccountError(`line ${line}: expected address,password or address,password,display name`)
     if (added + changed >= limits.importedUsers)
@@ -135,21 +140,26 @@ export function importUsers(
   return { added, changed }
 }
 
-/** The address-of-record that `text` names in this domain. Throws AccountError when it names no user of it. */
+/** Names of the columns instead of a user (RFC 4180 §2 item 3): taken for one, it would open an account to everybody. */
+function isHeading([address = '', password = '']: readonly string[]): boolean {
+  return address.toLowerCase() === 'aor' && password.toLowerCase() === 'password'
+}
+
+/** The address-of-record that `text` names in this domain. Throws AddressError when it names no user of it. */
 export function userAddress(text: string, domain: string): string {
   const trimmed = text.trim()
   const withHost = trimmed.includes('@') ? trimmed : `${trimmed}@${domain}`
   try {
     const uri = parseUri(/^sips?:/i.test(withHost) ? withHost : `sip:${withHost}`)
     if (!isSipUri(uri) || uri.user === undefined || uri.password !== undefined)
-      throw new AccountError(`'${trimmed}' is not the address of a user`)
-    if (uri.host !== domain) throw new AccountError(`'${trimmed}' is not in the domain ${domain}`)
-    if (uri.user.length > limits.userNameOctets) throw new AccountError(`'${trimmed}' is too long`)
-    if (uri.user.startsWith('tgruu.')) throw new AccountError(`'${trimmed}' begins like a temporary GRUU`)
+      throw new AddressError(`'${trimmed}' is not the address of a user`)
+    if (uri.host !== domain) throw new AddressError(`'${trimmed}' is not in the domain ${domain}`)
+    if (uri.user.length > limits.userNameOctets) throw new AddressError(`'${trimmed}' is too long`)
+    if (uri.user.startsWith('tgruu.')) throw new AddressError(`'${trimmed}' begins like a temporary GRUU`)
     return addressOfRecord(uri)
   } catch (error) {
     if (error instanceof AccountError) throw error
-    throw new AccountError(`'${trimmed}' is not the address of a user`)
+    throw new AddressError(`'${trimmed}' is not the address of a user`)
   }
 }
 

@@ -103,6 +103,22 @@ test('an import adds users and sets the passwords of those that exist', () => {
   assert.equal(change(core, db => accountOf(db, 'sip:emil@box.example'))!.displayName, 'Emil\nOf')
 })
 
+test('a heading that names the columns is no user', () => {
+  for (const heading of ['aor,password', '\ufeffAOR,Password,Display name']) {
+    const core = new Core()
+    assert.deepEqual(
+      change(core, db => importUsers(db, `${heading}\r\ndora,secret\r\n`, domain, beginning)),
+      { added: 1, changed: 0 },
+    )
+    assert.ok(!names(core).includes('sip:aor@box.example'))
+  }
+  const core = new Core()
+  assert.deepEqual(
+    change(core, db => importUsers(db, 'dora,secret\naor,password2\n', domain, beginning)),
+    { added: 2, changed: 0 },
+  )
+})
+
 test('an import with one bad line changes nothing and names the line', () => {
   for (const [text, line] of [
     ['dora,x\nemil@other.example,x\n', 2],
