@@ -83,12 +83,12 @@ export const limits = {
   http: {
     headerOctets: 16_384,
     bodyOctets: 393_216,
-    bodiesOctets: 8_388_608,
-    headerMs: 10_000,
-    requestMs: 30_000,
+    heldOctets: 8_388_608,
+    requestMs: 20_000,
     idleMs: 65_000,
     connections: 1_000,
     connectionsPerAddress: 100,
+    backlogOctets: 1_048_576,
     gzipFromOctets: 1_400,
   },
   /** Bounds of an XCAP document: 413 above `bytes`, 409 local-constraint-failure above the others. */

@@ -38,7 +38,7 @@ export class HttpListeners {
 
   /** Cuts off whoever is still there. */
   close(): void {
-    for (const listener of [...this.#plain, ...this.#secure]) listener.closeAll()
+    this.#service.closeAll()
   }
 
   async #open(

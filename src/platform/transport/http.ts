@@ -1,42 +1,39 @@
 /**
- * HTTP/1.1 with and without TLS (RFC 9112): reads requests whole and within bounds, hands them on as values, and writes the
- * answers. Whoever is too large, too slow or too many has a defined answer.
+ * HTTP/1.1 with and without TLS (RFC 9112): hands on requests as values, and writes the answers. Whoever is too large, too
+ * slow or too many has a defined answer.
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
-import type { Socket } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:tls'
 import { gunzip, gzip } from 'node:zlib'
 import {
   badRequest,
   contentTooLarge,
-  type HttpRefusal,
+  HttpRefusal,
   refusalResponse,
   serviceUnavailable,
   unsupportedContentCoding,
 } from '../../protocols/http/errors.ts'
 import type { HttpRequest, HttpResponse } from '../../protocols/http/message.ts'
+import { HttpReader, type HttpReaderLimits, type ReadRequest } from '../../protocols/http/reader.ts'
+import { continueResponse, writeResponse } from '../../protocols/http/writer.ts'
 import type { ListeningAddress } from '../../settings.ts'
 import { listen } from './tcp.ts'
 import type { Credentials } from './tls.ts'
 
-export interface HttpLimits {
-  /** Octets of request line and header fields; 431 beyond. */
-  readonly headerOctets: number
-  /** Octets of one body, with and without its content coding; 413 beyond. */
-  readonly bodyOctets: number
-  /** Octets of all bodies that are being read; a request beyond is answered 503. */
-  readonly bodiesOctets: number
-  /** How long the header may take to arrive; 408 beyond. */
-  readonly headerMs: number
-  /** How long a whole request may take to arrive; 408 beyond. */
+export interface HttpLimits extends HttpReaderLimits {
+  /** Octets of all requests that are being read; a request beyond is answered 503. */
+  readonly heldOctets: number
+  /** How long a request may take to arrive, from its first octet on; 408 beyond. */
   readonly requestMs: number
-  /** How long a connection may be idle between requests; then it is closed. */
+  /** How long a connection may be idle before and between requests, and take to close; then it is closed. */
   readonly idleMs: number
   /** Connections at once; a further one is closed. */
   readonly connections: number
   /** Connections at once from one address; a further one is closed. */
   readonly connectionsPerAddress: number
+  /** Octets of answers that a peer has not taken; beyond it the connection is closed. */
+  readonly backlogOctets: number
   /** Bodies of answers from this size on are compressed for clients that can read them so. */
   readonly gzipFromOctets: number
 }
@@ -44,117 +41,218 @@ export interface HttpLimits {
 /** Takes one request; `answer` is called once, at any later time. */
 export type HttpHandler = (request: HttpRequest, answer: (response: HttpResponse) => void) => void
 
-/** What listeners of both kinds share: the bounds that are over all of them. */
+/** How often deadlines are looked at. */
+const lookMs = 1_000
+/** How long a peer that was refused may go on sending, so that it reads why. */
+const lingerMs = 2_000
+
+/** What listeners of both kinds share: the connections, and the bounds that are over all of them. */
 export class HttpService {
   readonly limits: HttpLimits
-  readonly #handler: HttpHandler
+  readonly handler: HttpHandler
+  date = new Date().toUTCString()
+  /** Milliseconds of a clock that only goes forward, as of the last look. */
+  now = performance.now()
+  /** Octets held by all connections. */
+  held = 0
+  readonly #connections = new Set<HttpConnection>()
   readonly #perAddress = new Map<string, number>()
-  #connections = 0
-  #bodiesOctets = 0
+  #count = 0
+  #timer: NodeJS.Timeout | undefined
 
   constructor(limits: HttpLimits, handler: HttpHandler) {
     this.limits = limits
-    this.#handler = handler
+    this.handler = handler
   }
 
-  /** Counts a connection, or closes it when it is one too many. */
-  admit(socket: Socket): void {
+  /** Counts a connection from its first octet on, handshakes included; false when it is one too many, and then it is closed. */
+  admit(socket: Socket): boolean {
+    socket.on('error', () => {})
     const address = socket.remoteAddress
     const fromThere = address === undefined ? 0 : (this.#perAddress.get(address) ?? 0)
-    const isTooMany = this.#connections >= this.limits.connections || fromThere >= this.limits.connectionsPerAddress
+    const isTooMany = this.#count >= this.limits.connections || fromThere >= this.limits.connectionsPerAddress
     if (address === undefined || isTooMany) {
       socket.destroy()
-      return
+      return false
     }
-    this.#connections++
+    this.#count++
     this.#perAddress.set(address, fromThere + 1)
     socket.once('close', () => {
-      this.#connections--
+      this.#count--
       const left = this.#perAddress.get(address)! - 1
       if (left === 0) this.#perAddress.delete(address)
       else this.#perAddress.set(address, left)
     })
+    return true
   }
 
-  /** Reads one request and answers it. */
-  serve(message: IncomingMessage, reply: ServerResponse, isSecure: boolean): void {
-    const length = Number(message.headers['content-length'] ?? 0)
-    const isBodied = length > 0 || message.headers['transfer-encoding'] !== undefined
-    if (!isBodied) {
-      this.#hand(message, reply, isSecure, noBody)
-      return
+  adopt(socket: Socket, isSecure: boolean): void {
+    if (this.#timer === undefined) {
+      this.#look()
+      this.#timer = setInterval(() => this.#look(), lookMs).unref()
     }
-    if (length > this.limits.bodyOctets) {
-      refuse(reply, contentTooLarge(this.limits.bodyOctets))
-      return
-    }
-    const chunks: Buffer[] = []
-    let octets = 0
-    const release = (): void => {
-      this.#bodiesOctets -= octets
-      octets = 0
-    }
-    const onData = (chunk: Buffer): void => {
-      octets += chunk.length
-      this.#bodiesOctets += chunk.length
-      if (octets > this.limits.bodyOctets) stop(contentTooLarge(this.limits.bodyOctets))
-      else if (this.#bodiesOctets > this.limits.bodiesOctets) stop(serviceUnavailable(5))
-      else chunks.push(chunk)
-    }
-    const stop = (refusal: HttpRefusal): void => {
-      message.off('data', onData)
-      message.off('end', onEnd)
-      message.off('close', release)
-      release()
-      chunks.length = 0
-      refuse(reply, refusal)
-    }
-    const onEnd = (): void => {
-      message.off('close', release)
-      release()
-      const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-      this.#decode(message, reply, isSecure, body)
-    }
-    message.on('data', onData)
-    message.once('end', onEnd)
-    message.once('close', release)
+    const connection = new HttpConnection(this, socket, isSecure)
+    this.#connections.add(connection)
+    socket.once('close', () => {
+      this.#connections.delete(connection)
+      connection.closed()
+    })
   }
 
-  #decode(message: IncomingMessage, reply: ServerResponse, isSecure: boolean, body: Buffer): void {
-    const coding = message.headers['content-encoding']?.trim().toLowerCase() ?? 'identity'
-    if (coding === 'identity') this.#hand(message, reply, isSecure, body)
-    else if (coding !== 'gzip' && coding !== 'x-gzip') refuse(reply, unsupportedContentCoding('gzip'))
-    else
-      gunzip(body, { maxOutputLength: this.limits.bodyOctets }, (error, plain) => {
-        if (error === null) this.#hand(message, reply, isSecure, plain)
+  closeAll(): void {
+    for (const { socket } of this.#connections) socket.destroy()
+  }
+
+  #look(): void {
+    this.now = performance.now()
+    this.date = new Date().toUTCString()
+    for (const connection of this.#connections) if (connection.deadline <= this.now) connection.late()
+    if (this.#connections.size > 0 || this.#timer === undefined) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+}
+
+/** One connection: a request at a time, those behind it wait. */
+class HttpConnection {
+  readonly socket: Socket
+  /** When to give it up. */
+  deadline: number
+  readonly #service: HttpService
+  readonly #isSecure: boolean
+  readonly #address: string
+  readonly #reader: HttpReader
+  #held = 0
+  #state: 'reading' | 'answering' | 'closing' = 'reading'
+  #hasEnded = false
+
+  constructor(service: HttpService, socket: Socket, isSecure: boolean) {
+    this.socket = socket
+    this.#service = service
+    this.#isSecure = isSecure
+    this.#address = socket.remoteAddress ?? ''
+    this.#reader = new HttpReader(service.limits)
+    this.deadline = service.now + service.limits.idleMs
+    socket.setNoDelay(true)
+    socket.on('error', () => {})
+    socket.on('data', octets => this.#receive(octets as Buffer))
+    socket.on('end', () => {
+      this.#hasEnded = true
+      if (this.#state !== 'answering') socket.end()
+    })
+  }
+
+  /** Its time is over: within a request it is told so. */
+  late(): void {
+    if (this.#state === 'reading' && this.#reader.isWithinRequest) this.#refuse(new HttpRefusal(408, 'Too slow'))
+    else if (this.#state !== 'answering') this.socket.destroy()
+  }
+
+  closed(): void {
+    this.#hold(0)
+  }
+
+  #receive(octets: Buffer): void {
+    if (this.#state === 'closing') return
+    if (!this.#reader.isWithinRequest) this.deadline = this.#service.now + this.#service.limits.requestMs
+    this.#reader.push(octets)
+    if (this.#state === 'reading') this.#read()
+    else if (this.#reader.held > this.#service.limits.headerOctets) this.socket.pause()
+  }
+
+  #read(): void {
+    let request: ReadRequest | undefined
+    try {
+      request = this.#reader.next()
+    } catch (error) {
+      this.#refuse(error instanceof HttpRefusal ? error : badRequest('Not understood'))
+      return
+    }
+    if (request !== undefined) {
+      this.#hold(0)
+      this.#state = 'answering'
+      this.#decode(request)
+      return
+    }
+    this.#hold(this.#reader.held)
+    if (this.#service.held > this.#service.limits.heldOctets) this.#refuse(serviceUnavailable(5))
+    else if (this.#reader.takeContinue()) this.socket.write(continueResponse)
+  }
+
+  #decode(request: ReadRequest): void {
+    const coding = request.headers['content-encoding']?.toLowerCase() ?? 'identity'
+    if (coding === 'identity' || request.body.length === 0) this.#hand(request, request.body)
+    else if (coding !== 'gzip' && coding !== 'x-gzip')
+      this.#answer(request, refusalResponse(unsupportedContentCoding('gzip')))
+    else {
+      const { bodyOctets } = this.#service.limits
+      gunzip(request.body, { maxOutputLength: bodyOctets }, (error, plain) => {
+        if (error === null) this.#hand(request, plain)
         else if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE')
-          refuse(reply, contentTooLarge(this.limits.bodyOctets))
-        else refuse(reply, badRequest('The body is not gzip'))
+          this.#answer(request, refusalResponse(contentTooLarge(bodyOctets)))
+        else this.#answer(request, refusalResponse(badRequest('The body is not gzip')))
       })
+    }
   }
 
-  #hand(message: IncomingMessage, reply: ServerResponse, isSecure: boolean, body: Uint8Array): void {
-    const request: HttpRequest = {
-      method: message.method!,
-      target: message.url!,
-      headers: message.headers as HttpRequest['headers'],
-      body,
-      source: { address: message.socket.remoteAddress ?? '', isSecure },
-    }
-    this.#handler(request, response => {
-      if (reply.destroyed) return
-      const { body: answer } = response
-      if (answer === undefined || answer.length < this.limits.gzipFromOctets || !takesGzip(message)) {
-        write(reply, response)
+  #hand(request: ReadRequest, body: Uint8Array): void {
+    const { method, target, headers } = request
+    const source = { address: this.#address, isSecure: this.#isSecure }
+    this.#service.handler({ method, target, headers, body, source }, response => {
+      const answer = response.body
+      const accepted = headers['accept-encoding']
+      if (answer === undefined || answer.length < this.#service.limits.gzipFromOctets || !takesGzip(accepted)) {
+        this.#answer(request, response)
         return
       }
       // The entity-tag is the document's: a client sends it back in If-Match, however it has received the document.
-      const headers = { ...response.headers, Vary: 'Accept-Encoding' }
-      gzip(answer, (error, packed) => {
-        if (error !== null) write(reply, response)
-        else write(reply, { ...response, headers: { ...headers, 'Content-Encoding': 'gzip' }, body: packed })
-      })
+      const packedHeaders = { ...response.headers, Vary: 'Accept-Encoding', 'Content-Encoding': 'gzip' }
+      gzip(answer, (error, packed) =>
+        this.#answer(request, error === null ? { ...response, headers: packedHeaders, body: packed } : response),
+      )
     })
+  }
+
+  #answer({ method, keepsConnection }: ReadRequest, response: HttpResponse): void {
+    if (this.socket.destroyed) return
+    const keeps = keepsConnection && !this.#hasEnded
+    this.#write(response, method === 'HEAD', keeps)
+    if (!keeps) {
+      this.#close()
+      return
+    }
+    if (this.socket.writableLength > this.#service.limits.backlogOctets) {
+      this.socket.destroy()
+      return
+    }
+    this.#state = 'reading'
+    const { requestMs, idleMs } = this.#service.limits
+    this.deadline = this.#service.now + (this.#reader.isWithinRequest ? requestMs : idleMs)
+    if (this.socket.isPaused()) this.socket.resume()
+    // What came behind it, in a turn of its own: a peer that sends much is not served before all others.
+    if (this.#reader.isWithinRequest) setImmediate(() => this.#state === 'reading' && this.#read())
+  }
+
+  /** What follows cannot be understood, or is not wanted: the peer is told why, and no more is read of it. */
+  #refuse(refusal: HttpRefusal): void {
+    this.#write(refusalResponse(refusal), false, false)
+    this.#close()
+  }
+
+  #write(response: HttpResponse, isHead: boolean, keepsConnection: boolean): void {
+    this.socket.write(writeResponse(response, { date: this.#service.date, isHead, keepsConnection }))
+  }
+
+  #close(): void {
+    this.#state = 'closing'
+    this.#hold(0)
+    this.deadline = this.#service.now + lingerMs
+    this.socket.end()
+  }
+
+  #hold(octets: number): void {
+    this.#service.held += octets - this.#held
+    this.#held = octets
   }
 }
 
@@ -175,79 +273,50 @@ export class HttpListener {
     service: HttpService,
     credentials?: Credentials,
   ): Promise<HttpListener> {
-    const { limits } = service
-    const options = {
-      maxHeaderSize: limits.headerOctets,
-      headersTimeout: limits.headerMs,
-      requestTimeout: limits.requestMs,
-      keepAliveTimeout: limits.idleMs,
-      connectionsCheckingInterval: Math.min(5_000, limits.headerMs),
-      noDelay: true,
-    }
-    const isSecure = credentials !== undefined
-    const answer = (message: IncomingMessage, reply: ServerResponse): void => service.serve(message, reply, isSecure)
-    const server = isSecure
-      ? (createSecureServer(
-          { ...options, ...contextOf(credentials), handshakeTimeout: limits.headerMs },
-          answer,
-        ) as Server)
-      : createServer(options, answer)
-    server.on('connection', socket => {
-      socket.on('error', () => {})
-      service.admit(socket)
-    })
-    // What cannot be served is refused before the client sends it.
-    server.on('checkContinue', (message: IncomingMessage, reply: ServerResponse) => {
-      if (Number(message.headers['content-length'] ?? 0) <= limits.bodyOctets) reply.writeContinue()
-      answer(message, reply)
-    })
+    const server = credentials === undefined ? plainServer(service) : secureServer(service, credentials)
     await listen(server, address, port)
     return new HttpListener(server, address)
   }
 
   /** Handshakes from now on use these. Throws when they cannot be used. */
   renew(credentials: Credentials): void {
-    if ('setSecureContext' in this.#server)
-      (this.#server as unknown as { setSecureContext(options: object): void }).setSecureContext(contextOf(credentials))
+    const secure = this.#server as SecureServer
+    secure.setSecureContext(contextOf(credentials))
   }
 
   /** Takes nothing new. */
   close(): void {
     this.#server.close()
   }
-
-  /** Cuts off whoever is still there. */
-  closeAll(): void {
-    this.#server.closeAllConnections()
-  }
 }
 
-const noBody = new Uint8Array(0)
+/** A peer that has closed its side still reads its answer. */
+const halfOpen = { allowHalfOpen: true, noDelay: true }
+
+function plainServer(service: HttpService): Server {
+  return createServer(halfOpen, socket => {
+    if (service.admit(socket)) service.adopt(socket, false)
+  })
+}
+
+/** With tickets, so that sessions are resumed (AP-05). */
+function secureServer(service: HttpService, credentials: Credentials): Server {
+  const options = { ...halfOpen, ...contextOf(credentials), handshakeTimeout: service.limits.requestMs }
+  const server = createSecureServer(options, socket => service.adopt(socket, true))
+  server.on('connection', socket => service.admit(socket))
+  server.on('tlsClientError', (_error, socket) => socket.destroy())
+  return server
+}
 
 function contextOf({ certificate, key }: Credentials) {
   return { cert: certificate, key, minVersion: 'TLSv1.2' as const }
 }
 
 /** RFC 9110 §12.5.3: gzip by name or by `*`, and not with weight 0. */
-function takesGzip(message: IncomingMessage): boolean {
-  const accepted = message.headers['accept-encoding']
-  if (typeof accepted !== 'string') return false
+function takesGzip(accepted: string | undefined): boolean {
+  if (accepted === undefined) return false
   return accepted.split(',').some(part => {
     const [coding = '', ...parameters] = part.split(';').map(text => text.trim().toLowerCase())
     return (coding === 'gzip' || coding === '*') && !parameters.some(text => /^q=0(?:\.0*)?$/.test(text))
   })
-}
-
-/** A refusal of a request whose body is not read to its end: the connection cannot be used again. */
-function refuse(reply: ServerResponse, refusal: HttpRefusal): void {
-  reply.shouldKeepAlive = false
-  write(reply, refusalResponse(refusal))
-}
-
-function write(reply: ServerResponse, { status, headers, body }: HttpResponse): void {
-  const fields: Record<string, string | number | string[]> = { ...(headers as Record<string, string | string[]>) }
-  if (status !== 304 && status !== 204) fields['Content-Length'] = body?.length ?? 0
-  reply.writeHead(status, fields)
-  if (body === undefined) reply.end()
-  else reply.end(body)
 }
