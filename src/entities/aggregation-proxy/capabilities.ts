@@ -3,6 +3,7 @@
 import { hash } from 'node:crypto'
 import { xcapCapsGrammar } from '../../documents/grammar/xcap-caps.ts'
 import { writeXcapCaps, xcapCapsNamespace, xcapCapsType } from '../../documents/xcap-caps.ts'
+import { xcapDirectoryNamespace } from '../../documents/xcap-directory.ts'
 import type { ApplicationUsage, DerivedDocument } from '../xdms/application-usage.ts'
 import { directoryAuid } from './directory.ts'
 
@@ -15,6 +16,7 @@ export function capabilities(usages: readonly ApplicationUsage[]): ApplicationUs
     namespaces: [
       ...new Set([
         xcapCapsNamespace,
+        xcapDirectoryNamespace,
         ...usages.flatMap(({ grammar }) => grammar.vocabularies.map(({ namespace }) => namespace)),
       ]),
     ],

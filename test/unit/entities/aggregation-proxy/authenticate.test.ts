@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { limits } from '../../../../src/limits.ts'
+import { DocumentBox } from '../xdms/box.ts'
+
+const at = '/resource-lists/users/sip:bill@example.com/index'
+const document = '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"/>'
+const type = 'application/resource-lists+xml'
+
+test('AP-02, AP-12: Digest with SHA-256 first and MD5 last; both are good, and MD5 can be switched off', () => {
+  const box = new DocumentBox()
+  const { status, headers } = box.get(at, { user: undefined })
+  assert.equal(status, 401)
+  const challenges = headers['WWW-Authenticate'] as readonly string[]
+  const algorithms = challenges.map(text => /algorithm=([\w-]+)/.exec(text)![1])
+  assert.deepEqual(algorithms, ['SHA-256', 'SHA-512-256', 'MD5'])
+  for (const algorithm of ['SHA-256', 'MD5'] as const)
+    assert.ok(box.put(at, document, type, { algorithm }).status < 300, algorithm)
+  const strict = new DocumentBox({ 'auth.algorithms': 'SHA-256' })
+  assert.equal((strict.get(at, { user: undefined }).headers['WWW-Authenticate'] as string[]).length, 1)
+})
+
+test('AP-14: an unknown user and a wrong password are answered alike', () => {
+  const box = new DocumentBox()
+  const answers = [box.get(at, { password: 'wrong' }), box.get(at, { user: 'nobody', password: 'wrong' })]
+  const shapes = answers.map(({ status, headers, body }) =>
+    JSON.stringify([status, headers, body]).replace(/nonce=\\"[^"]+"/g, ''),
+  )
+  assert.equal(answers[0]!.status, 401)
+  assert.equal(shapes[0], shapes[1])
+})
+
+test('AP-14: too many failures lock the address with 503 and Retry-After, until the window is over', () => {
+  const box = new DocumentBox()
+  box.put(at, document, type)
+  for (let n = 0; n < limits.failures.perAddress; n++)
+    assert.equal(box.get(at, { user: `nobody${n}`, password: 'x' }).status, 401)
+  const locked = box.get(at)
+  assert.equal(locked.status, 503)
+  assert.ok(Number(locked.headers['Retry-After']) > 0)
+  box.now += limits.failures.windowMs
+  assert.equal(box.get(at).status, 200)
+})
+
+test('RFC 7616 §3.3, §3.4.6: a nonce count is good once, an old nonce is stale, and the uri is the request’s', () => {
+  const box = new DocumentBox()
+  box.put(at, document, type)
+  let authorization = ''
+  const askOnce = box.askOnce.bind(box)
+  box.askOnce = (method, target, asking = {}) => {
+    authorization = asking.headers?.authorization ?? authorization
+    return askOnce(method, target, asking)
+  }
+  assert.equal(box.get(at).status, 200)
+  const again = askOnce('GET', at, { headers: { authorization } })
+  assert.equal(again.status, 401)
+  assert.match(String(again.headers['WWW-Authenticate']), /stale=true/)
+  box.get(at)
+  assert.equal(askOnce('GET', `${at}x`, { headers: { authorization } }).status, 400)
+  assert.equal(askOnce('GET', at, { headers: { authorization: 'Digest username' } }).status, 400)
+  assert.equal(askOnce('GET', at, { headers: { authorization: 'Basic YTpi' } }).status, 401)
+  box.now += box.settings.auth.nonceSeconds * 1000
+  assert.match(String(askOnce('GET', at, { headers: { authorization } }).headers['WWW-Authenticate']), /Digest/)
+  assert.equal(box.get(at).status, 200)
+})
+
+test('AP-04: an asserted identity from outside counts for nothing', () => {
+  const box = new DocumentBox({ 'xcap.operators': 'joe' })
+  box.put(at, document, type)
+  for (const name of ['x-xcap-asserted-identity', 'x-3gpp-asserted-identity']) {
+    const headers = { [name]: '"sip:bill@example.com"' }
+    assert.equal(box.askOnce('GET', at, { headers }).status, 401)
+    assert.equal(box.get(at, { user: '+15551234', headers }).status, 403)
+    assert.equal(box.get(at, { user: '+15551234', headers: { [name]: '"sip:joe@example.com"' } }).status, 403)
+  }
+})
+
+test('AP-03: an intended identity must be one that the user may use', () => {
+  const box = new DocumentBox()
+  box.put(at, document, type)
+  const asking = (identity: string) => ({ headers: { 'x-3gpp-intended-identity': identity } })
+  assert.equal(box.get(at, asking('"sip:bill@example.com"')).status, 200)
+  assert.equal(box.get(at, asking('"sip:joe@example.com"')).status, 403)
+  assert.equal(box.get(at, asking('"sip:bill@elsewhere.example"')).status, 403)
+})
+
+test('in a laboratory nobody is asked: who it is stands in X-3GPP-Intended-Identity, or in the URI', () => {
+  const box = new DocumentBox({ 'auth.required': false })
+  assert.equal(box.askOnce('PUT', at, { body: document, type }).status, 201)
+  const headers = { 'x-3gpp-intended-identity': '"sip:joe@example.com"' }
+  assert.equal(box.askOnce('GET', at, { headers }).status, 403)
+})
+
+test('what is not below the XCAP root is 404 without a challenge; another root is a setting', () => {
+  const box = new DocumentBox({ 'xcap.root': '/services' })
+  assert.equal(box.askOnce('GET', at).status, 404)
+  assert.equal(box.askOnce('GET', `/services${at}`).status, 401)
+  assert.equal(box.put(`/services${at}`, document, type).status, 201)
+  assert.equal(box.get(`https://xcap.example.com/services${at}`).status, 200)
+})
