@@ -85,7 +85,10 @@ const missing = !existsSync(schemas)
     ? 'no xmllint'
     : false
 
-for (const [name, grammar, imported] of documents) {
+for (const [name, ours, imported] of documents) {
+  // Namespaces of our own have no published schema.
+  const published = ours.vocabularies.filter(({ namespace }) => !namespace.startsWith('urn:porchlight:'))
+  const grammar: Grammar = { ...ours, vocabularies: published }
   test(`${name}: the verdict on ${count} documents is that of the schemas`, { skip: missing }, () => {
     const generator = new DocumentGenerator(grammar, seed)
     const texts = Array.from({ length: count }, () => generator.next())

@@ -2,6 +2,7 @@
 
 import { commonPolicyVocabulary, omaCommonPolicyVocabulary } from './common-policy.ts'
 import {
+  attribute,
   choice,
   type ElementType,
   element,
@@ -15,7 +16,7 @@ import {
   type Vocabulary,
   value,
 } from './grammar.ts'
-import { anyUri, boolean, oneOf, text, token, tokenOf } from './simple-types.ts'
+import { anyUri, boolean, oneOf, text, token, tokenOf, wholeOf } from './simple-types.ts'
 
 const namespace = 'urn:ietf:params:xml:ns:pres-rules'
 const omaNamespace = 'urn:oma:xml:prs:pres-rules'
@@ -75,8 +76,22 @@ const omaVocabulary: Vocabulary = {
   },
 }
 
+/** Our own actions: `order` (PS-73) and `notify` (PS-140). */
+const ownVocabularies: readonly Vocabulary[] = [
+  { namespace: 'urn:porchlight:xml:rule-order', elements: { order: value(wholeOf(9)) } },
+  {
+    namespace: 'urn:porchlight:xml:notification-rules',
+    elements: {
+      notify: {
+        content: many(element('urn:porchlight:xml:notification-rules', 'on', value(token))),
+        attributes: [attribute('interval', wholeOf(5))],
+      },
+    },
+  },
+]
+
 /** Both usages have the same documents: `pres-rules` and `org.openmobilealliance.pres-rules`. */
 export const presenceRulesGrammar: Grammar = {
   root: 'ruleset',
-  vocabularies: [commonPolicyVocabulary, vocabulary, omaCommonPolicyVocabulary, omaVocabulary],
+  vocabularies: [commonPolicyVocabulary, vocabulary, omaCommonPolicyVocabulary, omaVocabulary, ...ownVocabularies],
 }

@@ -68,6 +68,12 @@ export const positiveInteger: SimpleType = collapsed(
   ['1', '600'],
 )
 
+/** A whole number of at most so many digits, without sign. */
+export function wholeOf(digits: number): SimpleType {
+  const pattern = new RegExp(`^[0-9]{1,${digits}}$`)
+  return collapsed(`a whole number of at most ${digits} digits`, value => pattern.test(value), ['0', '10'])
+}
+
 /** §3.3.3. */
 export const language: SimpleType = collapsed(
   'a language tag such as en',

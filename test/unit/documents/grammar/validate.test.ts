@@ -80,6 +80,18 @@ describe('a fault says where, what, and what was expected', () => {
       /sub-handling: "maybe" is not block, confirm, polite-block or allow$/,
     ],
     [
+      'a place in an order that is none (PS-73)',
+      rules('<rule id="a"><actions><order xmlns="urn:porchlight:xml:rule-order">first</order></actions></rule>'),
+      /actions\/order: "first" is not a whole number of at most 9 digits$/,
+    ],
+    [
+      'a notification rule with another member (PS-140)',
+      rules(
+        '<rule id="a"><actions><notify xmlns="urn:porchlight:xml:notification-rules" interval="60"><off/></notify></actions></rule>',
+      ),
+      /notify\/off: off cannot stand here; expected on or the end of notify$/,
+    ],
+    [
       'an ID given twice',
       rules('<rule id="a"/><rule id=" a "/>'),
       /ruleset\/rule\[2\]: attribute id: " a " is also the ID of another element$/,
