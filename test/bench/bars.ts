@@ -17,7 +17,7 @@ export const bars: Readonly<Record<string, Bar>> = {
   'subscribe-refresh': { unit: 'µs', atMost: 120, what: 'SUBSCRIBE + NOTIFY, refresh' },
   'fan-out': { unit: 'µs', atMost: 40, what: 'NOTIFY in a fan-out' },
   'idle-rss': { unit: 'MiB', atMost: 90, what: 'RSS when idle' },
-  'stored-pss': { unit: 'MiB', atMost: 160, what: 'PSS with everything stored' },
+  'stored-pss': { unit: 'MiB', atMost: 160, what: 'PSS at rest with everything stored' },
   'restart-seconds': { unit: 's', atMost: 2, what: 'kill -9 until serving again' },
   'restart-lost': { unit: 'lost', atMost: 0, what: 'publications and subscriptions lost' },
 }

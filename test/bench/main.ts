@@ -150,7 +150,7 @@ async function memoryAndRestart(count: number, withBox: boolean, withKamailio: b
     running.delete(peer)
     weighed[peer.name] = figures
     print(
-      `${peer.name}: idle PSS ${figures.idlePss.toFixed(1)} MiB, with ${count} + ${count} stored ${figures.storedPss.toFixed(1)} MiB`,
+      `${peer.name}: idle PSS ${figures.idlePss.toFixed(1)} MiB, with ${count} + ${count} stored ${figures.storedPss.toFixed(1)} MiB (${figures.loadedPss.toFixed(1)} just after the load)`,
     )
   }
   if (withBox) {
@@ -173,7 +173,7 @@ async function memoryAndRestart(count: number, withBox: boolean, withKamailio: b
       }),
     )
     print(
-      `idle PSS ${figures.idlePss.toFixed(1)} MiB; RSS with ${count} + ${count} stored ${figures.storedRss.toFixed(1)} MiB; ` +
+      `idle PSS ${figures.idlePss.toFixed(1)} MiB; just after the load PSS ${figures.loadedPss.toFixed(1)} MiB; 40 s later RSS with ${count} + ${count} stored ${figures.storedRss.toFixed(1)} MiB; ` +
         `${figures.writtenMebibytes.toFixed(1)} MiB written for them; after the restart ` +
         `first answer in ${restart.servingSeconds.toFixed(2)} s, ready in ${restart.readySeconds.toFixed(2)} s, ` +
         `status counts ${restart.counted.publications} publications and ${restart.counted.subscriptions} subscriptions, ` +

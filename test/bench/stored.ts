@@ -13,6 +13,9 @@ import { PresenceSource, Watcher } from './users.ts'
 export type StoredFigures = {
   readonly idleRss: number
   readonly idlePss: number
+  /** Just after the load, with the transactions of the last 32 s. */
+  readonly loadedPss: number
+  /** At rest, when these have ended (RFC 3261 §17.2.2, Timer J) and only what is stored is left. */
   readonly storedRss: number
   readonly storedPss: number
   readonly writtenMebibytes: number
@@ -32,6 +35,7 @@ export type RestartFigures = {
 
 const window = 64
 const restMs = 3_000
+const transactionsEndMs = 40_000
 
 export type StoredLoad = {
   readonly client: LoadClient
@@ -56,10 +60,13 @@ export async function fillAndWeigh(
   const fault = published.faults[0] ?? subscribed.faults[0]
   if (fault !== undefined) throw new Error(fault)
   await rest(Math.max(restMs, server.settleMs))
+  const loaded = memoryMebibytes(server.pids())
+  await rest(transactionsEndMs)
   const stored = memoryMebibytes(server.pids())
   const figures = {
     idleRss: idle.rss,
     idlePss: idle.pss,
+    loadedPss: loaded.pss,
     storedRss: stored.rss,
     storedPss: stored.pss,
     writtenMebibytes: writtenBytes(server.pids()) / (1 << 20),
