@@ -27,6 +27,7 @@ export interface AuthorizationOptions {
 
 /** The rules of one presentity as they stand in one turn, with what they need to know looked up once. */
 interface Judgement {
+  readonly presentity: string
   readonly set: RuleSet | undefined
   readonly sphere: string | undefined
   readonly listMembers: (list: string) => ReadonlySet<string> | undefined
@@ -37,6 +38,8 @@ const everything = outcomeOf(subHandlings.allow, allPermissions)
 export class Authorization {
   readonly #options: AuthorizationOptions
   readonly #documents = new RuleDocuments(canonicalUri)
+  /** One turn asks about many watchers of one presentity. */
+  readonly #judgements = new WeakMap<Turn, Judgement>()
   /** Lists by the entity-tag of their document. */
   readonly #lists = new Map<string, XmlElement | undefined>()
 
@@ -44,10 +47,10 @@ export class Authorization {
     this.#options = options
   }
 
-  /** What a watcher gets now. A presentity always sees himself (PS-93). `shared`: what is looked up once per turn. */
-  outcome(presentity: string, watcher: Subscriber, turn: Turn, shared?: Map<string, unknown>): Outcome {
+  /** What a watcher gets now. A presentity always sees himself (PS-93). */
+  outcome(presentity: string, watcher: Subscriber, turn: Turn): Outcome {
     if (watcher.identities.includes(presentity)) return everything
-    const { set, sphere, listMembers } = this.#judgement(presentity, turn, shared)
+    const { set, sphere, listMembers } = this.#judgement(presentity, turn)
     if (set !== undefined) return evaluate(set, { identities: watcher.identities, now: turn.now, sphere, listMembers })
     // Who has no identity sees nobody who has not said otherwise (DEC-07, PS-77).
     if (watcher.identities.length === 0) return withoutRules(subHandlings.block)
@@ -78,17 +81,16 @@ export class Authorization {
     return set !== undefined && listsOf(set).size > 0
   }
 
-  #judgement(presentity: string, turn: Turn, shared: Map<string, unknown> | undefined): Judgement {
-    let judgement = shared?.get('judgement') as Judgement | undefined
-    if (judgement === undefined) {
-      const set = this.#documents.rulesOf(turn.db, presentity)
-      judgement = { set, ...this.#circumstances(set, presentity, turn) }
-      shared?.set('judgement', judgement)
-    }
+  #judgement(presentity: string, turn: Turn): Judgement {
+    const known = this.#judgements.get(turn)
+    if (known?.presentity === presentity) return known
+    const set = this.#documents.rulesOf(turn.db, presentity)
+    const judgement = { presentity, set, ...this.#circumstances(set, presentity, turn) }
+    this.#judgements.set(turn, judgement)
     return judgement
   }
 
-  #circumstances(set: RuleSet | undefined, presentity: string, turn: Turn): Omit<Judgement, 'set'> {
+  #circumstances(set: RuleSet | undefined, presentity: string, turn: Turn): Pick<Judgement, 'sphere' | 'listMembers'> {
     const members = new Map<string, ReadonlySet<string> | undefined>()
     return {
       sphere: set?.usesSphere ? sphereOf(documentsOf(presentity, turn), turn.now) : undefined,

@@ -14,8 +14,6 @@ export interface PresenceContext {
   isUser(db: Transaction, aor: string): boolean
   /** What the registrar knows of a user (SIP-10). */
   registrationState(db: Transaction, aor: string, now: Instant): RegistrationState
-  /** For Allow-Events. */
-  allowEvents(): readonly string[]
   /** When this process took up service. */
   restartedAt(): Instant
   /** What there is to tell about a presentity has changed: notifies those who watch. */

@@ -34,6 +34,15 @@ export interface PresenceServerOptions
   /** Further event packages this entity serves. */
   readonly packages?: readonly EventPackage[]
   readonly notifierLimits?: NotifierOptions['limits']
+  /** What the other entities of the box do at the same addresses: OPTIONS and Allow-Events speak for the whole box. */
+  readonly beside?: Capabilities
+}
+
+export interface Capabilities {
+  readonly methods: readonly string[]
+  readonly events: readonly string[]
+  /** Option tags (RFC 3261 §19.2). */
+  readonly extensions: readonly string[]
 }
 
 /** Numbers for people. */
@@ -52,17 +61,18 @@ export class PresenceServer implements SipEntity {
   readonly #context: PresenceContext
   readonly #authorization: Authorization
   readonly #notifier: Notifier
+  readonly #beside: Capabilities
   #restartedAt: Instant = 0
 
   constructor(options: PresenceServerOptions) {
     const { userOf, isUser, registrationState } = options
+    this.#beside = options.beside ?? { methods: [], events: [], extensions: [] }
     this.#authorization = new Authorization(options)
     this.#context = {
       authorization: this.#authorization,
       userOf,
       isUser,
       registrationState,
-      allowEvents: () => this.#notifier.allowEvents,
       restartedAt: () => this.#restartedAt,
       presenceChanged: (presentity, turn) => this.#notifier.notifyResource('presence', presentity, turn),
     }
@@ -72,6 +82,7 @@ export class PresenceServer implements SipEntity {
     this.#notifier = new Notifier({
       owner,
       packages: [presence, ...(options.packages ?? [])],
+      servedBeside: this.#beside.events,
       address: options.address,
       limits: {
         notificationsPerTurn: limits.notificationsPerTurn,
@@ -131,14 +142,17 @@ export class PresenceServer implements SipEntity {
     return { publications: countPublications(db, now), subscriptions: this.#notifier.counts(db) }
   }
 
-  /** RFC 3903 §7, PS-11. */
+  /** RFC 3903 §7 (PS-11), RFC 3261 §11.2. */
   #capabilities(request: SipRequest, turn: Turn): Output {
     const response = respond(request, 200, {
       toTag: turn.fingerprint('options', request.callId),
       headers: [
-        ['Allow', methods.join(', ')],
+        ['Allow', [...methods, ...this.#beside.methods].join(', ')],
         ['Allow-Events', this.allowEvents.join(', ')],
         ['Accept', pidfContentType],
+        ['Accept-Encoding', 'identity'],
+        ['Accept-Language', 'en'],
+        ['Supported', [...supportedOptions, ...this.#beside.extensions].join(', ')],
       ],
     })
     return { kind: 'respond', transaction: request.transaction, response }

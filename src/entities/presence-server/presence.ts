@@ -27,16 +27,16 @@ export function presencePackage(
       }
     },
     minNotifyIntervalMs: ({ settings }) => settings.presence.minNotifyIntervalSeconds * 1000,
-    subscriberIntervalMs: (presentity, subscriber, turn, shared) =>
-      context.authorization.outcome(presentity, subscriber, turn, shared).notification.intervalMs,
+    subscriberIntervalMs: (presentity, subscriber, turn) =>
+      context.authorization.outcome(presentity, subscriber, turn).notification.intervalMs,
     resource(request, turn) {
       const presentity = context.userOf(request.requestUri)
       if (presentity === undefined || !context.isUser(turn.db, presentity)) throw notFound()
       return presentity
     },
     exists: (presentity, turn) => context.isUser(turn.db, presentity),
-    authorize(presentity, subscriber, turn, shared) {
-      switch (context.authorization.outcome(presentity, subscriber, turn, shared).handling) {
+    authorize(presentity, subscriber, turn) {
+      switch (context.authorization.outcome(presentity, subscriber, turn).handling) {
         case 'block':
           throw forbidden()
         case 'confirm':

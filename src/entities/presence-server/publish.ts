@@ -43,7 +43,7 @@ import { isSameSource } from './same-source.ts'
  */
 export function publish(request: SipRequest, turn: Turn, context: PresenceContext): Output[] {
   const { presentity, permissions } = requestedPresentity(request, turn, context) // step 1: 404, 403
-  if (eventOf(request)?.name !== 'presence') throw badEvent(context.allowEvents()) // step 2: 489
+  if (eventOf(request)?.name !== 'presence') throw badEvent(['presence']) // step 2: 489
   const body = countedBody(request, permissions)
   const match = matchingPublication(request, body, presentity, turn, context) // step 3: 400, 412
   if (match.repeated !== undefined) return [answer(request, match.repeated.entityTag, match.repeated.lifetimeSeconds)]

@@ -35,7 +35,7 @@ export function presenceView(
 ): NotifyBody | 'unchanged' {
   const { resource, record } = subscription
   const { shared } = occasion
-  const outcome = context.authorization.outcome(resource, subscriberOf(record), turn, shared)
+  const outcome = context.authorization.outcome(resource, subscriberOf(record), turn)
   const { version, body } = once(shared, `view ${outcome.key}`, () =>
     makeView(resource, outcome, turn, shared, context),
   )

@@ -63,8 +63,8 @@ export interface EventPackage {
   }
   /** Shortest time between two NOTIFYs of one subscription that a change has caused (RFC 6665 §5.4.10); without it 0. */
   minNotifyIntervalMs?(turn: Turn): number
-  /** A longer such time for one subscriber; without it the same for all. `shared` as in `authorize`. */
-  subscriberIntervalMs?(resource: string, subscriber: Subscriber, turn: Turn, shared: Map<string, unknown>): number
+  /** A longer such time for one subscriber; without it the same for all. */
+  subscriberIntervalMs?(resource: string, subscriber: Subscriber, turn: Turn): number
   /** How long a subscription that ended before it was decided upon stays known as `waiting` (RFC 3857 §4.7.1); without it not at all. */
   readonly waitingMs?: number
 

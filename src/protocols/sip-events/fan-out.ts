@@ -113,14 +113,10 @@ export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: 
   }
 }
 
-function intervalMs(
-  { service, resource, intervalMs: least, shared }: Pass,
-  record: SubscriptionRecord,
-  turn: Turn,
-): number {
+function intervalMs({ service, resource, intervalMs: least }: Pass, record: SubscriptionRecord, turn: Turn): number {
   const { eventPackage } = service
   if (eventPackage.subscriberIntervalMs === undefined) return least
-  return Math.max(least, eventPackage.subscriberIntervalMs(resource, subscriberOf(record), turn, shared))
+  return Math.max(least, eventPackage.subscriberIntervalMs(resource, subscriberOf(record), turn))
 }
 
 /** Sends a NOTIFY for a live subscription and stores what it has told. */
