@@ -9,6 +9,7 @@ import { addressOfRecord, isSipUri, parseUri } from '../../protocols/sip/uri.ts'
 import { policyWake } from '../../protocols/sip-events/notifier.ts'
 import { type Instant, type Output, type Transaction, type Turn, table } from '../../turn.ts'
 import { presenceWakes } from '../presence-server/presence-server.ts'
+import { removeDocuments } from '../xdms/removal.ts'
 import { removeRegistration } from './bindings.ts'
 
 /** H(username:realm:password), hexadecimal, by algorithm (RFC 7616 §3.4.2). */
@@ -82,13 +83,14 @@ export function setPassword(db: Transaction, address: string, password: string, 
 }
 
 /**
- * Removes a user with his registrations; whoever watches them is woken, and the Presence Server, which drops what it keeps for
+ * Removes a user with his registrations and documents; whoever watches them is woken, and the Presence Server, which drops what it keeps for
  * him. Throws AccountError if there is no such user.
  */
 export function removeUser(db: Transaction, address: string, domain: Domain, now: Instant): Output[] {
   const aor = userAddress(address, domain.domain)
   if (db.get(accounts, [aor]) === undefined) throw new AccountError(`${aor} does not exist`)
   db.delete(accounts, [aor])
+  removeDocuments(db, aor)
   return [
     ...removeRegistration(db, aor, 'rejected', now),
     policyWake('reg', aor, now, 'registrar'),

@@ -3,7 +3,7 @@
 import type { Grammar } from '../../documents/grammar/grammar.ts'
 import type { XmlElement } from '../../documents/xml/tree.ts'
 import type { HttpRequest } from '../../protocols/http/message.ts'
-import type { Turn } from '../../turn.ts'
+import type { Transaction, Turn } from '../../turn.ts'
 import type { DocumentAddress } from './documents.ts'
 
 export interface ApplicationUsage {
@@ -31,7 +31,12 @@ export interface ApplicationUsage {
   /** Checks uniqueness and everything else that a schema does not say. Throws 409. */
   constrain?(root: XmlElement, context: ConstraintContext): void
   /** A document has changed, come (`previous` undefined) or gone (`next` undefined): what is derived from it changes with it. */
-  changed?(address: DocumentAddress, previous: XmlElement | undefined, next: XmlElement | undefined, turn: Turn): void
+  changed?(
+    address: DocumentAddress,
+    previous: XmlElement | undefined,
+    next: XmlElement | undefined,
+    db: Transaction,
+  ): void
   /** The document at this address, if it is one made by the server out of others. */
   derived?(address: DocumentAddress, request: HttpRequest, turn: Turn): DerivedDocument | undefined
 }

@@ -185,7 +185,7 @@ export class Xdms {
     }
     checkConditions(request, `"${stored.etag}"`)
     deleteDocument(turn.db, address)
-    usage.changed?.(address, this.#rootOf(stored), undefined, turn)
+    usage.changed?.(address, this.#rootOf(stored), undefined, turn.db)
     return {
       response: { status: 200, headers: {}, body: undefined },
       outputs: this.#tell(address, stored.etag, undefined, turn),
@@ -201,7 +201,7 @@ export class Xdms {
     const etag = turn.random.token(12)
     putDocument(turn.db, address, { etag, body: bytes, modifiedAt: turn.now })
     this.#parsed.add(etag, bytes.length, root)
-    usage.changed?.(address, stored && this.#rootOf(stored), root, turn)
+    usage.changed?.(address, stored && this.#rootOf(stored), root, turn.db)
     return {
       response: { status: isNew ? 201 : 200, headers: { ETag: `"${etag}"` }, body: undefined },
       outputs: this.#tell(address, stored?.etag, etag, turn),
@@ -218,7 +218,7 @@ export class Xdms {
 }
 
 /** What is stored was within the bounds of its time, and derived documents are larger than their parts. */
-const storedLimits = { bytes: 1 << 26, depth: 1_000, nodes: 1 << 22, attributes: 10_000, nameLength: 10_000 }
+export const storedLimits = { bytes: 1 << 26, depth: 1_000, nodes: 1 << 22, attributes: 10_000, nameLength: 10_000 }
 
 /** RFC 4825 §5.7: his own documents to each user, the global ones to all for reading, everything to operators. */
 function authorize(method: string, xui: string, usage: ApplicationUsage, identity: Identity): void {

@@ -41,7 +41,7 @@ export const rlsServicesUsage: ApplicationUsage = {
       if (service.list !== undefined) checkLists(root, [service.list], rlsServicesNamespace)
     }
   },
-  changed({ xui, path }, previous, next, { db }) {
+  changed({ xui, path }, previous, next, db) {
     const uris = new Set(next === undefined ? [] : rlsServices(next).map(({ uri }) => canonical(uri)))
     for (const { uri } of previous === undefined ? [] : rlsServices(previous))
       if (!uris.has(canonical(uri))) db.delete(serviceUris, [canonical(uri)])

@@ -1,0 +1,108 @@
+/** Documents of the built box: over HTTP and HTTPS, through restarts, and with several who write at once. */
+
+import assert from 'node:assert/strict'
+import { Agent, type IncomingMessage, request } from 'node:http'
+import { request as requestTls } from 'node:https'
+import { type TestContext, test } from 'node:test'
+import { answerChallenge } from '../../src/protocols/sip/digest.ts'
+import { porchlight, RunningBox, temporaryData } from './box.ts'
+
+const at = '/xcap-root/resource-lists/users/sip:alice@box.example/index'
+const list = (inner: string) =>
+  `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list>${inner}</list></resource-lists>`
+const listType = { 'content-type': 'application/resource-lists+xml' }
+const elementType = { 'content-type': 'application/xcap-el+xml' }
+
+interface Seen {
+  readonly status: number
+  readonly etag: string | undefined
+  readonly body: string
+  readonly challenges: readonly string[]
+}
+
+/** An XCAP client with the credentials of alice. */
+class XcapClient {
+  readonly #port: number
+  readonly #isSecure: boolean
+  readonly #agent: Agent | undefined
+
+  constructor(t: TestContext, port: number, isSecure = false) {
+    this.#port = port
+    this.#isSecure = isSecure
+    if (isSecure) return
+    const agent = new Agent({ keepAlive: true })
+    this.#agent = agent
+    t.after(() => agent.destroy())
+  }
+
+  async ask(method: string, path: string, body = '', headers: Record<string, string> = {}): Promise<Seen> {
+    const first = await this.#once(method, path, body, headers)
+    if (first.status !== 401) return first
+    const secret = { username: 'alice', password: 'wonderland', method, uri: path, cnonce: 'c', nonceCount: 1 }
+    return this.#once(method, path, body, { ...headers, authorization: answerChallenge(first.challenges, secret) })
+  }
+
+  async #once(method: string, path: string, body: string, headers: Record<string, string>): Promise<Seen> {
+    const common = { host: '127.0.0.1', port: this.#port, method, path, headers }
+    const asked = this.#isSecure
+      ? requestTls({ ...common, rejectUnauthorized: false })
+      : request({ ...common, ...(this.#agent === undefined ? {} : { agent: this.#agent }) })
+    const answered = new Promise<IncomingMessage>((resolve, reject) =>
+      asked.on('response', resolve).on('error', reject),
+    )
+    asked.end(body)
+    const response = await answered
+    let text = ''
+    for await (const part of response.setEncoding('utf8')) text += part
+    return {
+      status: response.statusCode!,
+      etag: response.headers.etag,
+      body: text,
+      challenges: response.headersDistinct['www-authenticate'] ?? [],
+    }
+  }
+}
+
+async function boxWithAlice(t: TestContext, data: string): Promise<RunningBox> {
+  const added = await porchlight(['user', 'add', 'alice', '--password-stdin', '--data', data], 'wonderland\n')
+  assert.equal(added.status, 0, added.errors)
+  return RunningBox.start(t, data)
+}
+
+test('a document that was answered for is there after the process was killed, over HTTP and HTTPS', async t => {
+  const data = temporaryData(t)
+  const box = await boxWithAlice(t, data)
+  const put = await new XcapClient(t, box.port('http')).ask('PUT', at, list(''), listType)
+  assert.equal(put.status, 201)
+  await box.stop('SIGKILL')
+  const again = await RunningBox.start(t, data)
+  for (const transport of ['http', 'https'] as const) {
+    const got = await new XcapClient(t, again.port(transport), transport === 'https').ask('GET', at)
+    assert.deepEqual([got.status, got.etag, got.body], [200, put.etag, list('')])
+  }
+  assert.equal((await again.stop()).status, 0)
+})
+
+test('of those who write one document at once nobody loses what was answered 2xx', async t => {
+  const box = await boxWithAlice(t, temporaryData(t))
+  const client = new XcapClient(t, box.port('http'))
+  const { etag } = await client.ask('PUT', at, list(''), listType)
+  const names = Array.from({ length: 20 }, (_, index) => `sip:u${index}@example.com`)
+  const entry = (uri: string) => `${at}/~~/resource-lists/list/entry%5b@uri=%22${uri}%22%5d`
+  const answers = await Promise.all(
+    names.map(uri => client.ask('PUT', entry(uri), `<entry uri="${uri}"/>`, elementType)),
+  )
+  assert.ok(answers.every(({ status }) => status === 201))
+  assert.equal(new Set(answers.map(answer => answer.etag)).size, names.length)
+  const { body } = await client.ask('GET', at)
+  for (const uri of names) assert.ok(body.includes(`<entry uri="${uri}"/>`), uri)
+  // With If-Match only one of them can have been first.
+  const now = (await client.ask('GET', at)).etag!
+  assert.notEqual(now, etag)
+  const conditional = await Promise.all(names.map(uri => client.ask('DELETE', entry(uri), '', { 'if-match': now })))
+  assert.deepEqual(
+    conditional.map(({ status }) => status).sort((a, b) => a - b),
+    [200, ...names.slice(1).map(() => 412)],
+  )
+  await box.stop()
+})
