@@ -108,7 +108,7 @@ export class Appliance {
     this.#wakes = new Wakes(options.store)
     this.stack = new SipStack({ random: options.random, listening: options.listening, limits: limits.sip })
     this.entities = {
-      registrar: new Registrar(home),
+      registrar: new Registrar(home, ['presence']),
       proxy: new StatefulProxy(home),
       'presence-server': new PresenceServer({
         userOf: uri => home.userOf(uri),
@@ -116,6 +116,7 @@ export class Appliance {
         registrationState,
         userOfXui: xui => userOfXui(xui, home),
         address: transport => home.hostPort(transport === 'sips' ? 'tls' : transport),
+        beside: { methods: ['REGISTER'], events: ['reg'], extensions: ['path', 'outbound'] },
       }),
     }
   }

@@ -34,11 +34,13 @@ export class Registrar implements SipEntity {
    */
   readonly #users = new Map<FlowId, Set<string>>()
 
-  constructor(home: Home) {
+  /** `servedBeside`: event packages of the box other than `reg`, for Allow-Events. */
+  constructor(home: Home, servedBeside: readonly string[] = []) {
     this.#home = home
     this.notifier = new Notifier({
       owner: 'registrar',
       packages: [registrationEvents(home)],
+      servedBeside,
       address: transport => home.hostPort(transport === 'sips' ? 'tls' : transport),
     })
   }

@@ -28,6 +28,8 @@ export interface NotifierOptions {
   /** The entity that owns it: names its tables and marks its Contact. Never changes. */
   readonly owner: string
   readonly packages: readonly EventPackage[]
+  /** Event packages that others serve for the same resources: Allow-Events names these too (RFC 6665 §4.4.4). */
+  readonly servedBeside?: readonly string[]
   /** Host and port by which subscribers reach us over a transport, for Contact: `192.0.2.1:5060`. */
   readonly address: (transport: SubscriptionRecord['transport'], turn: Turn) => string
   readonly limits?: Partial<NotifierLimits>
@@ -47,6 +49,7 @@ export class Notifier {
     this.#tables = notifierTables(options.owner)
     this.#limits = { ...defaultNotifierLimits, ...options.limits }
     for (const eventPackage of options.packages) this.add(eventPackage)
+    this.#allowEvents = [...this.#allowEvents, ...(options.servedBeside ?? [])]
   }
 
   /** For Allow-Events (RFC 6665 §4.4.4). */
