@@ -61,6 +61,8 @@ export const limits = {
   responseContexts: 10_000,
   /** Parallel branches a request may have on its whole way, and the most we let it ask for (RFC 5393 §5.3.3); 440 beyond. */
   maxBreadth: 60,
+  /** Users of the box whose contacts are looked up for one request, since a contact may be another user; 482 beyond. */
+  usersForwardedTo: 16,
   /** Octets of one published document; a larger one is answered 413. */
   publicationOctets: 32_768,
   /** Octets of one composed document; the newest sources that fit together are told. */
@@ -101,8 +103,9 @@ export const limits = {
   parsedDocumentOctets: 131_072,
   /** Sets of presence rules remembered as they were read; beyond it all are forgotten and read anew when needed. */
   ruleSetsRemembered: 1_000,
-  /** Documents of lists that rules refer to, remembered as they were read; beyond it all are forgotten. */
-  listDocumentsRemembered: 200,
+  /** Lists that rules refer to, remembered with their members; beyond either number all are forgotten. */
+  listsRemembered: 1_000,
+  listMembersRemembered: 100_000,
   /** References followed from one list to others, and members found; a list with more counts as one that cannot be had. */
   externalLists: { references: 64, members: 20_000 },
 } as const

@@ -2,7 +2,8 @@
  * From a URI of ours to the contacts it stands for, in the order to try them (RFC 3261 §16.5, RFC 5626 §7, RFC 5627 §6.1).
  */
 
-import { notFound, SipRefusal, temporarilyUnavailable } from '../../protocols/sip/errors.ts'
+import { limits } from '../../limits.ts'
+import { loopDetected, notFound, SipRefusal, temporarilyUnavailable } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import { formatUri, isSipUri, parseUri, type SipUri } from '../../protocols/sip/uri.ts'
 import type { FlowId, Turn } from '../../turn.ts'
@@ -22,15 +23,20 @@ export interface Target {
   readonly instead: readonly Target[]
 }
 
+/** What of a turn it takes to look up contacts. */
+type Lookup = Pick<Turn, 'db' | 'now' | 'settings' | 'fingerprint'>
+
 /**
  * The targets of a URI that is ours: groups to be tried one after the other, each in parallel, by falling preference.
- * Throws 404 for a user or GRUU that does not exist, 480 for one without a contact that can be reached.
+ * Throws 404 for a user or GRUU that does not exist, 480 for one without a contact that can be reached, 482 when all his
+ * contacts lead back to him.
  */
-export function locate(
-  uri: SipUri,
-  home: Home,
-  turn: Pick<Turn, 'db' | 'now' | 'settings' | 'fingerprint'>,
-): Target[][] {
+export function locate(uri: SipUri, home: Home, turn: Lookup): Target[][] {
+  return contactsOf(uri, home, turn, new Set())
+}
+
+/** `passed`: the users whose contacts have been looked up already; each is asked once. */
+function contactsOf(uri: SipUri, home: Home, turn: Lookup, passed: Set<string>): Target[][] {
   let aor = home.userOf(uri)
   let instance: string | undefined
   if (aor !== undefined && isGruu(uri)) {
@@ -40,11 +46,38 @@ export function locate(
     instance = found.instance
   }
   if (aor === undefined || !isUser(turn, aor)) throw notFound()
+  if (passed.has(aor) || passed.size >= limits.usersForwardedTo) throw loopDetected()
+  passed.add(aor)
   const bindings = currentBindings(turn.db, aor, turn.now).filter(
     binding => (instance === undefined || binding.instance === instance) && isReachable(binding, uri),
   )
   if (bindings.length === 0) throw temporarilyUnavailable()
-  return groupsOf(bindings)
+  return forwarded(groupsOf(bindings), home, turn, passed)
+}
+
+/**
+ * A contact may be another user of ours (RFC 3261 §10: a binding forwards). His contacts are looked up here: a request that
+ * went out and came in again would have lost its credentials on the way (§22.3) and be challenged.
+ */
+function forwarded(groups: Target[][], home: Home, turn: Lookup, passed: Set<string>): Target[][] {
+  let refusal: SipRefusal | undefined
+  const found = groups.map(group =>
+    group.flatMap(target => {
+      const uri = parseUri(target.uri)
+      const aor = home.userOf(uri)
+      if (!isSipUri(uri) || aor === undefined || !isUser(turn, aor)) return [target]
+      try {
+        return contactsOf(uri, home, turn, passed).flat()
+      } catch (error) {
+        if (!(error instanceof SipRefusal)) throw error
+        refusal ??= error
+        return []
+      }
+    }),
+  )
+  const reached = found.filter(group => group.length > 0)
+  if (reached.length === 0) throw refusal!
+  return reached
 }
 
 /**
@@ -56,7 +89,7 @@ export function towardsOwnInstance(
   request: SipRequest,
   flow: FlowId | undefined,
   home: Home,
-  turn: Pick<Turn, 'db' | 'now' | 'settings' | 'fingerprint'>,
+  turn: Lookup,
 ): FlowId | undefined {
   if (!request.uri.includes(';gr') && !request.uri.includes('tgruu.')) return flow
   const uri = request.requestUri

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { limits } from '../../../../src/limits.ts'
 import type { HeaderField, SipResponse } from '../../../../src/protocols/sip/message.ts'
 import type { Output } from '../../../../src/turn.ts'
 import { answerOf, Core, responseTo, type Sent, sentOf } from '../../../unit/entities/sip-ip-core/core.ts'
@@ -111,6 +112,48 @@ test('§16.5: an unknown user gets 404, a user without contacts 480', () => {
 test('§16.5: a target is used once, whatever its spelling', () => {
   const core = withBob('<sip:bob@192.0.2.200>', '<sip:%62ob@192.0.2.200>;q=1')
   assert.equal(forward(core).sent.length, 1)
+})
+
+test('§16.5: a contact that is another user of ours stands for his contacts, however it was registered', () => {
+  for (const [contact, transport] of [
+    ['<sip:carol@box.example>', 'udp'],
+    ['<sip:carol@192.0.2.1:5060>', 'tcp'],
+  ] as const) {
+    const core = withBob('<sip:bob@192.0.2.200>')
+    core.register('bob', [contact], [], { transport })
+    core.register('carol', ['<sip:carol@192.0.2.201>'])
+    const uris = forward(core, 'MESSAGE').sent.map(({ request }) => request.uri)
+    assert.deepEqual(uris.sort(), ['sip:bob@192.0.2.200', 'sip:carol@192.0.2.201'], contact)
+  }
+})
+
+test('§16.5: users who forward to each other alone get 482; one who forwards to nobody in reach, 480', () => {
+  const core = withBob('<sip:carol@box.example>')
+  assert.equal(statusOf(core, 'MESSAGE', 'sip:bob@box.example'), 480)
+  core.register('carol', ['<sip:alice@box.example>'])
+  core.register('alice', ['<sip:bob@box.example>'])
+  assert.equal(statusOf(core, 'MESSAGE', 'sip:bob@box.example'), 482)
+  core.register('alice', ['<sip:alice@192.0.2.202>'])
+  assert.deepEqual(
+    forward(core, 'MESSAGE').sent.map(({ request }) => request.uri),
+    ['sip:alice@192.0.2.202'],
+  )
+})
+
+test('§16.5: a chain of users is followed as far as the limit, and no further', () => {
+  for (const [length, status] of [
+    [limits.usersForwardedTo, 200],
+    [limits.usersForwardedTo + 1, 482],
+  ] as const) {
+    const core = new Core()
+    for (let i = 1; i <= length; i++) {
+      core.addUser(`u${i}`)
+      core.register(`u${i}`, [i === length ? '<sip:end@192.0.2.200>' : `<sip:u${i + 1}@box.example>`])
+    }
+    const outputs = core.request('proxy', core.received('MESSAGE', 'sip:u1@box.example'))
+    if (status === 200) assert.equal(sentOf(outputs)[0]?.request.uri, 'sip:end@192.0.2.200')
+    else assert.equal(answerOf(outputs).status, status)
+  }
 })
 
 test('§16.5: a request to sips reaches only contacts that are (RFC 5630 §5.3)', () => {
