@@ -28,8 +28,8 @@ const singleNames = `Call-ID, Content-Disposition, Content-Length, Content-Type,
 
 const otherNames = `Authentication-Info, Authorization, Date, Flow-Timer, Identity, Info-Package, Join, MIME-Version, Min-SE,
   Organization, P-Access-Network-Info, P-Asserted-Service, P-Called-Party-ID, P-Charging-Function-Addresses, P-Charging-Vector,
-  P-Early-Media, P-Preferred-Service, Policy-Contact, Priority, Privacy, Proxy-Authenticate, Proxy-Authentication-Info,
-  Proxy-Authorization, Refer-Sub, Referred-By, Reply-To, Require-Policy, Retry-After, Server, Session-Expires, Subject,
+  P-Early-Media, P-Preferred-Service, P-Profile-Key, P-Served-User, Policy-Contact, Priority, Privacy, Proxy-Authenticate, Proxy-Authentication-Info,
+  Proxy-Authorization, Refer-Sub, Referred-By, Remote-Party-ID, Reply-To, Require-Policy, Retry-After, Server, Session-Expires, Subject,
   Timestamp, User-Agent, User-to-User, WWW-Authenticate`
 
 /** RFC 3261 §7.3.3 and the RFCs that registered more. */

@@ -51,6 +51,7 @@ function idOf(packed: number): number {
 
 export const noBytes: Uint8Array = new Uint8Array(0)
 const noContacts: readonly NameAddr[] = []
+const noFields: readonly HeaderField[] = []
 /** Notes that a value was looked for and is not there, where `undefined` says that nobody looked. */
 const ABSENT = Symbol('absent')
 
@@ -59,6 +60,8 @@ export abstract class SipMessage {
   body: Uint8Array
   private section: HeaderSection | undefined
   private list: HeaderField[] | undefined
+  /** Fields behind those of the section; only while there is a section. */
+  private appended: readonly HeaderField[] = noFields
 
   /** The one field of the section whose value is not the one that was parsed, by its index; -1 when there is none. */
   private replacedAt = -1
@@ -92,7 +95,9 @@ export abstract class SipMessage {
       return undefined
     }
     const at = this.indexOf(wanted, 0)
-    return at === -1 ? undefined : this.valueAt(at)
+    if (at !== -1) return this.valueAt(at)
+    for (const field of this.appended) if (isNamed(field, wanted)) return field[1]
+    return undefined
   }
 
   /** Every value: of comma-separated headers (Via, Route, Contact, Accept, Supported...) one by one, of others by field. */
@@ -104,7 +109,9 @@ export abstract class SipMessage {
 
   hasHeader(name: string): boolean {
     const wanted = headerName(name)
-    return this.list !== undefined ? this.list.some(field => isNamed(field, wanted)) : this.indexOf(wanted, 0) !== -1
+    if (this.list === undefined && this.indexOf(wanted, 0) !== -1) return true
+    for (const field of this.list ?? this.appended) if (isNamed(field, wanted)) return true
+    return false
   }
 
   /** How many fields have that name, a list in one field counting once. */
@@ -128,6 +135,7 @@ export abstract class SipMessage {
     for (let at = 0; at < fields.length; at += STRIDE) {
       if (isSecond(idOf(fields[at]!))) return headerNameOf(idOf(fields[at]!)).name
     }
+    for (const [name] of this.appended) if (isSecond(headerName(name).id)) return name
     return undefined
   }
 
@@ -149,10 +157,11 @@ export abstract class SipMessage {
     this.forget(wanted.id)
   }
 
-  /** Adds a field after all others. */
+  /** Adds a field after all others. A parsed message stays one. */
   append(name: string, value: string): void {
     const wanted = headerName(name)
-    this.fieldList().push([wanted.name, value])
+    if (this.list !== undefined) this.list.push([wanted.name, value])
+    else this.appended = [...this.appended, [wanted.name, value]]
     this.forget(wanted.id)
   }
 
@@ -303,6 +312,7 @@ export abstract class SipMessage {
   protected become(other: SipMessage): void {
     this.section = other.section
     this.list = other.list?.slice()
+    this.appended = other.appended
     this.replacedAt = other.replacedAt
     this.replacedBy = other.replacedBy
     this.knownCallId = other.knownCallId
@@ -325,7 +335,7 @@ export abstract class SipMessage {
     if (this.section === undefined) return this.header(headerNameOf(id).name)
     const { fields } = this.section
     for (let at = 0; at < fields.length; at += STRIDE) if (idOf(fields[at]!) === id) return this.valueAt(at)
-    return undefined
+    return this.appended.length === 0 ? undefined : this.header(headerNameOf(id).name)
   }
 
   private valuesOf(wanted: HeaderName): string[] {
@@ -336,6 +346,7 @@ export abstract class SipMessage {
       for (let at = this.indexOf(wanted, 0); at !== -1; at = this.indexOf(wanted, at + STRIDE)) {
         values.push(this.valueAt(at))
       }
+      for (const field of this.appended) if (isNamed(field, wanted)) values.push(field[1])
     }
     return values
   }
@@ -346,8 +357,10 @@ export abstract class SipMessage {
       const { fields } = this.section!
       const list: HeaderField[] = []
       for (let at = 0; at < fields.length; at += STRIDE) list.push([this.nameAt(at), this.valueAt(at)])
+      list.push(...this.appended)
       this.list = list
       this.section = undefined
+      this.appended = noFields
     }
     return this.list
   }
@@ -494,7 +507,7 @@ export function refuse(request: SipRequest, refusal: SipRefusal, toTag: string):
 }
 
 function isSection(fields: readonly HeaderField[] | HeaderSection): fields is HeaderSection {
-  return 'isAscii' in fields
+  return !Array.isArray(fields)
 }
 
 // When each single header id was last seen: one mark per message looked at, so that nothing is cleared in between.

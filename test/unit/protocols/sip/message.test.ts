@@ -93,6 +93,43 @@ for (const [form] of both()) {
     assert.deepEqual(fields.at(-1), ['Event', 'presence'])
   })
 
+  test(`${form}: what is appended is found behind the rest, and a copy does not see what is appended later`, () => {
+    const request = fresh()
+    const { length } = request.copy().headerFields()
+    const appended = request.copy()
+    appended.append('X-Extra', 'three')
+    appended.append('v', 'SIP/2.0/UDP fourth')
+    appended.append('P-Asserted-Identity', '<sip:alice@box.example>')
+    const copy = appended.copy()
+    appended.append('Min-Expires', '60')
+    assert.deepEqual(appended.fieldValues('x-extra'), ['one', 'two', 'three'])
+    assert.equal(appended.headers('Via').length, 4)
+    assert.equal(appended.header('p-asserted-identity'), '<sip:alice@box.example>')
+    assert.equal(appended.hasHeader('Min-Expires'), true)
+    assert.equal(copy.hasHeader('Min-Expires'), false)
+    assert.equal(request.hasHeader('P-Asserted-Identity'), false)
+    assert.equal(appended.repeatedField(), undefined)
+    appended.append('Expires', '5')
+    assert.equal(appended.repeatedField(), 'Expires')
+    assert.equal(appended.expires, 600)
+    appended.remove('Expires')
+    assert.equal(appended.expires, undefined)
+    appended.append('Expires', '7')
+    assert.equal(appended.expires, 7)
+    assert.deepEqual(
+      appended
+        .headerFields()
+        .slice(length - 1)
+        .map(([name]) => name),
+      ['X-Extra', 'Via', 'P-Asserted-Identity', 'Min-Expires', 'Expires'],
+    )
+    copy.replaceFirstValue('Via', 'SIP/2.0/UDP changed')
+    assert.match(
+      copy.toBytes().toString(),
+      /changed[\s\S]*fourth\r\nP-Asserted-Identity: <sip:alice@box.example>\r\nContent-Length/,
+    )
+  })
+
   test(`${form}: prepend, append and remove`, () => {
     const request = fresh()
     request.prepend('v', 'SIP/2.0/UDP zero;branch=z9hG4bK0')
@@ -300,4 +337,14 @@ test('media types', () => {
   for (const bad of ['', 'text', '/plain', 'text/', 'text/pl ain', 'text/plain;']) {
     assert.throws(() => parseMediaType(bad), ParseError, bad)
   }
+})
+
+test('a field that a parsed message lacks is read when it has been appended', () => {
+  const request = parseMessage(Buffer.from('OPTIONS sip:a@b SIP/2.0\r\nTo: <sip:a@b>\r\n\r\n')) as SipRequest
+  assert.equal(request.expires, undefined)
+  assert.throws(() => request.callId, ParseError)
+  request.append('Expires', '60')
+  request.append('Call-ID', 'c2')
+  assert.equal(request.expires, 60)
+  assert.equal(request.callId, 'c2')
 })
