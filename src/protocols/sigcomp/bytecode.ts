@@ -24,7 +24,6 @@ const cells = {
   listLength: 18,
   sharedIdentifier: 19,
   loadBegin: 72,
-  loadBeginOctet: 73,
   loadLength: 74,
   loadIdentifier: 76,
   start: 54,
@@ -65,7 +64,7 @@ const source = (codeLength: number): string => `
   COPY-OFFSET ($distance, $symbol, $next)
   JUMP (loop)
 :load
-  INPUT-BYTES (9, loadBeginOctet, end)
+  INPUT-BYTES (10, loadBegin, end)
   STATE-ACCESS (loadIdentifier, 6, $loadBegin, $loadLength, $next, loaded)
 :loaded
   ADD ($next, $loadLength)

@@ -48,25 +48,25 @@ interface Saved extends Known {
 }
 
 const nothing = new Uint8Array(0)
-/** Octets of text that a state keeps at most, so that a message and the next fit into 8192 together. */
-const longestSaved = 3000
+/** Octets of text that a state keeps at most, however much memory the peer has. */
+const longestSaved = 2000
 /** Lines that a state has to add to be worth the ten octets of loading it. */
 const worthLoading = 70
 /** Octets of lines found nowhere, from which on a dictionary is loaded. */
 const worthDictionary = 160
 const mostLoads = 2
 /** Octets of state memory left to shared states where there is much of it. */
-const sharedReserve = 2560
+const sharedReserve = 1280
 /** Shared states remembered: those of the newest messages, and octets of text of all together. */
 const mostShared = 2
-const mostSharedOctets = 4096
+const mostSharedOctets = 3072
 /** The bits of the control octet that tell messages apart. */
 const sequenceBits = [0, 1, 8, 9, 32, 33, 40, 41, 64, 65, 72, 73, 96, 97, 104, 105] as const
 const sequenceMask = 105
 
 export interface CompressOptions {
-  /** True on TCP and TLS, where what was sent will arrive. */
-  readonly isReliable: boolean
+  /** True on TCP and TLS: what was sent will arrive, and the peer has half its memory for it (RFC 3320 §7). */
+  readonly onStream: boolean
   /** Whether the shared state of this text is kept here if asked for (RFC 3321 §5.2). */
   keepShared(text: Uint8Array): boolean
 }
@@ -100,20 +100,27 @@ export class Compressor {
   /** The SigComp message for a text; undefined when it cannot be compressed for this peer (RFC 3320 §5.2). */
   compress(text: Uint8Array, options: CompressOptions): Uint8Array | undefined {
     if (this.#isGivenUp || text.length > encodingLimit / 2) return undefined
-    const usable = this.#usable(options.isReliable)
+    const usable = this.#usable(options.onStream)
     const uncovered = new Uncovered(linesOf(text))
     const base = best(usable, uncovered)
     return (
-      this.#attempt(text, options, base, this.#chooseLoads(text, usable, base, uncovered)) ??
+      this.#attempt(text, options, base, this.#chooseLoads(text, options, usable, base, uncovered)) ??
       this.#attempt(text, options, base, []) ??
       (base === undefined ? undefined : this.#attempt(text, options, undefined, []))
     )
   }
 
   /** States that add what the base has not; the last of them is freed by the message. */
-  #chooseLoads(text: Uint8Array, usable: readonly Saved[], base: Saved | undefined, uncovered: Uncovered): Load[] {
+  #chooseLoads(
+    text: Uint8Array,
+    { onStream }: CompressOptions,
+    usable: readonly Saved[],
+    base: Saved | undefined,
+    uncovered: Uncovered,
+  ): Load[] {
     if (base !== undefined) uncovered.cover(base.lines)
-    let room = this.#room(text, base, 64 + (text.length >> 3))
+    let room =
+      -1 + this.#room(text, onStream, base, 64 + (text.length >> 2) + (base === undefined ? text.length >> 3 : 0))
     const fits = (length: number): boolean => {
       if (length > room) return false
       room -= length
@@ -135,20 +142,37 @@ export class Compressor {
     }
     const dictionaries: Load[] = []
     if (uncovered.left > worthDictionary) {
-      if (this.#hasPresenceDictionary && hasDocument(text) && fits(presenceDictionaryStrings))
-        dictionaries.push({ identifier: presenceDictionary.identifier, begin: 0, bytes: presenceStrings })
-      if (this.#hasSipDictionary && fits(sipDictionaryStrings))
-        dictionaries.push({ identifier: sipDictionary.identifier, begin: 0, bytes: sipStrings })
+      // The strings used most are at the end.
+      const load = (dictionary: StateItem, length: number): void => {
+        const begin = Math.max(0, length - room)
+        if (length - begin < worthDictionary || !fits(length - begin)) return
+        dictionaries.push({ identifier: dictionary.identifier, begin, bytes: dictionary.value.subarray(begin, length) })
+      }
+      if (this.#hasPresenceDictionary && hasDocument(text)) load(presenceDictionary, presenceDictionaryStrings)
+      if (this.#hasSipDictionary) load(sipDictionary, sipDictionaryStrings)
     }
     // The last is freed: a shared state has been of use by then, a dictionary is nobody's to free.
     if (shared.length > 0) return [...dictionaries, ...saved, ...shared]
     return dictionaries.length > 0 ? [...saved, ...dictionaries] : []
   }
 
-  /** Octets that base, loads, text and message leave of the peer's memory. */
-  #room(text: Uint8Array, base: Saved | undefined, messageLength: number): number {
-    const used = codeAddress + code.length + text.length + (base?.text.length ?? 0) + messageLength
-    return Math.min(this.#peer.decompressionMemorySize - used, encodingLimit - text.length - longestSaved)
+  /** Octets that base, text and message leave of the peer's memory for loads. */
+  #room(text: Uint8Array, onStream: boolean, base: Saved | undefined, messageLength: number): number {
+    const { decompressionMemorySize } = this.#peer
+    const memory = onStream ? decompressionMemorySize / 2 : decompressionMemorySize - messageLength
+    const used = text.length + (base?.text.length ?? 0)
+    return Math.min(memory - codeAddress - code.length, encodingLimit) - used
+  }
+
+  /** Octets of text that a state keeps at most, so that it and the next message fit into the peer's memory together. */
+  #longestSaved(onStream: boolean): number {
+    const { decompressionMemorySize, stateMemorySize } = this.#peer
+    const memory = onStream ? decompressionMemorySize / 2 : decompressionMemorySize
+    return Math.min(
+      longestSaved,
+      stateMemorySize - stateOverhead - code.length,
+      (memory >> 1) - codeAddress - code.length,
+    )
   }
 
   #attempt(
@@ -160,13 +184,13 @@ export class Compressor {
     const needsUpload = base === undefined && !this.#hasCode
     const introduces = needsUpload || !this.#isIntroduced
     const loaded = loads.reduce((sum, { bytes }) => sum + bytes.length, 0)
-    if (this.#room(text, base, 0) < loaded) return undefined
+    if (this.#room(text, options.onStream, base, 0) < loaded) return undefined
     const baseText = base?.text ?? nothing
     let used = loads
     let body = encode(text, 0, baseText, used)
     let control = 0
     const sequence = this.#freeSequence()
-    const most = Math.min(longestSaved, this.#peer.stateMemorySize - stateOverhead - code.length)
+    const most = this.#longestSaved(options.onStream)
     // What went well with the states there are needs no state of its own.
     const isWorthIt = introduces || base === undefined || body.length > worthSaving(text.length)
     if (isWorthIt && most > 128 && sequence >= 0) {
@@ -179,7 +203,7 @@ export class Compressor {
       )
       const cost = code.length + blocks * 128 + slack + stateOverhead
       const outgoing =
-        this.#savedOctets + cost > this.#budget() ? this.#leastUseful(text, base, options.isReliable) : undefined
+        this.#savedOctets + cost > this.#budget() ? this.#leastUseful(text, base, options.onStream) : undefined
       if (outgoing !== undefined) {
         used = [...loads, { identifier: outgoing.identifier, begin: code.length, bytes: outgoing.text.subarray(0, 1) }]
         body = encode(text, 0, baseText, used)
@@ -190,11 +214,12 @@ export class Compressor {
     if (introduces && !shares && !options.keepShared(text)) return undefined
     if (introduces || shares) control |= controlReturn
     else control &= ~controlReturn
-    // With the flag of returned parameters the saved length is as reckoned; without it one less.
     body[0] = control >> 8
     body[1] = control & 255
     const message = this.#frame(body, base, introduces, needsUpload)
-    if (this.#room(text, base, message.length) < loaded) return undefined
+    if (this.#room(text, options.onStream, base, message.length) < loaded + 1) return undefined
+    if (!options.onStream && message.length >= text.length) return undefined
+    // From here on it will be sent.
     const freed = used[used.length - 1]?.identifier
     if (freed !== undefined) this.#free(freed)
     if ((control & controlSave) === controlSave)
@@ -209,8 +234,8 @@ export class Compressor {
   }
 
   /** The state to free for another: one much like it if there is one, else the oldest; only what the peer has. */
-  #leastUseful(text: Uint8Array, base: Saved | undefined, isReliable: boolean): Saved | undefined {
-    const candidates = this.#saved.filter(each => each !== base && (isReliable || each.isAcknowledged))
+  #leastUseful(text: Uint8Array, base: Saved | undefined, onStream: boolean): Saved | undefined {
+    const candidates = this.#saved.filter(each => each !== base && (onStream || each.isAcknowledged))
     const uncovered = new Uncovered(linesOf(text))
     const alike = best(candidates, uncovered, uncovered.left / 2)
     return alike ?? candidates[0]
@@ -296,8 +321,8 @@ export class Compressor {
   }
 
   /** States to count on: all on a reliable transport; else those acknowledged, or all while none is (RFC 5049 §4.4). */
-  #usable(isReliable: boolean): readonly Saved[] {
-    if (isReliable) return this.#saved
+  #usable(onStream: boolean): readonly Saved[] {
+    if (onStream) return this.#saved
     const acknowledged = this.#saved.filter(each => each.isAcknowledged)
     return acknowledged.length > 0 ? acknowledged : this.#saved
   }
@@ -347,11 +372,13 @@ export class Compressor {
   }
 
   #share(partial: Uint8Array, text: Uint8Array): void {
-    const { identifier } = new StateItem(text, 0, 0, 6)
+    // A copy of its own: a slice of a pool would keep the whole pool.
+    const own = new Uint8Array(text)
+    const { identifier } = new StateItem(own, 0, 0, 6)
     if (!beginsWith(identifier, partial)) return
     this.#shared = this.#shared.filter(each => Buffer.compare(each.identifier, identifier) !== 0)
 
-    this.#shared.push({ identifier, text, lines: linesOf(text) })
+    this.#shared.push({ identifier, text: own, lines: linesOf(own) })
     let octets = this.#shared.reduce((sum, each) => sum + each.text.length, 0)
     while (this.#shared.length > mostShared || octets > mostSharedOctets) octets -= this.#shared.shift()!.text.length
     this.#makeRoom(0)
@@ -389,9 +416,6 @@ export class Compressor {
   }
 }
 
-const presenceStrings = presenceDictionary.value.subarray(0, presenceDictionaryStrings)
-const sipStrings = sipDictionary.value.subarray(0, sipDictionaryStrings)
-
 /** The state with most lines that are still uncovered; the newest of equals. */
 function best<T extends Known>(states: readonly T[], uncovered: Uncovered, least = 0): T | undefined {
   let found: T | undefined
@@ -424,7 +448,7 @@ function beginsWith(identifier: Uint8Array, partial: Uint8Array): boolean {
 
 /** From how many octets on a message is worth a state of its own. */
 function worthSaving(textLength: number): number {
-  return 40 + textLength / 16
+  return 60 + textLength / 8
 }
 
 /** Whether a text is a request: `SIP/2.0` begins answers only. A request comes back in parts in its answer. */

@@ -5,7 +5,7 @@ import { deltaCodes, lengthBase, loadSymbol, longestMatch, shortestMatch, symbol
 /** A state that the message loads before its text. */
 export interface Load {
   readonly identifier: Uint8Array
-  /** From where in the state's value, below 256, and which octets these are. */
+  /** From where in the state's value, and which octets these are. */
   readonly begin: number
   readonly bytes: Uint8Array
 }
@@ -47,7 +47,7 @@ export function encode(text: Uint8Array, control: number, base: Uint8Array, load
   window.set(base, 0)
   for (const { identifier, begin, bytes } of loads) {
     put(symbolCodes[loadSymbol]! >> 5, symbolCodes[loadSymbol]! & 31)
-    put(begin, 8)
+    put(begin, 16)
     put(bytes.length, 16)
     for (let i = 0; i < 6; i++) put(identifier[i]!, 8)
     window.set(bytes, start)

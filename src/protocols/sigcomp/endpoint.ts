@@ -10,6 +10,7 @@ import { applyStateRequests, Decompressor, type Received } from './decompressor.
 import { presenceDictionary, sipDictionary } from './dictionaries.ts'
 import { DecompressionFailure } from './failure.ts'
 import { memorySizeWithin, parametersOctet } from './feedback.ts'
+import { uncompressedMessage } from './message.ts'
 import { isNack, type Nack, readNack, writeNack } from './nack.ts'
 import { StateItem, StateMemory, StateStore } from './state.ts'
 
@@ -38,7 +39,7 @@ export const sipOptions: EndpointOptions = {
   cyclesPerBit: 16,
   messageLimit: 65536,
   compartments: 2000,
-  sharedStates: 3,
+  sharedStates: 2,
   peer: { decompressionMemorySize: 8192, stateMemorySize: 2048, cyclesPerBit: 16 },
 }
 
@@ -61,7 +62,7 @@ interface Compartment {
 }
 
 /** Messages per compartment whose NACKs are still understood. */
-const sentRemembered = 16
+const sentRemembered = 8
 
 export class SigCompEndpoint {
   readonly #options: EndpointOptions
@@ -147,18 +148,19 @@ export class SigCompEndpoint {
   }
 
   /**
-   * The SigComp message for a text to this compartment, which is opened if need be; undefined when the text has to go
-   * uncompressed. On a stream it still needs its marks. A retransmission is compressed anew (RFC 5049 §8).
+   * The SigComp message for a text to this compartment, which is opened if need be. Undefined when the text has to go as it
+   * is: because it does not become shorter, or, on a stream, is over 65536 octets and needs another connection (RFC 5049 §7).
+   * On a stream (TCP, TLS) it still needs its marks. A retransmission is compressed anew (RFC 5049 §8).
    */
-  compress(text: Uint8Array, name: string, isReliable: boolean): Uint8Array | undefined {
+  compress(text: Uint8Array, name: string, onStream: boolean): Uint8Array | undefined {
     const compartment = this.#open(name)
     const { sharedStates } = this.#options
     const message = compartment.compressor.compress(text, {
-      isReliable,
+      onStream,
       keepShared: shared =>
-        compartment.memory.createLocal(new StateItem(Uint8Array.from(shared), 0, 0, 6), sharedStates),
+        compartment.memory.createLocal(new StateItem(new Uint8Array(shared), 0, 0, 6), sharedStates),
     })
-    if (message === undefined || message.length >= text.length) return undefined
+    if (message === undefined) return onStream && text.length <= 65536 ? uncompressedMessage(text) : undefined
     const hash = createHash('sha1').update(message).digest('base64')
     const old = compartment.sent[compartment.sentAt]
     if (old !== undefined && this.#sent.get(old) === compartment) this.#sent.delete(old)

@@ -23,6 +23,14 @@ export function isSigComp(bytes: Uint8Array): boolean {
   return bytes.length > 0 && bytes[0]! >= 0xf8
 }
 
+/** The bytecode that outputs what follows it (RFC 4896 §11), with its header. */
+const uncompressed = Uint8Array.of(0xf8, 0x00, 0xa1, 0x1c, 0x01, 0x86, 0x09, 0x22, 0x86, 0x01, 0x16, 0xf9, 0x23)
+
+/** A text as a SigComp message that is not compressed: what goes on a stream that has to have SigComp only (RFC 5049 §5). */
+export function uncompressedMessage(text: Uint8Array): Uint8Array {
+  return Buffer.concat([uncompressed, text])
+}
+
 /** Reads the header. Throws MESSAGE_TOO_SHORT or INVALID_CODE_LOCATION. */
 export function readHeader(message: Uint8Array): Header {
   if (!isSigComp(message)) throw new DecompressionFailure('MESSAGE_TOO_SHORT')

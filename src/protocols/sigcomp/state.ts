@@ -44,7 +44,7 @@ function stateIdentifier(value: Uint8Array, address: number, instruction: number
   identifierHead.writeUInt16BE(address, 2)
   identifierHead.writeUInt16BE(instruction, 4)
   identifierHead.writeUInt16BE(accessLength, 6)
-  return createHash('sha1').update(identifierHead).update(value).digest()
+  return new Uint8Array(createHash('sha1').update(identifierHead).update(value).digest())
 }
 
 /** All state items of an endpoint, found by the first octets of their identifiers. */

@@ -462,12 +462,12 @@ export class Udvm {
   /** END-MESSAGE: what is asked for is read from the memory as it is now (RFC 4896 §4.1). */
   #end(pending: readonly Pending[], feedback: number, parameters: number, stateLimit: number): Decompressed {
     const requests = pending.map((request): StateRequest => {
-      if (request.free) return { kind: 'free', identifier: Uint8Array.from(this.#bytes(request.a, request.b)) }
+      if (request.free) return { kind: 'free', identifier: this.#bytes(request.a, request.b).slice() }
       // All of it must lie within the memory, also what is not kept.
       const value = this.#bytes(request.b, request.a)
       return {
         kind: 'create',
-        value: Uint8Array.from(value.subarray(0, stateLimit)),
+        value: value.slice(0, stateLimit),
         address: request.b,
         instruction: request.c,
         minimumAccessLength: request.d,
