@@ -12,7 +12,7 @@ import { ParseError } from '../../protocols/sip/errors.ts'
 import { addressOfRecord, parseUri } from '../../protocols/sip/uri.ts'
 import type { Subscriber } from '../../protocols/sip-events/event-package.ts'
 import type { Instant, Transaction, Turn } from '../../turn.ts'
-import { documentAt } from '../xdms/documents.ts'
+import { type DocumentAddress, documentAt } from '../xdms/documents.ts'
 import { currentPublications } from './publications.ts'
 import { RuleDocuments } from './rules/documents.ts'
 import { evaluate } from './rules/evaluate.ts'
@@ -31,6 +31,8 @@ interface Judgement {
   readonly set: RuleSet | undefined
   readonly sphere: string | undefined
   readonly listMembers: (list: string) => ReadonlySet<string> | undefined
+  /** What each watcher gets, by his identities: it is asked whether, how often and what he is told. */
+  readonly outcomes: Map<string, Outcome>
 }
 
 const everything = outcomeOf(subHandlings.allow, allPermissions)
@@ -40,8 +42,9 @@ export class Authorization {
   readonly #documents = new RuleDocuments(canonicalUri)
   /** One turn asks about many watchers of one presentity. */
   readonly #judgements = new WeakMap<Turn, Judgement>()
-  /** Lists by the entity-tag of their document. */
-  readonly #lists = new Map<string, XmlElement | undefined>()
+  readonly #lists = new Map<string, KnownList>()
+  /** Members of all these lists. */
+  #remembered = 0
 
   constructor(options: AuthorizationOptions) {
     this.#options = options
@@ -50,8 +53,16 @@ export class Authorization {
   /** What a watcher gets now. A presentity always sees himself (PS-93). */
   outcome(presentity: string, watcher: Subscriber, turn: Turn): Outcome {
     if (watcher.identities.includes(presentity)) return everything
-    const { set, sphere, listMembers } = this.#judgement(presentity, turn)
-    if (set !== undefined) return evaluate(set, { identities: watcher.identities, now: turn.now, sphere, listMembers })
+    const { set, sphere, listMembers, outcomes } = this.#judgement(presentity, turn)
+    if (set !== undefined) {
+      const key = watcher.identities.join(' ')
+      let outcome = outcomes.get(key)
+      if (outcome === undefined) {
+        outcome = evaluate(set, { identities: watcher.identities, now: turn.now, sphere, listMembers })
+        outcomes.set(key, outcome)
+      }
+      return outcome
+    }
     // Who has no identity sees nobody who has not said otherwise (DEC-07, PS-77).
     if (watcher.identities.length === 0) return withoutRules(subHandlings.block)
     return withoutRules(subHandlings[turn.settings.presence.defaultHandling])
@@ -85,44 +96,72 @@ export class Authorization {
     const known = this.#judgements.get(turn)
     if (known?.presentity === presentity) return known
     const set = this.#documents.rulesOf(turn.db, presentity)
-    const judgement = { presentity, set, ...this.#circumstances(set, presentity, turn) }
+    const judgement = { presentity, set, ...this.#circumstances(set, presentity, turn), outcomes: new Map() }
     this.#judgements.set(turn, judgement)
     return judgement
   }
 
   #circumstances(set: RuleSet | undefined, presentity: string, turn: Turn): Pick<Judgement, 'sphere' | 'listMembers'> {
     const members = new Map<string, ReadonlySet<string> | undefined>()
+    const etags = new Map<string, string | undefined>()
     return {
       sphere: set?.usesSphere ? sphereOf(documentsOf(presentity, turn), turn.now) : undefined,
       listMembers: list => {
-        if (!members.has(list)) members.set(list, this.#members(list, presentity, turn))
+        if (!members.has(list)) members.set(list, this.#members(list, presentity, turn, etags))
         return members.get(list)
       },
     }
   }
 
   /** Only the presentity's own lists and the global ones: another's would be given away by who is let in (PS-90). */
-  #members(list: string, presentity: string, turn: Turn): ReadonlySet<string> | undefined {
-    return membersOf(list, {
-      root: turn.settings.xcap.root,
+  #members(
+    list: string,
+    presentity: string,
+    turn: Turn,
+    etags: Map<string, string | undefined>,
+  ): ReadonlySet<string> | undefined {
+    const { root } = turn.settings.xcap
+    const key = `${presentity} ${root} ${list}`
+    const known = this.#lists.get(key)
+    if (known?.from.every(({ address, etag }) => etagAt(turn.db, address, etags) === etag)) return known.members
+    const from: KnownList['from'][number][] = []
+    const members = membersOf(list, {
+      root,
       canonical: canonicalUri,
       read: (auid, xui, path) => {
         const owner = xui === '' ? '' : this.#options.userOfXui(xui)
         if (owner !== '' && owner !== presentity) return 'unavailable'
-        const document = documentAt(turn.db, { auid, xui: owner, path })
-        if (document === undefined) return undefined
-        return this.#listDocument(document.etag, document.body) ?? 'unavailable'
+        const address = { auid, xui: owner, path }
+        const document = documentAt(turn.db, address)
+        from.push({ address, etag: document?.etag })
+        return document && (readable(document.body) ?? 'unavailable')
       },
     })
+    if (members !== undefined) this.#remember(key, { members, from })
+    return members
   }
 
-  #listDocument(etag: string, body: Uint8Array): XmlElement | undefined {
-    if (!this.#lists.has(etag)) {
-      if (this.#lists.size >= limits.listDocumentsRemembered) this.#lists.clear()
-      this.#lists.set(etag, readable(body))
+  #remember(key: string, list: KnownList): void {
+    this.#remembered += list.members.size - (this.#lists.get(key)?.members.size ?? 0)
+    if (this.#remembered > limits.listMembersRemembered || this.#lists.size >= limits.listsRemembered) {
+      this.#lists.clear()
+      this.#remembered = list.members.size
     }
-    return this.#lists.get(etag)
+    this.#lists.set(key, list)
   }
+}
+
+/** The entity-tag of a document, read once: several lists of a rule are in one document, which may be large. */
+function etagAt(db: Transaction, address: DocumentAddress, etags: Map<string, string | undefined>): string | undefined {
+  const key = `${address.auid} ${address.xui} ${address.path}`
+  if (!etags.has(key)) etags.set(key, documentAt(db, address)?.etag)
+  return etags.get(key)
+}
+
+/** The members of a list, true as long as the documents they came from are the same. */
+interface KnownList {
+  readonly members: ReadonlySet<string>
+  readonly from: readonly { readonly address: DocumentAddress; readonly etag: string | undefined }[]
 }
 
 /** The canonical text of a URI, as identities are asserted; undefined when it is none. */

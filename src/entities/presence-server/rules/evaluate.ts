@@ -50,7 +50,7 @@ function byCommonPolicy(set: RuleSet, request: WatcherRequest): Outcome {
 
 /** The rules of the lowest rank at which one holds. Of others that may hold as well, what they grant less is not granted. */
 function byPrecedence(set: RuleSet, request: WatcherRequest): Outcome {
-  const isNamed = namedBy(set.rules, request)
+  const isNamed = set.usesOtherIdentity ? namedBy(set.rules, request) : 'no'
   let rank = Number.POSITIVE_INFINITY
   let used: number[] = []
   const perhaps: number[] = []

@@ -27,6 +27,8 @@ export interface RuleSet {
   readonly rules: readonly RankedRule[]
   /** Whether the presentity's sphere matters. */
   readonly usesSphere: boolean
+  /** Whether it matters who is named by any rule. */
+  readonly usesOtherIdentity: boolean
   /** What each combination of rules comes to, by their places. */
   readonly outcomes: Map<string, Outcome>
 }
@@ -47,6 +49,7 @@ export function ruleSet(combining: Combining, rules: readonly RankedRule[]): Rul
     combining,
     rules,
     usesSphere: rules.some(({ conditions }) => conditions.spheres.length > 0),
+    usesOtherIdentity: rules.some(({ conditions }) => conditions.otherIdentity),
     outcomes: new Map(),
   }
 }
