@@ -7,6 +7,7 @@ import { type HeaderField, respond, SipRequest, type SipResponse } from '../../s
 import { formatNameAddr, parseNameAddr, readTag } from '../../src/protocols/sip/name-addr.ts'
 import { Params } from '../../src/protocols/sip/params.ts'
 import { defaultParseLimits, parseMessage } from '../../src/protocols/sip/parse.ts'
+import { answerStun, isStun } from '../../src/protocols/sip/stun.ts'
 import { addressOfRecord, formatUri, parseUri, sameUri } from '../../src/protocols/sip/uri.ts'
 import { validateRequest, validateResponse } from '../../src/protocols/sip/validate.ts'
 import { formatVia, parseVia } from '../../src/protocols/sip/via.ts'
@@ -43,6 +44,21 @@ export const targets: readonly FuzzTarget[] = [
       changed.removeFirstValue('Via')
       assert.deepEqual(changed.headers('Via'), message.headers('Via'))
       assert.deepEqual(changed.headerFields(), message.headerFields())
+    },
+  },
+  {
+    name: 'stun',
+    seeds: [
+      Buffer.from('000100002112a442b7e7a701bc34d686fa87dfae', 'hex'),
+      Buffer.from('000100102112a442b7e7a701bc34d686fa87dfae80220003616263000027000400000001', 'hex'),
+    ],
+    run(bytes) {
+      const source = { remoteAddress: '2001:db8::1', remotePort: 5060 }
+      const answer = answerStun(Buffer.from(bytes), source)
+      if (!(answer instanceof Buffer)) return
+      assert.ok(isStun(answer))
+      assert.equal(answer.readUInt16BE(2), answer.length - 20)
+      assert.deepEqual(answer.subarray(4, 20), Buffer.from(bytes.subarray(4, 20)))
     },
   },
   {

@@ -23,6 +23,7 @@ import type { Outgoing } from './outgoing.ts'
 import { parseMessage } from './parse.ts'
 import { type ResponseDelivery, ServerSide } from './server-side.ts'
 import type { Frame } from './stream-framing.ts'
+import { answerStun, isStun } from './stun.ts'
 import { type TimerValues, timerLengths, timerQueue } from './timers.ts'
 import type { ClientTransaction } from './transaction-client.ts'
 import type { ServerTransaction } from './transaction-server.ts'
@@ -242,6 +243,10 @@ export class SipStack {
       counters.keepAlives++
       return
     }
+    if (flow.transport === 'udp' && isStun(bytes)) {
+      this.#stun(bytes, flow)
+      return
+    }
     counters.received++
     try {
       const message = parseMessage(bytes, limits.parse)
@@ -257,6 +262,14 @@ export class SipStack {
       if (!(error instanceof ParseError)) throw error
       this.#malformed(error, flow, now)
     }
+  }
+
+  /** RFC 5626 §8: a client of outbound takes a UDP flow for failed when its Binding Request is not answered. */
+  #stun(bytes: Buffer, flow: Flow): void {
+    const answer = answerStun(bytes, flow)
+    if (answer === undefined) this.#context.counters.malformed++
+    else this.#context.counters.keepAlives++
+    if (answer instanceof Buffer) this.#context.send(flow.id, answer)
   }
 
   /** A request that cannot be read is refused where it has a Via (§18.3, §16.3 step 1); anything else is dropped. */
