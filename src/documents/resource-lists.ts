@@ -26,7 +26,7 @@ export type ListFault =
   | { readonly kind: 'reference'; readonly element: XmlElement; readonly why: string }
 
 /** What RFC 4826 §3.4.5 forbids among the members of `parent`, lists within lists included, in document order. */
-export function* listFaults(parent: XmlElement): Iterable<ListFault> {
+export function listFaults(parent: XmlElement, faults: ListFault[] = []): ListFault[] {
   const taken: Record<string, Set<string>> = {}
   for (const element of parent.children) {
     if (element.kind !== 'element' || element.namespace !== resourceListsNamespace) continue
@@ -36,15 +36,16 @@ export function* listFaults(parent: XmlElement): Iterable<ListFault> {
     if (value !== undefined) {
       taken[element.name] ??= new Set()
       const values = taken[element.name]!
-      if (values.has(value)) yield { kind: 'duplicate', element, attribute, taken: values }
+      if (values.has(value)) faults.push({ kind: 'duplicate', element, attribute, taken: values })
       values.add(value)
       if (element.name === 'entry-ref' && !isRelativePath(value))
-        yield { kind: 'reference', element, why: 'ref is not a relative path below the XCAP root' }
+        faults.push({ kind: 'reference', element, why: 'ref is not a relative path below the XCAP root' })
       if (element.name === 'external' && !isAbsoluteHttp(value))
-        yield { kind: 'reference', element, why: 'anchor is not an absolute HTTP URI' }
+        faults.push({ kind: 'reference', element, why: 'anchor is not an absolute HTTP URI' })
     }
-    if (element.name === 'list') yield* listFaults(element)
+    if (element.name === 'list') listFaults(element, faults)
   }
+  return faults
 }
 
 /** RFC 3986 §4.2: `path-noscheme`. */

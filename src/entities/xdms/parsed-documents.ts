@@ -24,6 +24,14 @@ export class ParsedDocuments {
     return root
   }
 
+  /** The document with this entity-tag has been replaced or deleted: what is dead must not be kept from being collected. */
+  forget(etag: string): void {
+    const entry = this.#roots.get(etag)
+    if (entry === undefined) return
+    this.#roots.delete(etag)
+    this.#kept -= entry.octets
+  }
+
   add(etag: string, octets: number, root: XmlElement): void {
     if (octets > this.#octets) return
     this.#roots.set(etag, { root, octets })

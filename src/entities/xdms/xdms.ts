@@ -186,6 +186,7 @@ export class Xdms {
     checkConditions(request, `"${stored.etag}"`)
     deleteDocument(turn.db, address)
     usage.changed?.(address, this.#rootOf(stored), undefined, turn.db)
+    this.#parsed.forget(stored.etag)
     return {
       response: { status: 200, headers: {}, body: undefined },
       outputs: this.#tell(address, stored.etag, undefined, turn),
@@ -200,8 +201,9 @@ export class Xdms {
     requireRoom(turn.db, address, stored, bytes.length)
     const etag = turn.random.token(12)
     putDocument(turn.db, address, { etag, body: bytes, modifiedAt: turn.now })
-    this.#parsed.add(etag, bytes.length, root)
     usage.changed?.(address, stored && this.#rootOf(stored), root, turn.db)
+    if (stored !== undefined) this.#parsed.forget(stored.etag)
+    this.#parsed.add(etag, bytes.length, root)
     return {
       response: { status: isNew ? 201 : 200, headers: { ETag: `"${etag}"` }, body: undefined },
       outputs: this.#tell(address, stored?.etag, etag, turn),
