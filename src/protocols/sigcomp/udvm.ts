@@ -3,7 +3,6 @@
  * one message after the other; it allocates nothing per instruction, and neither its cycles nor its memory can be exceeded.
  */
 
-import { createHash } from 'node:crypto'
 import { DecompressionFailure, type Reason } from './failure.ts'
 import {
   type RequestedFeedback,
@@ -11,6 +10,7 @@ import {
   readRequestedFeedback,
   readReturnedParameters,
 } from './feedback.ts'
+import { sha1 } from './sha1.ts'
 import { localPriority, type StateItem } from './state.ts'
 
 /** What a run is given. */
@@ -61,6 +61,11 @@ export interface Decompressed {
 
 /** RFC 3320 §6.2: four requests to create and four to free. */
 const mostRequests = 4
+/**
+ * SHA-1 instructions in one message. A hash of nothing costs one cycle and a thousand times the work of another
+ * instruction: more than a decompressor can have a use for is taken for an attempt to keep us busy.
+ */
+const mostHashes = 256
 const largestMemory = 65536
 
 /** A request as the instruction left it: values are read when the message ends (RFC 3320 §9.4.6, §9.4.7). */
@@ -151,6 +156,7 @@ export class Udvm {
     const pending: Pending[] = []
     let creations = 0
     let frees = 0
+    let hashes = 0
     for (;;) {
       const start = this.#pc
       this.#instruction = start
@@ -250,9 +256,8 @@ export class Udvm {
           const position = this.#multitype()
           const length = this.#multitype()
           const destination = this.#multitype()
-          this.#spend(1 + length)
-          const digest = createHash('sha1').update(this.#bytes(position, length)).digest()
-          this.#put(destination, digest)
+          this.#spend(++hashes > mostHashes ? Number.POSITIVE_INFINITY : 1 + length)
+          this.#put(destination, sha1(this.#bytes(position, length)))
           break
         }
         case 14: {
