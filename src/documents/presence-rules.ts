@@ -101,10 +101,14 @@ export const everyChange: Notification = { intervalMs: 0, triggers: 'all' }
 export const notificationRulesNamespace = 'urn:porchlight:xml:notification-rules'
 
 /**
- * The namespace of our own action `order`, a whole number: with it the ordered lists of the older architecture, reject before
- * accept for instance, are written as rules of the OMA usage (DEC-01, PS-73).
+ * The namespace of our own action `order`: with a whole number the ordered lists of the older architecture, reject before accept
+ * for instance, are written as rules of the OMA usage (DEC-01, PS-73). `last` is a rule that gives way to all others: allowing a
+ * whole domain is an `identity` to OMA, and would override lists of blocked contacts.
  */
 export const ruleOrderNamespace = 'urn:porchlight:xml:rule-order'
+
+/** `PresenceRule.order` of `last`: behind the classes, which are behind the places of nine digits. */
+export const lastPlace = 2e9
 
 export const noPermissions: Permissions = {
   devices: new Set(),
@@ -216,13 +220,14 @@ function readNotification(rule: XmlElement): Notification {
 /** A day: subscriptions do not live longer without being asked for again, which brings the whole document. */
 const longestIntervalSeconds = 86_400
 
-/** NaN for what is no whole number. */
+/** NaN for what is neither a whole number nor `last`. */
 function readOrder(rule: XmlElement): number | undefined {
   const orders = permissionsOf(rule, 'actions').filter(
     ({ namespace, name }) => namespace === ruleOrderNamespace && name === 'order',
   )
   if (orders.length === 0) return undefined
   const text = trimmedText(orders[0])!
+  if (orders.length === 1 && text === 'last') return lastPlace
   return orders.length === 1 && /^[0-9]{1,9}$/.test(text) ? Number(text) : Number.NaN
 }
 

@@ -78,7 +78,7 @@ const omaVocabulary: Vocabulary = {
 
 /** Our own actions: `order` (PS-73) and `notify` (PS-140). */
 const ownVocabularies: readonly Vocabulary[] = [
-  { namespace: 'urn:porchlight:xml:rule-order', elements: { order: value(wholeOf(9)) } },
+  { namespace: 'urn:porchlight:xml:rule-order', elements: { order: value(wholeOf(9, 'last')) } },
   {
     namespace: 'urn:porchlight:xml:notification-rules',
     elements: {

@@ -68,10 +68,11 @@ export const positiveInteger: SimpleType = collapsed(
   ['1', '600'],
 )
 
-/** A whole number of at most so many digits, without sign. */
-export function wholeOf(digits: number): SimpleType {
+/** A whole number of at most so many digits, without sign; or a word instead. */
+export function wholeOf(digits: number, word?: string): SimpleType {
   const pattern = new RegExp(`^[0-9]{1,${digits}}$`)
-  return collapsed(`a whole number of at most ${digits} digits`, value => pattern.test(value), ['0', '10'])
+  const says = `a whole number of at most ${digits} digits${word === undefined ? '' : ` or ${word}`}`
+  return collapsed(says, value => value === word || pattern.test(value), ['0', '10'])
 }
 
 /** §3.3.3. */

@@ -82,7 +82,7 @@ describe('a fault says where, what, and what was expected', () => {
     [
       'a place in an order that is none (PS-73)',
       rules('<rule id="a"><actions><order xmlns="urn:porchlight:xml:rule-order">first</order></actions></rule>'),
-      /actions\/order: "first" is not a whole number of at most 9 digits$/,
+      /actions\/order: "first" is not a whole number of at most 9 digits or last$/,
     ],
     [
       'a notification rule with another member (PS-140)',

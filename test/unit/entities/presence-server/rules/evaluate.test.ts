@@ -112,6 +112,23 @@ describe('PS-73: ordered lists of the older architecture, written as rules with 
     assert.equal(ask(set, bob, having({ accepted: [bob] })).handling, 'block')
     assert.equal(ask(set, carol, having({ rejected: [carol] })).handling, 'block')
   })
+  test('a rule for a domain that comes last overrides neither identities nor lists, and other-identity is not for its users', () => {
+    const set = setOf(
+      'precedence',
+      ruleset(
+        ordered('last', '<cr:identity><cr:many domain="example.com"/></cr:identity>', 'allow', 'domain'),
+        rule(other, 'confirm'),
+        rule(list('blocked'), 'block'),
+        rule(one(bob), 'block'),
+      ),
+    )
+    const blocked = having({ blocked: [carol] })
+    assert.equal(ask(set, bob, blocked).handling, 'block')
+    assert.equal(ask(set, carol, blocked).handling, 'block')
+    assert.equal(ask(set, 'sip:dave@example.com', blocked).handling, 'allow')
+    assert.equal(ask(set, 'sip:dave@else.example', blocked).handling, 'confirm')
+    assert.equal(ask(set, 'sip:dave@example.com', having({})).handling, 'block', 'he may be on the list')
+  })
   test('an order that cannot be read: the rule is not used', () => {
     const set = setOf('precedence', ruleset(ordered('first', one(bob), 'allow', 'x')))
     assert.equal(ask(set, bob).handling, 'block')
