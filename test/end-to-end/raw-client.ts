@@ -10,7 +10,7 @@ import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { answerChallenge } from '../../src/protocols/sip/digest.ts'
-import { SipRequest, SipResponse } from '../../src/protocols/sip/message.ts'
+import { respond, SipRequest, SipResponse } from '../../src/protocols/sip/message.ts'
 import { parseMessage } from '../../src/protocols/sip/parse.ts'
 import { type Frame, StreamFraming } from '../../src/protocols/sip/stream-framing.ts'
 
@@ -75,6 +75,11 @@ export abstract class RawClient {
   /** The next request of this method that the box sends. */
   async request(method: string): Promise<SipRequest> {
     return (await this.next(one => one instanceof SipRequest && one.method === method)) as SipRequest
+  }
+
+  /** Answers a request of the box. */
+  answer(request: SipRequest, status: number): void {
+    this.write(respond(request, status, { toTag: 'raw' }).toBytes())
   }
 
   /** Sends a request and returns its final response. */
