@@ -55,6 +55,8 @@ const worthLoading = 70
 /** Octets of lines found nowhere, from which on a dictionary is loaded. */
 const worthDictionary = 160
 const mostLoads = 2
+/** How often our parameters are told to a peer of whom nothing comes back. */
+const mostIntroductions = 5
 /** Octets of state memory left to shared states where there is much of it. */
 const sharedReserve = 1280
 /** Shared states remembered: those of the newest messages, and octets of text of all together. */
@@ -82,6 +84,7 @@ export class Compressor {
   #hasSipDictionary = true
   #hasPresenceDictionary = false
   #isIntroduced = false
+  #introductions = 0
   #isGivenUp = false
   #nextSequence = 0
   #lastReturned = -1
@@ -187,12 +190,12 @@ export class Compressor {
     if (this.#room(text, options.onStream, base, 0) < loaded) return undefined
     const baseText = base?.text ?? nothing
     let used = loads
-    let body = encode(text, 0, baseText, used)
+    let encoded = encode(text, baseText, used)
     let control = 0
     const sequence = this.#freeSequence()
     const most = this.#longestSaved(options.onStream)
     // What went well with the states there are needs no state of its own.
-    const isWorthIt = introduces || base === undefined || body.length > worthSaving(text.length)
+    const isWorthIt = introduces || base === undefined || encoded.body.length > worthSaving(text.length)
     if (isWorthIt && most > 128 && sequence >= 0) {
       const flags = (controlRequest << 8) | controlSave | controlReturn | sequence
       const slack = flags >> 4
@@ -206,7 +209,7 @@ export class Compressor {
         this.#savedOctets + cost > this.#budget() ? this.#leastUseful(text, base, options.onStream) : undefined
       if (outgoing !== undefined) {
         used = [...loads, { identifier: outgoing.identifier, begin: code.length, bytes: outgoing.text.subarray(0, 1) }]
-        body = encode(text, 0, baseText, used)
+        encoded = encode(text, baseText, used)
       }
       control = flags | (blocks << 11)
     }
@@ -214,16 +217,21 @@ export class Compressor {
     if (introduces && !shares && !options.keepShared(text)) return undefined
     if (introduces || shares) control |= controlReturn
     else control &= ~controlReturn
+    const { body } = encoded
     body[0] = control >> 8
     body[1] = control & 255
     const message = this.#frame(body, base, introduces, needsUpload)
     if (this.#room(text, options.onStream, base, message.length) < loaded + 1) return undefined
+    if (encoded.cycles + (control >> 4) + code.length > (1000 + 8 * message.length) * this.#peer.cyclesPerBit)
+      return undefined
     if (!options.onStream && message.length >= text.length) return undefined
     // From here on it will be sent.
     const freed = used[used.length - 1]?.identifier
     if (freed !== undefined) this.#free(freed)
     if ((control & controlSave) === controlSave)
       this.#remember(text, control >> 4, baseText, used, sequence, introduces)
+    // A peer that never returns feedback has been told often enough.
+    if (introduces && (options.onStream || ++this.#introductions >= mostIntroductions)) this.#isIntroduced = true
     return message
   }
 
@@ -397,6 +405,7 @@ export class Compressor {
         this.#saved = []
         this.#savedOctets = 0
         this.#isIntroduced = false
+        this.#introductions = 0
       }
       return
     }

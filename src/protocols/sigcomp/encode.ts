@@ -1,6 +1,15 @@
 /** Writes a text as our decompressor reads it: literals and matches in what it has in memory by then (see README.md). */
 
-import { deltaCodes, lengthBase, loadSymbol, longestMatch, shortestMatch, symbolCodes } from './codes.ts'
+import {
+  deltaCodes,
+  deltaGroups,
+  lengthBase,
+  loadSymbol,
+  longestMatch,
+  shortestMatch,
+  symbolCodes,
+  symbolGroups,
+} from './codes.ts'
 
 /** A state that the message loads before its text. */
 export interface Load {
@@ -34,15 +43,30 @@ let foundDistance = 0
 /** Octets that base, loads and text may have together. */
 export const encodingLimit = windowSize - 8
 
+/** UDVM cycles of the instructions that a load, a literal and a match take, without one for each octet they bring. */
+const loadCycles = 30
+const literalCycles = 4 + symbolGroups.length
+const matchCycles = 8 + symbolGroups.length + deltaGroups.length
+/** Cycles of what comes before and after, and of output, copy and hash of each octet of the text. */
+const fixedCycles = 120
+const cyclesOfOctet = 3
+
+let cycles = 0
+
 /**
- * Compresses `text`, with `control` as the word before it. `base` is the text of the state that the header names. Returns a
- * copy of what follows the header; how many instructions and octets of matches the decompressor will see is in `effort`.
+ * Compresses `text`. `base` is the text of the state that the header names. Returns what follows the header, beginning with
+ * two octets for the control word, and the UDVM cycles it takes, without those of keeping a state.
  */
-export function encode(text: Uint8Array, control: number, base: Uint8Array, loads: readonly Load[]): Uint8Array {
+export function encode(
+  text: Uint8Array,
+  base: Uint8Array,
+  loads: readonly Load[],
+): { readonly body: Uint8Array; readonly cycles: number } {
   outLength = 0
   held = 0
   heldBits = 0
-  put(control, 16)
+  put(0, 16)
+  cycles = fixedCycles + cyclesOfOctet * text.length
   let start = base.length
   window.set(base, 0)
   for (const { identifier, begin, bytes } of loads) {
@@ -52,6 +76,7 @@ export function encode(text: Uint8Array, control: number, base: Uint8Array, load
     for (let i = 0; i < 6; i++) put(identifier[i]!, 8)
     window.set(bytes, start)
     start += bytes.length
+    cycles += loadCycles + bytes.length
   }
   window.set(text, start)
   const end = start + text.length
@@ -62,7 +87,7 @@ export function encode(text: Uint8Array, control: number, base: Uint8Array, load
   encodeText(start, end, indexed)
   // Ones are no symbol's code by themselves.
   if (heldBits > 0) put((1 << (8 - heldBits)) - 1, 8 - heldBits)
-  return out.slice(0, outLength)
+  return { body: out.slice(0, outLength), cycles }
 }
 
 function encodeText(start: number, end: number, firstFree: number): void {
@@ -74,6 +99,7 @@ function encodeText(start: number, end: number, firstFree: number): void {
     find(at, end, distance)
     if (foundGain <= 0) {
       putSymbol(window[at++]!)
+      cycles += literalCycles
       continue
     }
     const gain = foundGain
@@ -85,6 +111,7 @@ function encodeText(start: number, end: number, firstFree: number): void {
       find(at + 1, end, distance)
       if (foundGain > gain) {
         putSymbol(window[at++]!)
+        cycles += literalCycles
         continue
       }
     }
@@ -93,6 +120,7 @@ function encodeText(start: number, end: number, firstFree: number): void {
     put(delta >> 5, delta & 31)
     distance = from
     at += length
+    cycles += matchCycles + length
   }
 }
 

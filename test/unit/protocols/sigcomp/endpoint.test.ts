@@ -151,6 +151,18 @@ test('states pushed by a flooding peer stay within its own state memory', () => 
   assert.ok(box.states - others <= 20)
 })
 
+test('what is compressed never needs more cycles than its octets give (RFC 3320 §5.1)', () => {
+  for (const onStream of [false, true]) {
+    const pair = new Pair()
+    const [first] = corpus()
+    for (let i = 0; i < 40; i++) {
+      const text = `${first!.bytes.toString()}${'<presence entity="sip:anna@home.example.net"/>\r\n'.repeat(3 * i)}`
+      pair.send({ ...first!, up: i % 3 > 0, bytes: Buffer.from(text) }, onStream)
+    }
+    assert.equal(pair.failures, 0)
+  }
+})
+
 test('a message longer than can be decompressed goes plain', () => {
   const pair = new Pair()
   assert.equal(pair.box.compress(Buffer.alloc(30_000, 'a<b>'), peer, false), undefined)
