@@ -72,6 +72,30 @@ async function write(store: Store, from: number, to: number): Promise<void> {
   }
 }
 
+test('LMDB store: a table asked for while LMDB had nothing of it is found there afterwards', async t => {
+  const directory = temporaryDirectory(t)
+  const store = await openLmdbStore(directory)
+  const one = () => store.transact(db => db.get(soft, ['turn', 1])?.n)
+  assert.equal(one(), undefined)
+  assert.deepEqual(numbers(store), [])
+  await write(store, 1, 3)
+  await store.checkpoint()
+  assert.equal(one(), 1)
+  assert.deepEqual(numbers(store), [1, 2, 3])
+  store.transact(db => db.delete(soft, ['turn', 1]))
+  await store.checkpoint()
+  assert.equal(one(), undefined)
+  assert.deepEqual(numbers(store), [2, 3])
+  await store.close()
+  const again = await openLmdbStore(directory)
+  assert.deepEqual(numbers(again), [2, 3])
+  assert.equal(
+    again.transact(db => db.get(soft, ['turn', 2])?.n),
+    2,
+  )
+  await again.close()
+})
+
 describe('LMDB store: durability (issue 2 §5)', () => {
   test('soft and hard: a killed process loses nothing that was acknowledged, twelve times over', async t => {
     const directory = temporaryDirectory(t)

@@ -71,6 +71,8 @@ export class LmdbBase implements Base {
   #flushTimer: NodeJS.Timeout | undefined
   #failure: StoreError | undefined
   readonly #tables = new Map<string, string>()
+  /** By the number of a table: whether LMDB has, or may have, a record of it; undefined until somebody asks. */
+  readonly #isStored: (boolean | undefined)[] = []
   readonly #shapes: Shapes
   /** Records of the store itself to go with the next batch. */
   #own: [key: string, value: unknown][] = []
@@ -139,7 +141,8 @@ export class LmdbBase implements Base {
 
   has(key: string): boolean {
     const unwritten = this.#unwritten.records.get(key) ?? this.#leaving?.records.get(key)
-    return unwritten === undefined ? this.#lmdb.doesExist(key) : unwritten.buffer !== undefined
+    if (unwritten !== undefined) return unwritten.buffer !== undefined
+    return this.#mayHold(key) && this.#lmdb.doesExist(key)
   }
 
   /** Takes as many keys from the layers as from LMDB, merges them up to where all are known, and goes on from there. */
@@ -230,13 +233,30 @@ export class LmdbBase implements Base {
     await this.#lmdb.close()
   }
 
+  /**
+   * Whether LMDB may hold a record of the key's table. Many tables are empty, or live and die in the journal; asking LMDB for
+   * what it cannot have costs as much as asking for what it has.
+   */
+  #mayHold(key: string): boolean {
+    const table = key.charCodeAt(0)
+    this.#isStored[table] ??= this.#holdsBeginning(key.slice(0, 1))
+    return this.#isStored[table]
+  }
+
+  #holdsBeginning(prefix: string): boolean {
+    for (const _ of this.#lmdb.getKeys({ start: prefix, end: afterPrefix(prefix), limit: 1 })) return true
+    return false
+  }
+
   #read(key: string): unknown {
+    if (!this.#mayHold(key)) return undefined
     const bytes = this.#lmdb.getBinaryFast(key)
     return bytes === undefined ? undefined : decodeValue(asBuffer(bytes), 0, bytes.length, this.#shapes)
   }
 
   #storedPage(lower: string, upper: string, count: number): EncodedRecord[] {
     const records: EncodedRecord[] = []
+    if (!this.#mayHold(lower)) return records
     for (const { key, value } of this.#lmdb.getRange({ start: lower, end: upper, limit: count }))
       records.push([key, value])
     return records
@@ -367,6 +387,8 @@ export class LmdbBase implements Base {
     this.#unwritten = new Layer()
     this.#chunk = Buffer.allocUnsafeSlow(0)
     this.#batchStart = 0
+    for (const key of leaving.records.keys()) this.#isStored[key.charCodeAt(0)] = true
+    this.#isStored[sequenceKey.charCodeAt(0)] = true
     const committed = lmdb.batch(() => {
       for (const [key, { buffer, start, end }] of leaving.records) {
         if (buffer === undefined) lmdb.remove(key)
