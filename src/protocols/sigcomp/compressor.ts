@@ -75,6 +75,7 @@ export interface CompressOptions {
 
 export class Compressor {
   readonly #introduction: Introduction
+  readonly #stateLimit: number
   #peer: PeerParameters
   #saved: Saved[] = []
   #savedOctets = 0
@@ -90,9 +91,11 @@ export class Compressor {
   #lastReturned = -1
   #toReturn: Uint8Array = nothing
 
-  constructor(introduction: Introduction, peer: PeerParameters) {
+  /** `stateLimit`: octets of the peer's state memory used at most, for all of it is remembered here (RFC 4896 §10.2). */
+  constructor(introduction: Introduction, peer: PeerParameters, stateLimit: number) {
     this.#introduction = introduction
-    this.#peer = peer
+    this.#stateLimit = stateLimit
+    this.#peer = { ...peer, stateMemorySize: Math.min(stateLimit, peer.stateMemorySize) }
   }
 
   /** Whether the peer has shown that it could not read us: send plainly. */
@@ -367,7 +370,7 @@ export class Compressor {
     const peer = this.#peer
     this.#peer = {
       decompressionMemorySize: decompressionMemorySize ?? peer.decompressionMemorySize,
-      stateMemorySize: stateMemorySize ?? peer.stateMemorySize,
+      stateMemorySize: Math.min(this.#stateLimit, stateMemorySize ?? peer.stateMemorySize),
       cyclesPerBit: cyclesPerBit ?? peer.cyclesPerBit,
     }
     this.#makeRoom(0)

@@ -28,6 +28,8 @@ export interface EndpointOptions {
   readonly compartments: number
   /** Shared states kept per compartment (RFC 3321 §5.2). */
   readonly sharedStates: number
+  /** Octets of a peer's state memory used at most, however much it offers: as much is remembered here. */
+  readonly peerStateLimit: number
   /** What a peer offers that has told nothing yet. */
   readonly peer: PeerParameters
 }
@@ -40,6 +42,7 @@ export const sipOptions: EndpointOptions = {
   messageLimit: 65536,
   compartments: 2000,
   sharedStates: 2,
+  peerStateLimit: 8192,
   peer: { decompressionMemorySize: 8192, stateMemorySize: 2048, cyclesPerBit: 16 },
 }
 
@@ -192,7 +195,7 @@ export class SigCompEndpoint {
       compartment = {
         name,
         memory: new StateMemory(this.#store, stateMemorySize),
-        compressor: new Compressor(this.#introduction, peer),
+        compressor: new Compressor(this.#introduction, peer, this.#options.peerStateLimit),
         sent: [],
         sentAt: 0,
       }

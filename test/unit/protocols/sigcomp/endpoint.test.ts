@@ -130,6 +130,12 @@ test('states come back when their compartment closes, and a replayed identifier 
   assert.ok(reception.kind === 'failure' && reception.failure.reason === 'STATE_NOT_FOUND')
 })
 
+test('a peer that offers much more state memory than we want to remember is served as well', () => {
+  const pair = new Pair(131072)
+  for (const message of [...corpus(), ...corpus('jo'), ...corpus('mia')]) pair.send(message)
+  assert.equal(pair.failures, 0)
+})
+
 test('compartments are bounded: the one not used for longest closes', () => {
   const box = new SigCompEndpoint({ ...sipOptions, compartments: 3 })
   for (let i = 0; i < 10; i++) box.compress(corpus()[0]!.bytes, `peer ${i}`, false)
