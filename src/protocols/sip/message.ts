@@ -104,7 +104,8 @@ export abstract class SipMessage {
   headers(name: string): string[] {
     const wanted = headerName(name)
     const values = this.valuesOf(wanted)
-    return wanted.isList ? values.flatMap(splitList) : values
+    if (!wanted.isList || values.length === 0) return values
+    return values.length === 1 ? splitList(values[0]!) : values.flatMap(splitList)
   }
 
   hasHeader(name: string): boolean {
