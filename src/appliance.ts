@@ -19,7 +19,7 @@ import { userOfXui } from './entities/xdms/user-identifier.ts'
 import { limits } from './limits.ts'
 import { HttpRefusal, internalServerError, refusalResponse } from './protocols/http/errors.ts'
 import type { HttpRequest, HttpResponse } from './protocols/http/message.ts'
-import { badRequest, ParseError, SipRefusal, serverInternalError } from './protocols/sip/errors.ts'
+import { badRequest, loopDetected, ParseError, SipRefusal, serverInternalError } from './protocols/sip/errors.ts'
 import type { Flow } from './protocols/sip/flow.ts'
 import { refuse, type SipRequest, type SipResponse } from './protocols/sip/message.ts'
 import { type DnsRecord, type Listening, SipStack, type StackOutput } from './protocols/sip/stack.ts'
@@ -282,6 +282,8 @@ export class Appliance {
     try {
       this.#turn(route.entity, now, turn => {
         this.#admission.admit(request, route.asks, turn)
+        // RFC 3261 §8.2.2.2. What is to be forwarded may come by several ways.
+        if (route.entity !== 'proxy' && this.stack.isMerged(request.transaction)) throw loopDetected()
         return entity.request(request, turn)
       })
     } catch (error) {

@@ -80,6 +80,8 @@ export class ServerSide {
     }
     this.#perform(transaction, actions, response, now)
     if (wasUnanswered && !transaction.unanswered) this.#wasAnswered(transaction)
+    // COMPAT(libpurple): what was challenged comes again with credentials and the same CSeq, and is no merged request.
+    if (response.status === 401 || response.status === 407) this.#merged.forget(transaction)
   }
 
   /** Whether another transaction had this request first: a UAS answers 482 (§8.2.2.2), a proxy does not ask. */

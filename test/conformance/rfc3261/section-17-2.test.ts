@@ -189,6 +189,20 @@ describe('RFC 3261 §8.2.2.2 merged requests', () => {
     assert.equal(bench.stack.isMerged(second), true)
   })
 
+  it('takes a request that comes again after a challenge for a new one, even with the same CSeq', () => {
+    const bench = new Bench()
+    bench.receive(requestBytes({ branch: 'z9hG4bKone' }))
+    bench.answer(401)
+    for (const [branch, merged] of [
+      ['z9hG4bKtwo', false],
+      ['z9hG4bKthree', true],
+    ] as const) {
+      bench.receive(requestBytes({ branch }))
+      assert.equal(bench.stack.isMerged(bench.delivered().transaction), merged, branch)
+      bench.answer(200)
+    }
+  })
+
   it('is no matter of requests with a To tag, of other CSeqs, nor of what is over', () => {
     const bench = new Bench()
     bench.receive(requestBytes({ branch: 'z9hG4bKone' }))
