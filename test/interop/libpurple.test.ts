@@ -26,6 +26,7 @@ describe('libpurple', () => {
       assert.equal((await bob.publish('open', 'at home')).status, 200)
       const finch = await Finch.start(box, user, transport)
       try {
+        await finch.terminal.until('a NOTIFY', () => /Updating buddy status for sip:bob@/.test(finch.terminal.log))
         await finch.terminal.until('Bob online', () => finch.seesOnline('bob') === true)
         assert.ok((await bob.watch(user)).status < 300)
         await bob.notified(({ body }) => body.includes('<basic>open</basic>'), `${user} open`)

@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net'
 import { connectionFlowId, type Flow } from '../../protocols/sip/flow.ts'
 import type { Random } from '../../turn.ts'
+import { SpacedWrites, wantsSpacedWrites } from './spaced-writes.ts'
 import type { TransportCounters, TransportUser } from './transport.ts'
 
 export interface ConnectionLimits {
@@ -20,6 +21,8 @@ export interface ConnectionLimits {
 interface Connection {
   readonly flow: Flow
   readonly socket: Socket
+  /** For a client that loses messages which come together. */
+  spaced?: SpacedWrites
 }
 
 export class Connections {
@@ -83,14 +86,18 @@ export class Connections {
       ...(peerIdentities === undefined ? {} : { peerIdentities }),
     }
     let reason = 'closed by the peer'
-    this.#open.set(flow.id, { flow, socket })
+    const connection: Connection = { flow, socket }
+    this.#open.set(flow.id, connection)
     socket.setNoDelay(true)
     socket.setTimeout(this.limits.firstOctetMs, () => {
       this.counters.closedIdle++
       reason = 'idle'
       socket.destroy()
     })
-    socket.once('data', () => socket.setTimeout(this.limits.connectionIdleMs))
+    socket.once('data', bytes => {
+      socket.setTimeout(this.limits.connectionIdleMs)
+      if (wantsSpacedWrites(bytes as Buffer)) connection.spaced = new SpacedWrites(socket)
+    })
     socket.on('data', bytes => this.user.received(bytes as Buffer, flow))
     socket.on('error', error => {
       reason = error.message
@@ -102,28 +109,29 @@ export class Connections {
     return flow
   }
 
-  /**
-   * Writes one message in one write. COMPAT(libpurple): it handles one message per read, so a response and the NOTIFY
-   * behind it must not share a segment.
-   */
+  /** Writes one message in one write. */
   send(flowId: string, bytes: Buffer): void {
     const connection = this.#open.get(flowId)
     if (connection === undefined || !connection.socket.writable) {
       setImmediate(() => this.user.disconnected(flowId, 'not connected'))
       return
     }
-    if (connection.socket.writableLength + bytes.length > this.limits.connectionBacklogOctets) {
+    const { socket, spaced } = connection
+    if (socket.writableLength + (spaced?.waitingOctets ?? 0) + bytes.length > this.limits.connectionBacklogOctets) {
       this.counters.closedBacklog++
-      connection.socket.destroy(new Error('the peer does not read'))
+      socket.destroy(new Error('the peer does not read'))
       return
     }
-    connection.socket.write(bytes)
+    if (spaced === undefined) socket.write(bytes)
+    else spaced.write(bytes)
   }
 
   /** Sends what is waiting, then closes; a peer that does not take it is cut off. */
   close(flowId: string): void {
-    const socket = this.#open.get(flowId)?.socket
-    if (socket === undefined) return
+    const connection = this.#open.get(flowId)
+    if (connection === undefined) return
+    const { socket, spaced } = connection
+    spaced?.flush()
     socket.removeAllListeners('timeout')
     socket.setTimeout(this.limits.connectMs, () => socket.destroy())
     socket.end()

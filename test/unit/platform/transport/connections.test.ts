@@ -221,3 +221,19 @@ test('RFC 5922 §7.1: sip URIs come before DNS names; a URI with a user names no
   assert.deepEqual(sipIdentities('DNS:host.example, IP Address:127.0.0.1'), ['host.example'])
   assert.deepEqual(sipIdentities(undefined), [])
 })
+
+test('COMPAT(libpurple): what is sent to it together comes in reads of its own, and nothing is lost at the end', async t => {
+  const { user, connections, listener } = await listenTcp(t)
+  const socket = await client(t, listener.port)
+  socket.write('REGISTER sip:box.example SIP/2.0\r\nUser-Agent: Purple/2.14.12\r\n\r\n')
+  const { flow } = await user.next('received')
+  const reads: string[] = []
+  socket.on('data', bytes => reads.push(String(bytes)))
+  for (const message of ['one', 'two', 'three']) connections.send(flow.id, Buffer.from(message))
+  while (reads.length < 3) await once(socket, 'data')
+  assert.deepEqual(reads, ['one', 'two', 'three'])
+  for (const message of ['four', 'five', 'six']) connections.send(flow.id, Buffer.from(message))
+  connections.close(flow.id)
+  await once(socket, 'end')
+  assert.equal(reads.join(''), 'onetwothreefourfivesix')
+})
