@@ -7,7 +7,7 @@ import { boxSecret, isFirstStart } from '../platform/box-record.ts'
 import { type CertificateWatch, watchCertificate } from '../platform/certificate-watch.ts'
 import { type Clock, createClock, timeIsKnown } from '../platform/clock.ts'
 import { ControlServer } from '../platform/control-socket.ts'
-import { credentialsFor, ownAddresses, ownNames } from '../platform/credentials.ts'
+import { credentialsFor, missingHalf, ownAddresses, ownNames } from '../platform/credentials.ts'
 import { type DataPaths, dataPaths, lastWritten, makeDataDirectory } from '../platform/data-paths.ts'
 import { HttpListeners } from '../platform/http-listeners.ts'
 import { Log, underJournal } from '../platform/log.ts'
@@ -168,6 +168,8 @@ class ServedBox {
     await this.#loop.settled()
     if (!this.#settings.auth.required)
       this.#log.warning('auth.required is false: anybody is whoever From says he is; for laboratories only')
+    const missing = missingHalf(this.#settings)
+    if (missing !== undefined) this.#log.warning(missing)
     const http = this.#http.listening
     const where = whereAndNext(listening, http, this.#settings, options.data)
     return [...lines, '', ...where, readyLine([...listening, ...http])]

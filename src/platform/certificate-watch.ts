@@ -1,7 +1,7 @@
 /** Takes a renewed certificate while the box runs: on SIGHUP, and by itself when the files have changed. */
 
 import type { Settings } from '../settings.ts'
-import { credentialsFor, credentialsStamp } from './credentials.ts'
+import { credentialsFor, credentialsStamp, missingHalf } from './credentials.ts'
 import type { DataPaths } from './data-paths.ts'
 import type { Log } from './log.ts'
 import type { Credentials } from './transport/tls.ts'
@@ -34,7 +34,9 @@ export function watchCertificate(options: {
       log.error(problem)
       return problem
     }
-    log.notice('TLS certificate read anew')
+    const missing = missingHalf(settings())
+    if (missing === undefined) log.notice('TLS certificate read anew')
+    else log.warning(missing)
     return undefined
   }
   const timer = setInterval(() => {

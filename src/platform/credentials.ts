@@ -30,6 +30,13 @@ export function credentialsFor(settings: Settings, paths: DataPaths, now: Instan
   return credentials
 }
 
+/** What to tell the operator who has named only one of the two files; undefined when there is nothing to tell. */
+export function missingHalf({ tls }: Settings): string | undefined {
+  if ((tls.certificate === '') === (tls.key === '')) return undefined
+  const [given, missing] = tls.key === '' ? ['tls.certificate', 'tls.key'] : ['tls.key', 'tls.certificate']
+  return `${given} is not used while ${missing} is empty: the box shows the certificate it has signed itself`
+}
+
 /** Changes when one of the files the settings name has changed: a renewed certificate is taken without a restart. */
 export function credentialsStamp({ tls }: Settings): string {
   return [tls.certificate, tls.key, tls.authorities]

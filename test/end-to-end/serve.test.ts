@@ -121,6 +121,12 @@ test('auth.required=false is warned about', async t => {
   assert.match((await box.stop()).errors, /warning auth\.required is false/)
 })
 
+test('a certificate without its key is not used, and the operator is told', async t => {
+  const box = await RunningBox.start(t, temporaryData(t), ['tls.certificate=/no/such.pem'])
+  const ended = await box.stop()
+  assert.match(`${box.greeting}${ended.errors}`, /warning tls\.certificate is not used while tls\.key is empty: /)
+})
+
 test('certificate and key of the operator: used from the start, read anew on SIGHUP, refused when unreadable', async t => {
   const data = temporaryData(t)
   // A box's own certificate serves as the operator's here.
