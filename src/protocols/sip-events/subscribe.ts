@@ -5,7 +5,6 @@ import { dialogAsServer } from '../sip/dialog.ts'
 import { serviceUnavailable } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { accept, granted } from './accept.ts'
-import { firstNotifyDelayMs } from './compatibility.ts'
 import { newPass, send } from './fan-out.ts'
 import { notifyRequest } from './notify.ts'
 import { update } from './refresh.ts'
@@ -14,7 +13,7 @@ import { flowOf, transportOf } from './return-path.ts'
 import type { EventService } from './service.ts'
 import { notSubscribed, type Subscription, type SubscriptionRecord } from './subscription.ts'
 import { endWaiting, wait } from './waiting.ts'
-import { expireToken, fanOutToken, wakeAt } from './wakes.ts'
+import { expireToken, wakeAt } from './wakes.ts'
 import { tell, watcherOf } from './watcher.ts'
 
 /**
@@ -66,16 +65,9 @@ export function create(request: SipRequest, service: EventService, eventId: stri
     subscriptions: kept.subscriptions + 1,
   })
   const outputs: Output[] = [accept(request, service, subscription, seconds, turn)]
-  const delayMs = firstNotifyDelayMs(request)
-  if (delayMs === 0) {
-    const pass = newPass(service, resource, kept.revision, turn)
-    send(pass, subscription, true, turn)
-    outputs.push(...pass.outputs)
-  } else {
-    turn.db.put(service.tables.subscriptions, key, { ...record, revision: -1 })
-    outputs.push(wakeAt(turn.now + delayMs, fanOutToken(service.name, resource)))
-  }
-  outputs.push(wakeAt(record.expiresAt, expireToken(service.name, resource, id)))
+  const pass = newPass(service, resource, kept.revision, turn)
+  send(pass, subscription, true, turn)
+  outputs.push(...pass.outputs, wakeAt(record.expiresAt, expireToken(service.name, resource, id)))
   if (state === 'pending') outputs.push(...endWaiting(service, resource, record.subscriber, 'giveup', turn))
   outputs.push(...tell(service, resource, watcherOf(id, record, state, 'subscribe'), turn))
   return outputs

@@ -274,17 +274,3 @@ describe('creation is idempotent under the dialog identifier', () => {
     assert.equal(world.subscriptions(), 3)
   })
 })
-
-test('COMPAT(libpurple): over a connection its first NOTIFY comes in a read of its own, 50 ms after the 200', () => {
-  const world = new CounterWorld()
-  const deliver = world.deliver.bind(world)
-  world.deliver = request => deliver(request, 'tcp:1:x', { transport: 'tcp', address: '192.0.2.7', port: 5060 })
-  assert.equal(world.subscribe({ headers: [['User-Agent', 'Purple/2.14.12']] }).status, 200)
-  assert.deepEqual(world.log(), [])
-  world.pass(0.049)
-  assert.deepEqual(world.log(), [])
-  world.pass(0.001)
-  assert.deepEqual(world.log(), ['NOTIFY active 1'])
-  assert.equal(world.subscribe({ headers: [['User-Agent', 'Handset/1.0']] }).status, 200)
-  assert.deepEqual(world.log(1), ['NOTIFY active 1'])
-})
