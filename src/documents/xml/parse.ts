@@ -21,7 +21,6 @@ export type ParseXmlOptions = {
 export function parseXml(bytes: Uint8Array, options: ParseXmlOptions = {}): XmlElement {
   let root: Open | undefined
   scanXml(bytes, options.limits ?? defaultXmlLimits, ({ text }) => {
-    root = undefined
     const open: Open[] = []
     /** Where the node that is being read begins: where the last one ended. */
     let cursor = 0

@@ -6,7 +6,6 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { SaxesParser, type SaxesTagNS } from 'saxes'
 import { XmlError, type XmlErrorKind } from './errors.ts'
-import { scanPlainXml } from './plain.ts'
 
 export type XmlLimits = {
   /** Octets of the whole document. */
@@ -54,15 +53,10 @@ export type XmlReader = {
  * all octets are ASCII, when it makes no difference. XML 1.1 is refused: its characters could not be copied into a 1.0
  * document. `<!DOCTYPE` is refused anywhere before the root element, in a comment as well.
  *
- * A document that is not as plain as it seemed is read from its beginning again: then `listen` is called a second time, and
- * what it was told before does not count.
- *
  * Throws XmlError.
  */
 export function scanXml(bytes: Uint8Array, limits: XmlLimits, listen: (reader: XmlReader) => XmlEvents): string {
   const text = decodeXml(bytes, limits.bytes)
-  const isAsciiText = text.length === bytes.length
-  if (isAsciiText && scanPlainXml(text, limits, listen)) return text
   // With positions off, saxes still counts them; it only leaves them out of its messages.
   const parser = new SaxesParser({ xmlns: true, position: false })
   const reader: XmlReader = {
