@@ -40,8 +40,8 @@ const everything = outcomeOf(subHandlings.allow, allPermissions)
 export class Authorization {
   readonly #options: AuthorizationOptions
   readonly #documents = new RuleDocuments(canonicalUri)
-  /** One turn asks about many watchers of one presentity. */
-  readonly #judgements = new WeakMap<Turn, Judgement>()
+  /** One turn asks about many watchers of one presentity; turns do not overlap, so the latest is enough. */
+  #latest: { readonly turn: Turn; readonly judgement: Judgement } | undefined
   readonly #lists = new Map<string, KnownList>()
   /** Members of all these lists. */
   #remembered = 0
@@ -93,11 +93,10 @@ export class Authorization {
   }
 
   #judgement(presentity: string, turn: Turn): Judgement {
-    const known = this.#judgements.get(turn)
-    if (known?.presentity === presentity) return known
+    if (this.#latest?.turn === turn && this.#latest.judgement.presentity === presentity) return this.#latest.judgement
     const set = this.#documents.rulesOf(turn.db, presentity)
     const judgement = { presentity, set, ...this.#circumstances(set, presentity, turn), outcomes: new Map() }
-    this.#judgements.set(turn, judgement)
+    this.#latest = { turn, judgement }
     return judgement
   }
 
