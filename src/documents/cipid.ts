@@ -1,6 +1,3 @@
 /** Contact information for PIDF (RFC 4482): where a person's card, picture or page is. */
 
 export const cipidNamespace = 'urn:ietf:params:xml:ns:pidf:cipid'
-
-/** RFC 4482 §3. */
-export const cipidElements = ['card', 'display-name', 'homepage', 'icon', 'map', 'sound'] as const

@@ -1,5 +1,9 @@
 /** PIDF documents (RFC 3863 §4.4) with the presence data model (RFC 4479 §5) and all extensions that we know. */
 
+import { cipidNamespace } from '../cipid.ts'
+import { dataModelNamespace as dataModel } from '../data-model.ts'
+import { pidfNamespace as pidf } from '../pidf.ts'
+import { timedStatusNamespace as timedStatus } from '../timed-status.ts'
 import { capabilitiesVocabulary } from './capabilities.ts'
 import {
   attribute,
@@ -19,11 +23,6 @@ import { omaPresenceVocabularies } from './oma-presence.ts'
 import { rpidVocabulary } from './rpid.ts'
 import { anyUri, boolean, dateTime, id, oneOf, priority, text } from './simple-types.ts'
 import { spokenText } from './xml-attributes.ts'
-
-const pidf = 'urn:ietf:params:xml:ns:pidf'
-const dataModel = 'urn:ietf:params:xml:ns:pidf:data-model'
-const timedStatus = 'urn:ietf:params:xml:ns:pidf:timed-status'
-const cipid = 'urn:ietf:params:xml:ns:pidf:cipid'
 
 const basic = value(oneOf('open', 'closed'))
 
@@ -87,7 +86,7 @@ const timedStatusVocabulary: Vocabulary = {
 
 /** RFC 4482 §5. */
 const cipidVocabulary: Vocabulary = {
-  namespace: cipid,
+  namespace: cipidNamespace,
   elements: {
     card: value(anyUri),
     'display-name': value(text),

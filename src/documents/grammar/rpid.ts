@@ -1,5 +1,6 @@
 /** Rich presence (RFC 4480 §5). */
 
+import { rpidNamespace as namespace } from '../rpid.ts'
 import {
   type AttributeUse,
   attribute,
@@ -20,7 +21,6 @@ import {
 import { anyUri, dateTime, id, integer, oneOf, positiveInteger, text, token } from './simple-types.ts'
 import { spokenText } from './xml-attributes.ts'
 
-const namespace = 'urn:ietf:params:xml:ns:pidf:rpid'
 const any = { other: undefined }
 
 const lasting: readonly AttributeUse[] = [

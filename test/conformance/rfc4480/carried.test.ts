@@ -5,7 +5,7 @@
 
 import { strict as assert } from 'node:assert'
 import { describe, it } from 'node:test'
-import { cipidElements, cipidNamespace } from '../../../src/documents/cipid.ts'
+import { cipidNamespace } from '../../../src/documents/cipid.ts'
 import { dataModelNamespace } from '../../../src/documents/data-model.ts'
 import {
   omaDataExtension11Namespace,
@@ -14,12 +14,26 @@ import {
 } from '../../../src/documents/oma-presence.ts'
 import { parsePidf } from '../../../src/documents/pidf-parts.ts'
 import { publishedPidf } from '../../../src/documents/published-pidf.ts'
-import { rpidActivities, rpidElements, rpidNamespace } from '../../../src/documents/rpid.ts'
+import { rpidNamespace } from '../../../src/documents/rpid.ts'
 import { timedStatusNamespace } from '../../../src/documents/timed-status.ts'
 import { capabilitiesNamespace } from '../../../src/documents/user-agent-capabilities.ts'
 import { canonicalText } from '../../../src/documents/xml/compare.ts'
 import { childElements } from '../../../src/documents/xml/tree.ts'
 import { compose } from '../../../src/entities/presence-server/compose.ts'
+
+/** RFC 4480 §3.1 table 1. */
+const rpidElements =
+  'activities class deviceID mood place-is place-type privacy relationship service-class sphere status-icon time-offset user-input'.split(
+    ' ',
+  )
+/** RFC 4480 §3.2. */
+const rpidActivities = (
+  'appointment away breakfast busy dinner holiday in-transit looking-for-work lunch meal meeting on-the-phone other ' +
+  'performance permanent-absence playing presentation shopping sleeping spectator steering travel tv unknown vacation ' +
+  'working worship'
+).split(' ')
+/** RFC 4482 §3. */
+const cipidElements = ['card', 'display-name', 'homepage', 'icon', 'map', 'sound']
 
 const document = (content: string) =>
   Buffer.from(
