@@ -18,18 +18,36 @@ import { managementServers, type XdmsContext } from './entities/xdms/servers.ts'
 import { userOfXui } from './entities/xdms/user-identifier.ts'
 import { limits } from './limits.ts'
 import { HttpRefusal, internalServerError, refusalResponse } from './protocols/http/errors.ts'
-import type { HttpRequest, HttpResponse } from './protocols/http/message.ts'
+import type { HttpAnswer, HttpRequest, HttpResponse, OutgoingHttpRequest } from './protocols/http/message.ts'
 import { badRequest, loopDetected, ParseError, SipRefusal, serverInternalError } from './protocols/sip/errors.ts'
 import type { Flow } from './protocols/sip/flow.ts'
 import { refuse, type SipRequest, type SipResponse } from './protocols/sip/message.ts'
 import { type DnsRecord, type Listening, SipStack, type StackOutput } from './protocols/sip/stack.ts'
 import { type Route, routeOf } from './routing.ts'
 import type { Settings } from './settings.ts'
-import type { EntityName, Instant, Output, Random, SipEntity, Store, Transaction, Turn } from './turn.ts'
+import type {
+  Entity,
+  EntityName,
+  Instant,
+  Output,
+  Random,
+  SipEntity,
+  SipEntityName,
+  Store,
+  Transaction,
+  Turn,
+} from './turn.ts'
 import { type Wake, Wakes } from './wakes.ts'
 
 /** What the platform does for the stack: write, connect, close, resolve. */
-export type Transmit = Extract<StackOutput, { kind: 'send' | 'connect' | 'close' | 'resolve' }>
+export type StackTransmit = Extract<StackOutput, { kind: 'send' | 'connect' | 'close' | 'resolve' }>
+
+/** What the platform does for HTTP: ask others, whose answers come back by `answered`, and answer what was put off. */
+export type HttpTransmit =
+  | { readonly kind: 'http'; readonly token: string; readonly request: OutgoingHttpRequest }
+  | { readonly kind: 'answer'; readonly exchange: string; readonly response: HttpResponse }
+
+export type Transmit = StackTransmit | HttpTransmit
 
 /** An output that waits for the commit of its turn. */
 export type HeldOutput = readonly [entity: EntityName, output: Exclude<Output, { kind: 'wake' }>]
@@ -66,10 +84,11 @@ export interface ApplianceCounters {
 }
 
 /** The functional entities, by the name under which their wakes and requests return. */
-export interface Entities extends Record<EntityName, SipEntity> {
+export interface Entities extends Record<SipEntityName, SipEntity>, Record<EntityName, Entity> {
   readonly registrar: Registrar
   readonly proxy: StatefulProxy
   readonly 'presence-server': PresenceServer
+  readonly 'aggregation-proxy': AggregationProxy
 }
 
 export class Appliance {
@@ -79,7 +98,6 @@ export class Appliance {
   readonly #options: ApplianceOptions
   readonly #home: Home
   readonly #admission: Admission
-  readonly #aggregationProxy: AggregationProxy
   readonly #wakes: Wakes
   /** Requests in progress, or about to be: `entity token`. */
   readonly #inProgress = new Set<string>()
@@ -100,7 +118,7 @@ export class Appliance {
       isUser: (turn, user) => isUser(turn, user),
       listeners: [(change, turn) => this.entities['presence-server'].documentChanged(change, turn)],
     }
-    this.#aggregationProxy = new AggregationProxy({
+    const aggregationProxy = new AggregationProxy({
       ...xdms,
       secret: `http ${options.secret}${options.random.token(22)}`,
       servers: managementServers(xdms),
@@ -118,25 +136,27 @@ export class Appliance {
         address: transport => home.hostPort(transport === 'sips' ? 'tls' : transport),
         beside: { methods: ['REGISTER'], events: ['reg'], extensions: ['path', 'outbound'] },
       }),
+      'aggregation-proxy': aggregationProxy,
     }
   }
 
   /**
    * Answers one HTTP request, as the Aggregation Proxy does (XDM-3). The answer may leave when all that was put in so far has
-   * been committed; reading puts in nothing.
+   * been committed; reading puts in nothing. Undefined when others are asked first: then the answer leaves as an `answer` to
+   * `exchange`, which no other request in progress may be called.
    */
-  http(request: HttpRequest, now: Instant): HttpResponse {
+  http(request: HttpRequest, exchange: string, now: Instant): HttpResponse | undefined {
     const isReading = request.method === 'GET' || request.method === 'HEAD'
     const wasTouched = this.#isTouched
     let response: HttpResponse | undefined
     try {
-      this.#turn('presence-server', now, turn => {
-        const handled = this.#aggregationProxy.handle(request, turn)
+      this.#turn('aggregation-proxy', now, turn => {
+        const handled = this.entities['aggregation-proxy'].handle(request, exchange, turn)
         response = handled.response
         return [...handled.outputs]
       })
-      if (isReading) this.#isTouched = wasTouched
-      return response!
+      if (isReading && response !== undefined) this.#isTouched = wasTouched
+      return response
     } catch (error) {
       this.#isTouched = wasTouched
       if (error instanceof HttpRefusal) {
@@ -147,6 +167,12 @@ export class Appliance {
       this.#options.log.fault(`HTTP ${request.method}`, error)
       return refusalResponse(internalServerError())
     }
+  }
+
+  /** What became of an HTTP request that the platform was given under `token`. */
+  answered(token: string, answer: HttpAnswer, now: Instant): void {
+    const [name, own] = this.#finished(token)
+    this.#undisturbed(name, now, turn => (this.entities[name] as Entity).httpResponse?.(own, answer, turn) ?? [])
   }
 
   /** The box has (re)started: each entity takes up what a restart has cut short. */
@@ -234,8 +260,8 @@ export class Appliance {
     return transmits
   }
 
-  #all(): Array<[EntityName, SipEntity]> {
-    return Object.entries(this.entities) as Array<[EntityName, SipEntity]>
+  #all(): Array<[EntityName, Entity]> {
+    return Object.entries(this.entities) as Array<[EntityName, Entity]>
   }
 
   #apply(entity: EntityName, output: HeldOutput[1], now: Instant): StackOutput[] {
@@ -248,6 +274,12 @@ export class Appliance {
         return this.stack.cancel(`${entity} ${output.token}`, now)
       case 'ack':
         return this.stack.ack(output.request, output.flow, now)
+      case 'http':
+        this.#transmits.push({ ...output, token: `${entity} ${output.token}` })
+        return []
+      case 'answer':
+        this.#transmits.push(output)
+        return []
     }
   }
 
@@ -292,10 +324,14 @@ export class Appliance {
   }
 
   #response(stackToken: string, response: SipResponse, now: Instant): void {
-    const space = stackToken.indexOf(' ')
-    const name = stackToken.slice(0, space) as EntityName
-    if (response.status >= 200) this.#inProgress.delete(stackToken)
-    this.#undisturbed(name, now, turn => this.entities[name].response(stackToken.slice(space + 1), response, turn))
+    const [name, token] = response.status >= 200 ? this.#finished(stackToken) : split(stackToken)
+    this.#undisturbed(name, now, turn => this.entities[name as SipEntityName].response(token, response, turn))
+  }
+
+  /** Whose request has had its final response, and his own token for it. */
+  #finished(token: string): [EntityName, string] {
+    this.#inProgress.delete(token)
+    return split(token)
   }
 
   /** One turn in one transaction; what it throws has left no trace and passes on. */
@@ -313,7 +349,7 @@ export class Appliance {
     })
     for (const output of outputs) {
       if (output.kind !== 'wake') {
-        if (output.kind === 'request') this.#inProgress.add(`${name} ${output.token}`)
+        if (output.kind === 'request' || output.kind === 'http') this.#inProgress.add(`${name} ${output.token}`)
         this.#outputs.push([name, output])
       } else if (output.at > now) this.#wakes.noted(output.at)
       else this.#wakes.now(wakeOf(name, output))
@@ -350,6 +386,12 @@ export class Appliance {
       now,
     )
   }
+}
+
+/** `entity token` into its parts. */
+function split(token: string): [EntityName, string] {
+  const space = token.indexOf(' ')
+  return [token.slice(0, space) as EntityName, token.slice(space + 1)]
 }
 
 function wakeOf(name: EntityName, output: Extract<Output, { kind: 'wake' }>): Wake {

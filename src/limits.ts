@@ -93,6 +93,16 @@ export const limits = {
     backlogOctets: 1_048_576,
     gzipFromOctets: 1_400,
   },
+  /** Bounds of HTTP as a client, which see (`HttpClientLimits`). */
+  httpClient: {
+    requests: 256,
+    connectionsPerServer: 16,
+    connections: 64,
+    bodyOctets: 1_048_576,
+    patienceMs: 10_000,
+    idleMs: 60_000,
+    challengesRemembered: 100,
+  },
   /** Bounds of an XCAP document: 413 above `bytes`, 409 local-constraint-failure above the others. */
   xcapDocument: { bytes: 393_216, depth: 32, nodes: 32_768, attributes: 64, nameLength: 256 },
   /** Documents of one user under one application usage; one more is answered 409 local-constraint-failure. */

@@ -8,14 +8,14 @@ import { type Recipient, recipientOf } from './entities/sip-ip-core/recipient.ts
 import type { SipRequest } from './protocols/sip/message.ts'
 import { isSipUri } from './protocols/sip/uri.ts'
 import type { ReferencePoint } from './reference-points.ts'
-import type { EntityName } from './turn.ts'
+import type { SipEntityName } from './turn.ts'
 
 /** Who asks for credentials: a server answers 401 for itself, a proxy 407 (RFC 3261 §22.2, §22.3); nobody for what anyone may know. */
 export type Asks = 'server' | 'proxy' | 'nobody'
 
 export interface Route {
   readonly over: ReferencePoint
-  readonly entity: EntityName
+  readonly entity: SipEntityName
   readonly asks: Asks
 }
 

@@ -3,6 +3,7 @@
  * leave. A turn is synchronous; it sees no socket, no clock and no disk, only what stands in `Turn`.
  */
 
+import type { HttpAnswer, HttpResponse, OutgoingHttpRequest } from './protocols/http/message.ts'
 import type { SipRequest, SipResponse } from './protocols/sip/message.ts'
 import type { Settings } from './settings.ts'
 
@@ -84,15 +85,18 @@ export interface Turn {
   readonly settings: Settings
   /**
    * True while a request sent with this token, by the entity whose turn this is, has no final response yet. Always false
-   * after a restart: see `SipEntity.start`.
+   * after a restart: see `Entity.start`. Requests of SIP and of HTTP share their tokens.
    */
   inProgress(token: string): boolean
   /** Keyed digest of the parts, a letter and 64 bits in hexadecimal: for tags that must come out the same for a repeated input. */
   fingerprint(...parts: readonly string[]): string
 }
 
+/** The entities that SIP requests are routed to. */
+export type SipEntityName = 'registrar' | 'proxy' | 'presence-server'
+
 /** The entities that take turns; the first element of every wake's key, so a name never changes. */
-export type EntityName = 'registrar' | 'proxy' | 'presence-server'
+export type EntityName = SipEntityName | 'aggregation-proxy'
 
 /** Names one flow (RFC 5626 §3.1): transport, local and remote address; for a connection also which one. Plain text, may be stored. */
 export type FlowId = string
@@ -115,22 +119,32 @@ export type Output =
   | { readonly kind: 'cancel'; readonly token: string }
   /** Sends an ACK for a 2xx, or forwards one: no transaction (RFC 3261 §17.1.1.3). */
   | { readonly kind: 'ack'; readonly request: SipRequest; readonly flow?: FlowId | undefined }
+  /** Sends an HTTP request; what becomes of it returns to this entity's `httpResponse` with `token`, a failure too. */
+  | { readonly kind: 'http'; readonly request: OutgoingHttpRequest; readonly token: string }
+  /** Answers the HTTP request that was handed in as `exchange` and not answered in its turn. */
+  | { readonly kind: 'answer'; readonly exchange: string; readonly response: HttpResponse }
   /**
    * Wakes an entity (this one unless `entity` is given) at `at`, kept in the store. A wake is a hint, not state: equal
    * wakes are one, it may come late or for nothing, and whoever wakes looks at its own records for what is due.
    */
   | { readonly kind: 'wake'; readonly at: Instant; readonly token: string; readonly entity?: EntityName }
 
-/** A functional entity reached by SIP. XCAP and DM entities have the same shape with their own messages. */
-export interface SipEntity {
-  request(request: SipRequest, turn: Turn): Output[]
-  /** Every `request` output has its responses here; a silent or unreachable peer is a 408 or 503 (RFC 3261 §8.1.3.1). */
-  response(token: string, response: SipResponse, turn: Turn): Output[]
+/** A functional entity, whatever it is reached by. */
+export interface Entity {
   wake(token: string, turn: Turn): Output[]
-  /** A CANCEL reached the INVITE delivered under `transaction`; the stack has answered the CANCEL itself (RFC 3261 §9.2). */
-  cancel?(transaction: string, turn: Turn): Output[]
+  /** Every `http` output has its answer here; a silent or unreachable server is a 504 or 502. */
+  httpResponse?(token: string, answer: HttpAnswer, turn: Turn): Output[]
   /** A connection has closed: what was to go by this flow cannot (RFC 5626 §5.3). */
   flowClosed?(flow: FlowId, turn: Turn): Output[]
   /** The box has restarted: requests that were in progress are lost and their answers will not come. */
   start?(turn: Turn): Output[]
+}
+
+/** A functional entity reached by SIP. */
+export interface SipEntity extends Entity {
+  request(request: SipRequest, turn: Turn): Output[]
+  /** Every `request` output has its responses here; a silent or unreachable peer is a 408 or 503 (RFC 3261 §8.1.3.1). */
+  response(token: string, response: SipResponse, turn: Turn): Output[]
+  /** A CANCEL reached the INVITE delivered under `transaction`; the stack has answered the CANCEL itself (RFC 3261 §9.2). */
+  cancel?(transaction: string, turn: Turn): Output[]
 }

@@ -14,6 +14,8 @@ import { Log, underJournal } from '../platform/log.ts'
 import { Loop } from '../platform/loop.ts'
 import { SystemRandom } from '../platform/random.ts'
 import type { LmdbStore } from '../platform/storage/lmdb.ts'
+import { HttpClient } from '../platform/transport/http-client.ts'
+import type { Credentials } from '../platform/transport/tls.ts'
 import { Inlet } from '../platform/transport/transport.ts'
 import { Transports } from '../platform/transports.ts'
 import { refusalResponse, serviceUnavailable } from '../protocols/http/errors.ts'
@@ -69,6 +71,10 @@ class ServedBox {
   readonly #store: LmdbStore
   readonly #transports: Transports
   readonly #http: HttpListeners
+  readonly #httpClient: HttpClient
+  /** Requests that were not answered in their turn, by the name that their answer will have. */
+  readonly #exchanges = new Map<string, (response: HttpResponse) => void>()
+  #lastExchange = 0
   readonly #appliance: Appliance
   readonly #loop: Loop<Batch, Transmit>
   readonly #certificates: CertificateWatch
@@ -91,7 +97,7 @@ class ServedBox {
       else box.#ask(request, answer)
     })
     await http.open(settings, credentials)
-    box = new ServedBox({ paths, overrides, log, random, clock, store, settings, transports, http })
+    box = new ServedBox({ paths, overrides, log, random, clock, store, settings, transports, http, credentials })
     inlet.lead(box.#loop)
     box.#control = await ControlServer.open(paths.controlSocket, limits, request =>
       box!.#command(request.command, request.arguments).then(
@@ -116,6 +122,7 @@ class ServedBox {
     settings: Settings
     transports: Transports
     http: HttpListeners
+    credentials: Credentials
   }) {
     this.#paths = parts.paths
     this.#overrides = parts.overrides
@@ -139,21 +146,52 @@ class ServedBox {
     this.#loop = new Loop({
       appliance: this.#appliance,
       clock: this.#clock,
-      transmit: this.#transports.transmit,
+      transmit: transmit => this.#transmit(transmit),
       failed: error => {
         this.#log.fault('the store', error)
         process.exit(1)
       },
       faulted: error => this.#log.fault('a message', error),
     })
-    const { transports, http, paths, log } = parts
-    this.#certificates = watchCertificate({ users: [transports, http], paths, settings: () => this.#settings, log })
+    const { transports, http, paths, log, random, credentials } = parts
+    const { answered } = this.#loop
+    this.#httpClient = new HttpClient({ limits: limits.httpClient, random, credentials, answered })
+    this.#certificates = watchCertificate({
+      users: [transports, http, this.#httpClient],
+      paths,
+      settings: () => this.#settings,
+      log,
+    })
     this.#appliance.start(this.#clock.now())
     this.#loop.schedule()
   }
 
   #ask(request: HttpRequest, answer: (response: HttpResponse) => void): void {
-    this.#loop.ask(now => this.#appliance.http(request, now), answer)
+    const exchange = String(++this.#lastExchange)
+    this.#loop.ask(
+      now => {
+        const response = this.#appliance.http(request, exchange, now)
+        if (response === undefined) this.#exchanges.set(exchange, answer)
+        return response
+      },
+      response => {
+        if (response !== undefined) answer(response)
+      },
+    )
+  }
+
+  #transmit(transmit: Transmit): void {
+    switch (transmit.kind) {
+      case 'http':
+        this.#httpClient.send(transmit.token, transmit.request)
+        break
+      case 'answer':
+        this.#exchanges.get(transmit.exchange)?.(transmit.response)
+        this.#exchanges.delete(transmit.exchange)
+        break
+      default:
+        this.#transports.transmit(transmit)
+    }
   }
 
   /** What to print: who is served, the users of a first start, where it listens, and `ready`. */
@@ -182,6 +220,7 @@ class ServedBox {
     this.#http.closeListeners()
     await this.#control?.close()
     await this.#loop.stop()
+    this.#httpClient.close()
     this.#http.close()
     await this.#transports.close()
     await this.#store.close()

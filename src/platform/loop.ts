@@ -3,6 +3,7 @@
  * loop shares one commit, what is released afterwards is transmitted, and one timer stands for the earliest deadline.
  */
 
+import type { HttpAnswer } from '../protocols/http/message.ts'
 import type { Flow } from '../protocols/sip/flow.ts'
 import type { DnsRecord } from '../protocols/sip/locate.ts'
 import type { Instant } from '../turn.ts'
@@ -15,6 +16,7 @@ export interface Looped<Batch, Transmit> {
   connected(connection: string, flow: Flow, now: Instant): void
   disconnected(flowOrConnection: string, reason: string, now: Instant): void
   resolved(query: string, records: readonly DnsRecord[] | undefined, now: Instant): void
+  answered(token: string, answer: HttpAnswer, now: Instant): void
   expire(now: Instant): void
   deadline(): Instant | undefined
   /** Whether something waits for `commit`. */
@@ -84,6 +86,13 @@ export class Loop<Batch, Transmit> implements TransportUser {
   resolved(query: string, records: readonly DnsRecord[] | undefined): void {
     if (this.#stopped) return
     this.#appliance.resolved(query, records, this.#clock.now())
+    this.schedule()
+  }
+
+  /** What became of an HTTP request that was transmitted. */
+  readonly answered = (token: string, answer: HttpAnswer): void => {
+    if (this.#stopped) return
+    this.#appliance.answered(token, answer, this.#clock.now())
     this.schedule()
   }
 

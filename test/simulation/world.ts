@@ -14,6 +14,7 @@ import { PresenceSource } from '../actors/presence-source.ts'
 import { Registrant } from '../actors/registrant.ts'
 import { Watcher } from '../actors/watcher.ts'
 import type { Person, World } from '../flows/world.ts'
+import { HttpNetwork } from './http.ts'
 import { fair, Network, type Weather } from './network.ts'
 import { SeededRandom } from './random.ts'
 
@@ -32,6 +33,7 @@ const beginning: Instant = Date.UTC(2026, 0, 1)
 export class SimulatedWorld implements World {
   readonly random: SeededRandom
   readonly network: Network
+  readonly http: HttpNetwork
   #deathAtCommit: number
   readonly #people = new Map<string, Person>()
   #settings: Settings
@@ -48,6 +50,7 @@ export class SimulatedWorld implements World {
     this.#deathAtCommit = options.deathAtCommit ?? 0
     this.random = new SeededRandom(options.seed)
     this.network = new Network(this.random, options.weather ?? fair)
+    this.http = new HttpNetwork(this.network, this.random)
     this.#store = openMemoryStore({ now: () => this.#now })
     this.#settings = this.#store.transact(db => {
       for (const [name, value] of [['presence.minNotifyIntervalSeconds', '0'], ...(options.settings ?? [])] as const)
@@ -152,6 +155,7 @@ export class SimulatedWorld implements World {
   /** The process ends as `kill -9` ends it, and a new one starts on what was committed. */
   #die(): void {
     this.restarts++
+    this.http.forget()
     this.#store = this.#store.crash()
     this.#appliance = this.#start()
   }
@@ -161,6 +165,7 @@ export class SimulatedWorld implements World {
     const consider = (at: Instant | undefined): void => {
       if (at !== undefined && (next === undefined || at < next)) next = at
     }
+    consider(this.http.next())
     consider(this.#appliance.deadline())
     for (const { agent } of this.#people.values()) consider(agent.deadline())
     return next
@@ -172,6 +177,10 @@ export class SimulatedWorld implements World {
       const flow = flowBetween(datagram.to, datagram.from)
       if (datagram.to === place(box)) this.#appliance.receive(datagram.bytes, flow, this.#now)
       else this.#agentAt(datagram.to)?.receive(datagram.bytes, flow, this.#now)
+      await this.#settle()
+    }
+    for (let done = this.http.arrive(this.#now); done; done = this.http.arrive(this.#now)) {
+      this.#appliance.answered(done.token, done.answer, this.#now)
       await this.#settle()
     }
     this.#appliance.expire(this.#now)
@@ -191,6 +200,10 @@ export class SimulatedWorld implements World {
 
   #transmit(transmits: readonly Transmit[]): void {
     for (const transmit of transmits) {
+      if (transmit.kind === 'http') {
+        this.http.send(transmit.token, transmit.request, this.#now)
+        continue
+      }
       if (transmit.kind !== 'send') throw new Error(`a simulated world has datagrams only, not ${transmit.kind}`)
       const flow = udpFlow(transmit.flow)
       this.#watch(transmit.bytes)

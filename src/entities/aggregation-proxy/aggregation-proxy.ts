@@ -4,10 +4,10 @@
  */
 
 import { badRequest, notFound } from '../../protocols/http/errors.ts'
-import type { HttpRequest } from '../../protocols/http/message.ts'
+import type { HttpRequest, HttpResponse } from '../../protocols/http/message.ts'
 import { originForm, parseXcapUri } from '../../protocols/xcap/document-selector.ts'
-import type { Turn } from '../../turn.ts'
-import { type Handled, Xdms, type XdmsOptions } from '../xdms/xdms.ts'
+import type { Entity, Output, Turn } from '../../turn.ts'
+import { Xdms, type XdmsOptions } from '../xdms/xdms.ts'
 import { HttpAdmission } from './authenticate.ts'
 import { capabilities } from './capabilities.ts'
 import { directory } from './directory.ts'
@@ -18,7 +18,13 @@ export interface AggregationProxyOptions extends Pick<XdmsOptions, 'userOf' | 'i
   readonly servers: readonly Xdms[]
 }
 
-export class AggregationProxy {
+/** An answer, unless it leaves later, and what else the turn asks for. */
+export interface HandledLater {
+  readonly response: HttpResponse | undefined
+  readonly outputs: readonly Output[]
+}
+
+export class AggregationProxy implements Entity {
   readonly #admission: HttpAdmission
   readonly #userOf: XdmsOptions['userOf']
   /** By AUID (AP-07); the proxy's own usages among them. */
@@ -38,8 +44,8 @@ export class AggregationProxy {
     this.#routes = new Map([own, ...servers].flatMap(server => [...server.usages.keys()].map(auid => [auid, server])))
   }
 
-  /** Answers one request. Throws HttpRefusal, and then nothing has changed. */
-  handle(request: HttpRequest, turn: Turn): Handled {
+  /** Answers one request, now or later under `exchange`. Throws HttpRefusal, and then nothing has changed. */
+  handle(request: HttpRequest, _exchange: string, turn: Turn): HandledLater {
     const { root, operators } = turn.settings.xcap
     const path = originForm(request.target)
     if (!path.startsWith(`${root}/`)) throw notFound(`XCAP documents are below ${root}/`)
@@ -52,5 +58,9 @@ export class AggregationProxy {
     if (user === undefined && uri.tree === 'users') throw badRequest('Whose documents these are cannot be told')
     const isOperator = operators !== '' && operators.split(',').some(name => this.#userOf(name.trim()) === user)
     return server.handle(request, uri, { user: user ?? '', isOperator }, turn)
+  }
+
+  wake(): Output[] {
+    return []
   }
 }

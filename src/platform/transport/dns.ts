@@ -55,14 +55,8 @@ export class Dns {
   async #records({ name, type }: DnsQuestion): Promise<DnsRecord[]> {
     switch (type) {
       case 'A':
-      case 'AAAA': {
-        const known = addressesInHosts(await readFile(this.#hostsFile, 'utf8').catch(() => ''), name, type)
-        const addresses =
-          known.length > 0
-            ? known
-            : await (type === 'A' ? this.#resolver.resolve4(name) : this.#resolver.resolve6(name))
-        return addresses.map(address => ({ type, address }))
-      }
+      case 'AAAA':
+        return (await addressesOf(this.#resolver, this.#hostsFile, name, type)).map(address => ({ type, address }))
       case 'SRV':
         return (await this.#resolver.resolveSrv(name)).map(({ priority, weight, port, name: target }) => ({
           type,
@@ -75,6 +69,29 @@ export class Dns {
         return (await this.#resolver.resolveNaptr(name)).map(record => ({ type, ...record }))
     }
   }
+}
+
+/** Where a name leads to in one family. Rejects when it leads nowhere. */
+async function addressesOf(
+  resolver: Resolver,
+  hostsFile: string,
+  name: string,
+  type: 'A' | 'AAAA',
+): Promise<readonly string[]> {
+  const known = addressesInHosts(await readFile(hostsFile, 'utf8').catch(() => ''), name, type)
+  if (known.length > 0) return known
+  return type === 'A' ? resolver.resolve4(name) : resolver.resolve6(name)
+}
+
+/** The same for connections that Node.js opens: all addresses of a name, those of IPv4 first. Rejects when there are none. */
+export async function hostAddresses(resolver: Resolver, name: string, hostsFile = '/etc/hosts'): Promise<string[]> {
+  const found = await Promise.allSettled([
+    addressesOf(resolver, hostsFile, name, 'A'),
+    addressesOf(resolver, hostsFile, name, 'AAAA'),
+  ])
+  const addresses = found.flatMap(result => (result.status === 'fulfilled' ? result.value : []))
+  if (addresses.length === 0) throw new Error(`${name} leads nowhere`)
+  return addresses
 }
 
 /** The addresses of one family that a hosts file (hosts(5)) gives a name. */

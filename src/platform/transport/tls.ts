@@ -113,7 +113,8 @@ export function sipIdentities(alternative: string | undefined): string[] {
 /** Made once for each set of credentials: reading the public authorities takes milliseconds. */
 const clientContexts = new WeakMap<Credentials, SecureContext>()
 
-function clientContext(credentials: Credentials): SecureContext {
+/** What we show and whom we trust when we connect to others. */
+export function clientContext(credentials: Credentials): SecureContext {
   const known = clientContexts.get(credentials)
   if (known !== undefined) return known
   const { authorities } = credentials

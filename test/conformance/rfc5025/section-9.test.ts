@@ -58,10 +58,11 @@ class Box {
         body: Buffer.from(body),
         source: { address: '10.0.0.2', isSecure: true },
       },
+      'exchange',
       this.now,
     )
     await this.#rest()
-    return response
+    return response!
   }
 
   async sip(method: string, from: string, headers: readonly string[], body = ''): Promise<void> {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Loop, type Looped } from '../../../src/platform/loop.ts'
+import { failedAnswer, type HttpAnswer } from '../../../src/protocols/http/message.ts'
 import type { Flow } from '../../../src/protocols/sip/flow.ts'
 
 const flow = { id: 'udp:x' } as Flow
@@ -20,6 +21,9 @@ class Echo implements Looped<string[], string> {
   connected(): void {}
   disconnected(): void {}
   resolved(): void {}
+  answered(token: string, { status }: HttpAnswer): void {
+    this.waiting.push(`${token} ${status}`)
+  }
   expire(): void {
     this.expired++
     this.next = undefined
@@ -135,4 +139,11 @@ test('a fault of ours that a message meets is told, the message dropped, and the
   await loop.settled()
   assert.equal(faults.length, 1)
   assert.deepEqual(sent, ['b'])
+})
+
+test('what became of an HTTP request is an input like any other', async () => {
+  const { loop, sent } = start(new Echo())
+  loop.answered('xdm 1', failedAnswer('timeout'))
+  await loop.settled()
+  assert.deepEqual(sent, ['xdm 1 504'])
 })

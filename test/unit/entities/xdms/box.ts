@@ -139,9 +139,9 @@ export class DocumentBox {
     }
     try {
       return this.store.transact(db => {
-        const { response, outputs } = this.#proxy.handle(request, this.#turn(db))
+        const { response, outputs } = this.#proxy.handle(request, '1', this.#turn(db))
         this.outputs.push(...outputs)
-        return new Answer(response)
+        return new Answer(response!)
       })
     } catch (error) {
       if (error instanceof HttpRefusal) return new Answer(refusalResponse(error))
