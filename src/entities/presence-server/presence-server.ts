@@ -7,6 +7,7 @@ import { pidfContentType } from '../../documents/pidf.ts'
 import { limits } from '../../limits.ts'
 import { methodNotAllowed } from '../../protocols/sip/errors.ts'
 import { respond, type SipRequest, type SipResponse } from '../../protocols/sip/message.ts'
+import { contentCodings, decodeContent } from '../../protocols/sip-events/content-coding.ts'
 import type { EventPackage } from '../../protocols/sip-events/event-package.ts'
 import {
   Notifier,
@@ -101,6 +102,7 @@ export class PresenceServer implements SipEntity {
 
   request(request: SipRequest, turn: Turn): Output[] {
     checkRequire(request, supportedOptions)
+    decodeContent(request, [pidfContentType], limits.publicationOctets)
     switch (request.method) {
       case 'PUBLISH':
         return publish(request, turn, this.#context)
@@ -150,7 +152,7 @@ export class PresenceServer implements SipEntity {
         ['Allow', [...methods, ...this.#beside.methods].join(', ')],
         ['Allow-Events', this.allowEvents.join(', ')],
         ['Accept', pidfContentType],
-        ['Accept-Encoding', 'identity'],
+        ['Accept-Encoding', contentCodings.join(', ')],
         ['Accept-Language', 'en'],
         ['Supported', [...supportedOptions, ...this.#beside.extensions].join(', ')],
       ],

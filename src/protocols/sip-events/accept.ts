@@ -3,6 +3,7 @@
 import type { Output, Turn } from '../../turn.ts'
 import { recordRoutes } from '../sip/dialog.ts'
 import { type HeaderField, respond, type SipRequest } from '../sip/message.ts'
+import { requireFields } from './notify.ts'
 import { grantedExpires } from './request.ts'
 import type { EventService } from './service.ts'
 import type { Subscription } from './subscription.ts'
@@ -30,6 +31,7 @@ export function accept(
     ['Contact', service.contact(subscription.resource, subscription.record, turn)],
     ['Expires', String(seconds)],
     ['Allow-Events', service.allowEvents().join(', ')],
+    ...requireFields(service.eventPackage),
   ]
   return {
     kind: 'respond',

@@ -2,7 +2,7 @@
 
 import type { Output, Turn } from '../../turn.ts'
 import { decide } from './decide.ts'
-import { notifyRequest } from './notify.ts'
+import { notifyRequest, requireFields } from './notify.ts'
 import type { EventService } from './service.ts'
 import { type Subscription, subscriberOf } from './subscription.ts'
 import { type TerminationReason, transition } from './subscription-state.ts'
@@ -12,7 +12,7 @@ import { tell, watcherOf } from './watcher.ts'
 
 /**
  * Ends a subscription by an event of the state machine. With `reason` its holder is told, at once, even while an earlier
- * NOTIFY is under way: without it he knows, or cannot be reached.
+ * NOTIFY is under way: without it he knows, or cannot be reached. `isWished`: he has asked for it.
  */
 export function end(
   service: EventService,
@@ -20,6 +20,7 @@ export function end(
   event: TerminationReason,
   turn: Turn,
   reason?: TerminationReason,
+  isWished = false,
 ): Output[] {
   const { resource, id, record } = subscription
   const { db } = turn
@@ -30,11 +31,19 @@ export function end(
     const contact = service.contact(resource, record, turn)
     outputs.push({
       kind: 'request',
-      request: notifyRequest(last, `terminated;reason=${reason}`, contact, undefined, turn.now),
+      request: notifyRequest(
+        last,
+        `terminated;reason=${reason}`,
+        contact,
+        service.eventPackage.lastBody?.(last, turn, isWished),
+        turn.now,
+        requireFields(service.eventPackage),
+      ),
       token: `end ${id}`,
       flow: record.flow,
     })
   }
+  outputs.push(...(service.eventPackage.ended?.(subscription, turn) ?? []))
   const key = [service.name, resource]
   const kept = db.get(service.tables.resources, key)
   if (kept !== undefined && kept.subscriptions > 1) {

@@ -18,6 +18,8 @@ export interface Subscriber {
 export interface NotifyBody {
   readonly contentType: string
   readonly body: Uint8Array
+  /** What making it asks for besides. */
+  readonly outputs?: readonly Output[]
 }
 
 /** Why a NOTIFY is about to be made. */
@@ -53,6 +55,8 @@ export interface EventPackage {
   readonly contentTypes: readonly string[]
   /** What SUBSCRIBE may carry (RFC 6665 §5.4.3); none unless given. */
   readonly subscribeContentTypes?: readonly string[]
+  /** Option tags without which nobody can read the NOTIFYs: 421 to who does not support them, Require towards who does. */
+  readonly requiredOptions?: readonly string[]
   /** Lifetime of a subscription that asks for none (RFC 6665 §5.4.4). */
   readonly defaultExpiresSeconds: number
   /** Bounds of what is granted; the settings may decide, so it is asked each time. Without it there are none. */
@@ -65,6 +69,8 @@ export interface EventPackage {
   minNotifyIntervalMs?(turn: Turn): number
   /** A longer such time for one subscriber; without it the same for all. */
   subscriberIntervalMs?(resource: string, subscriber: Subscriber, turn: Turn): number
+  /** Whether one subscription is to be told without regard to such times; without it never. */
+  isUrgent?(resource: string, id: string, turn: Turn): boolean
   /** How long a subscription that ended before it was decided upon stays known as `waiting` (RFC 3857 §4.7.1); without it not at all. */
   readonly waitingMs?: number
 
@@ -79,7 +85,16 @@ export interface EventPackage {
    * this subscriber may know is as it was, so nothing is sent. May write `subscription.record.version`, which is kept.
    */
   body(subscription: Subscription, turn: Turn, occasion: Occasion): NotifyBody | undefined | 'unchanged'
+  /** The body of the NOTIFY that ends a subscription, by its subscriber's wish or otherwise; without it none. */
+  lastBody?(subscription: Subscription, turn: Turn, isWished: boolean): NotifyBody | undefined
 
+  /**
+   * A SUBSCRIBE, the first or a later one, has been accepted. With this hook the NOTIFY it causes is made in a turn after what
+   * the hook asks for. May throw a refusal.
+   */
+  subscribed?(subscription: Subscription, request: SipRequest, turn: Turn): Output[]
+  /** A subscription has ended, be it a fetch. */
+  ended?(subscription: Subscription, turn: Turn): Output[]
   /** A subscription of this package has come to another state, transient ones left out (RFC 3857 §4.7.2). */
   watcherChanged?(resource: string, watcher: Watcher, turn: Turn): Output[]
   /** The last subscription to this resource has ended. */

@@ -9,10 +9,10 @@ import type { Instant, Output, Turn } from '../../turn.ts'
 import type { SipResponse } from '../sip/message.ts'
 import { decide } from './decide.ts'
 import { end } from './end.ts'
-import { notifyRequest } from './notify.ts'
+import { notifyRequest, requireFields } from './notify.ts'
 import type { EventService } from './service.ts'
 import { type ResourceRecord, type Subscription, type SubscriptionRecord, subscriberOf } from './subscription.ts'
-import { fanOutToken, notifyToken, wakeAt } from './wakes.ts'
+import { fanOutToken, notifyToken, serveToken, wakeAt } from './wakes.ts'
 import { tell, watcherOf } from './watcher.ts'
 
 /**
@@ -49,6 +49,25 @@ export function fanOut(service: EventService, resource: string, from: string | u
     if (record.revision < kept.revision) serve(pass, id, record, turn)
   }
   return finish(pass, kept, turn)
+}
+
+/** What one subscriber of `resource` is told has changed, and nobody else. He is told in a later turn. */
+export function subscriptionChanged(service: EventService, resource: string, id: string, turn: Turn): Output[] {
+  const key = [service.name, resource]
+  const kept = turn.db.get(service.tables.resources, key)
+  if (kept === undefined) return []
+  turn.db.put(service.tables.resources, key, { ...kept, revision: kept.revision + 1 })
+  return [wakeAt(turn.now, serveToken(service.name, resource, id))]
+}
+
+/** Tells one subscriber of the revision of the resource, if he does not know it. */
+export function serveOne(service: EventService, resource: string, id: string, turn: Turn): Output[] {
+  const kept = turn.db.get(service.tables.resources, [service.name, resource])
+  const record = turn.db.get(service.tables.subscriptions, [service.name, resource, id])
+  if (kept === undefined || record === undefined || record.revision >= kept.revision) return []
+  const pass = newPass(service, resource, kept.revision, turn)
+  serve(pass, id, record, turn)
+  return finish(pass, kept, turn, serveToken(service.name, resource, id))
 }
 
 /** What one turn of NOTIFYs about one resource has come to. */
@@ -100,7 +119,7 @@ export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: 
   }
   if (!mustTell) {
     const mayTellAt = stored.notifiedAt + intervalMs(pass, stored, turn)
-    if (mayTellAt > turn.now) {
+    if (mayTellAt > turn.now && !service.eventPackage.isUrgent?.(resource, id, turn)) {
       pass.next = Math.min(pass.next, mayTellAt)
       return
     }
@@ -128,7 +147,8 @@ export function send(pass: Pass, subscription: Subscription, full: boolean, turn
   if (body === 'unchanged') return
   const left = Math.max(0, Math.ceil((record.expiresAt - turn.now) / 1000))
   const contact = service.contact(resource, record, turn)
-  const request = notifyRequest(subscription, `${record.state};expires=${left}`, contact, body, turn.now)
+  const state = `${record.state};expires=${left}`
+  const request = notifyRequest(subscription, state, contact, body, turn.now, requireFields(service.eventPackage))
   record.notifiedAt = turn.now
   record.revision = revision
   turn.db.put(service.tables.subscriptions, [service.name, resource, id], record)
@@ -139,10 +159,11 @@ export function send(pass: Pass, subscription: Subscription, full: boolean, turn
     token: notifyToken(service.name, resource, id),
     flow: record.flow,
   })
+  if (body?.outputs !== undefined) pass.outputs.push(...body.outputs)
 }
 
-/** Notes in the store and in the timetable what a pass has left for later. */
-export function finish(pass: Pass, kept: ResourceRecord, turn: Turn): Output[] {
+/** Notes in the store and in the timetable what a pass has left for later; `again` is the wake of one that was for one alone. */
+export function finish(pass: Pass, kept: ResourceRecord, turn: Turn, again?: string): Output[] {
   const { service, resource, outputs } = pass
   if (pass.unserved && !kept.unserved) {
     const key = [service.name, resource]
@@ -150,7 +171,8 @@ export function finish(pass: Pass, kept: ResourceRecord, turn: Turn): Output[] {
     const current = turn.db.get(service.tables.resources, key)
     if (current !== undefined) turn.db.put(service.tables.resources, key, { ...current, unserved: true })
   }
-  if (pass.next < Number.POSITIVE_INFINITY) outputs.push(wakeAt(pass.next, fanOutToken(service.name, resource)))
+  if (pass.next < Number.POSITIVE_INFINITY)
+    outputs.push(wakeAt(pass.next, again ?? fanOutToken(service.name, resource)))
   return outputs
 }
 
@@ -177,12 +199,7 @@ export function notifyAnswered(
   const retryAfter = status >= 300 ? Number.parseInt(response.header('Retry-After') ?? '', 10) : Number.NaN
   if (retryAfter > 0) return retryLater(service, resource, id, retryAfter, turn)
   const kept = turn.db.get(service.tables.resources, [service.name, resource])
-  if (!kept?.unserved) return []
-  const record = turn.db.get(service.tables.subscriptions, [service.name, resource, id])
-  if (record === undefined || record.revision >= kept.revision) return []
-  const pass = newPass(service, resource, kept.revision, turn)
-  serve(pass, id, record, turn)
-  return finish(pass, kept, turn)
+  return kept?.unserved ? serveOne(service, resource, id, turn) : []
 }
 
 /** RFC 6665 §4.2.2 with RFC 3261 §20.33: the peer lives and asks for time. Until then others' changes reach him as usual. */

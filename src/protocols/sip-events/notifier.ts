@@ -8,7 +8,7 @@ import { badEvent } from '../sip/errors.ts'
 import type { SipRequest, SipResponse } from '../sip/message.ts'
 import { expire } from './end.ts'
 import type { EventPackage, Watcher } from './event-package.ts'
-import { fanOut, notifyAnswered, resourceChanged } from './fan-out.ts'
+import { fanOut, notifyAnswered, resourceChanged, serveOne, subscriptionChanged } from './fan-out.ts'
 import { contactOf } from './notify.ts'
 import { policiesChanged, policyChanged } from './policy.ts'
 import { refresh } from './refresh.ts'
@@ -106,6 +106,8 @@ export class Notifier {
     switch (kind) {
       case 'fan-out':
         return fanOut(service, resource, third || undefined, turn)
+      case 'serve':
+        return serveOne(service, resource, third, turn)
       case 'resource':
         return resourceChanged(service, resource, turn)
       case 'expire':
@@ -132,6 +134,12 @@ export class Notifier {
   notifyResource(packageName: string, resource: string, turn: Turn): Output[] {
     const service = this.#services.get(packageName)
     return service === undefined ? [] : resourceChanged(service, resource, turn)
+  }
+
+  /** What one subscriber is told has changed, and nobody else: who else is asked for has no news of it. */
+  notifySubscription(packageName: string, resource: string, id: string, turn: Turn): Output[] {
+    const service = this.#services.get(packageName)
+    return service === undefined ? [] : subscriptionChanged(service, resource, id, turn)
   }
 
   /** The revision that the next `notifyResource` will bring; undefined when nobody subscribes. */

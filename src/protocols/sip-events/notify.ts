@@ -7,12 +7,13 @@ import type { Instant } from '../../turn.ts'
 import { requestInDialog } from '../sip/dialog.ts'
 import type { HeaderField, SipRequest } from '../sip/message.ts'
 import type { SipUri } from '../sip/uri.ts'
-import type { NotifyBody } from './event-package.ts'
+import { deflated } from './content-coding.ts'
+import type { EventPackage, NotifyBody } from './event-package.ts'
 import type { Subscription, SubscriptionRecord } from './subscription.ts'
 
 /**
  * The next NOTIFY for a subscription, whose dialog it moves on. `state` is the value of Subscription-State, `contact` the field
- * of the notifier.
+ * of the notifier, `required` what `requireFields` says of the package.
  */
 export function notifyRequest(
   subscription: Subscription,
@@ -20,18 +21,33 @@ export function notifyRequest(
   contact: string,
   content: NotifyBody | undefined,
   now: Instant,
+  required: readonly HeaderField[] = [],
 ): SipRequest {
   const { record } = subscription
   const headers: HeaderField[] = [
     ['Contact', contact],
     ['Event', record.eventId === undefined ? subscription.package : `${subscription.package};id=${record.eventId}`],
     ['Subscription-State', state],
+    ...required,
   ]
+  let body = content?.body
   if (content !== undefined) headers.push(['Content-Type', content.contentType])
-  const { request, dialog } = requestInDialog(record.dialog, 'NOTIFY', headers, content?.body, leastSequence(now))
+  if (body !== undefined && record.deflates && body.length >= deflateFromOctets) {
+    body = deflated(body)
+    headers.push(['Content-Encoding', 'deflate'])
+  }
+  const { request, dialog } = requestInDialog(record.dialog, 'NOTIFY', headers, body, leastSequence(now))
   record.dialog = dialog
   return request
 }
+
+/** Require, where a package cannot do without (RFC 3261 §20.32, RFC 4662 §4.1). */
+export function requireFields({ requiredOptions }: EventPackage): readonly HeaderField[] {
+  return requiredOptions === undefined ? [] : [['Require', requiredOptions.join(', ')]]
+}
+
+/** What is shorter does not get much shorter. */
+const deflateFromOctets = 600
 
 /**
  * CSeq grows with the clock, a second a step, however little is sent: so that it goes on growing when a power cut has taken

@@ -6,14 +6,15 @@ import { callOrTransactionDoesNotExist, forbidden } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { addressOfRecord, isSipUri } from '../sip/uri.ts'
 import { accept, granted } from './accept.ts'
+import { takesDeflate } from './content-coding.ts'
 import { end } from './end.ts'
 import { newPass, send } from './fan-out.ts'
 import { resourceOfContact } from './notify.ts'
-import { acceptedType, checkBodyType, refusalOf, senderOf } from './request.ts'
+import { acceptedType, checkBodyType, checkSupported, refusalOf, senderOf } from './request.ts'
 import { flowOf } from './return-path.ts'
 import type { EventService } from './service.ts'
-import { notSubscribed, type Subscription, type SubscriptionRecord } from './subscription.ts'
-import { expireToken, notifyToken, wakeAt } from './wakes.ts'
+import { notSubscribed, type ResourceRecord, type Subscription, type SubscriptionRecord } from './subscription.ts'
+import { expireToken, notifyToken, serveToken, wakeAt } from './wakes.ts'
 import { tell, watcherOf } from './watcher.ts'
 
 /**
@@ -77,6 +78,7 @@ export function update(
 ): Output[] {
   const subscriber = senderOf(request, turn)
   if ((subscriber.identities[0] ?? '') !== stored.subscriber) throw forbidden('Subscription of Another')
+  checkSupported(request, service.eventPackage.requiredOptions ?? [])
   const state = service.eventPackage.authorize(resource, subscriber, turn)
   const seconds = granted(request, service, turn)
   checkBodyType(request, service.eventPackage.subscribeContentTypes ?? [])
@@ -85,12 +87,13 @@ export function update(
     dialog,
     flow: flowOf(request),
     contentType: acceptedType(request, service.eventPackage.contentTypes),
+    deflates: takesDeflate(request),
     expiresAt: turn.now + seconds * 1000,
   }
   const subscription = { package: service.name, resource, id, record }
   const outputs: Output[] = [accept(request, service, subscription, seconds, turn)]
   if (seconds === 0) {
-    outputs.push(...end(service, subscription, 'timeout', turn, 'timeout'))
+    outputs.push(...end(service, subscription, 'timeout', turn, 'timeout', true))
     return outputs
   }
   // A wake at or before the end of every subscription is always pending: one that only lasts longer needs no other.
@@ -102,15 +105,34 @@ export function update(
     record.event = state === 'active' ? 'approved' : 'subscribe'
     outputs.push(...tell(service, resource, watcherOf(id, record, state, record.event), turn))
   }
+  outputs.push(...tellAll(service, subscription, kept, request, turn))
+  return outputs
+}
+
+/** The NOTIFY that a SUBSCRIBE causes, which says everything (RFC 6665 §4.2.1.2). */
+export function tellAll(
+  service: EventService,
+  subscription: Subscription,
+  kept: ResourceRecord,
+  request: SipRequest,
+  turn: Turn,
+): Output[] {
+  const { eventPackage } = service
+  const { resource, id, record } = subscription
+  if (eventPackage.subscribed !== undefined) {
+    record.revision = -1
+    turn.db.put(service.tables.subscriptions, [service.name, resource, id], record)
+    const outputs = eventPackage.subscribed(subscription, request, turn)
+    return [...outputs, wakeAt(turn.now, serveToken(service.name, resource, id))]
+  }
   if (turn.inProgress(notifyToken(service.name, resource, id))) {
     // The answer to the NOTIFY that is under way brings the next one.
     record.revision = -1
     turn.db.put(service.tables.subscriptions, [service.name, resource, id], record)
     turn.db.put(service.tables.resources, [service.name, resource], { ...kept, unserved: true })
-    return outputs
+    return []
   }
   const pass = newPass(service, resource, kept.revision, turn)
   send(pass, subscription, true, turn)
-  outputs.push(...pass.outputs)
-  return outputs
+  return pass.outputs
 }

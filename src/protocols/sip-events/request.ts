@@ -4,11 +4,19 @@
  */
 
 import type { Turn } from '../../turn.ts'
-import { badExtension, intervalTooBrief, notAcceptable, SipRefusal, unsupportedMediaType } from '../sip/errors.ts'
+import {
+  badExtension,
+  extensionRequired,
+  intervalTooBrief,
+  notAcceptable,
+  SipRefusal,
+  unsupportedMediaType,
+} from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { parseNameAddr } from '../sip/name-addr.ts'
 import { Params } from '../sip/params.ts'
 import { addressOfRecord } from '../sip/uri.ts'
+import { contentCodings } from './content-coding.ts'
 import type { Subscriber } from './event-package.ts'
 
 /** Event of a request: the type, compared octet by octet, and `id` (RFC 6665 §8.2.1); undefined when missing or doubled. */
@@ -88,7 +96,7 @@ export function checkBodyType(request: SipRequest, accepted: readonly string[]):
   if (request.body.length === 0) return
   const encoding = request.header('Content-Encoding')
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
-    throw unsupportedMediaType(accepted, ['identity'])
+    throw unsupportedMediaType(accepted, contentCodings)
   const type = request.contentType?.type
   if (type === undefined || !accepted.includes(type)) throw unsupportedMediaType(accepted)
 }
@@ -98,6 +106,13 @@ export function checkRequire(request: SipRequest, supported: readonly string[]):
   if (!request.hasHeader('Require')) return
   const unsupported = request.headers('Require').filter(option => !supported.includes(option.toLowerCase()))
   if (unsupported.length > 0) throw badExtension(unsupported)
+}
+
+/** Throws 421 when the sender does not support an option that he needs here (RFC 3261 §8.2.4, RFC 4662 §4.1). */
+export function checkSupported(request: SipRequest, needed: readonly string[]): void {
+  if (needed.length === 0) return
+  const supported = [...request.headers('Supported'), ...request.headers('Require')].map(tag => tag.toLowerCase())
+  if (!needed.every(option => supported.includes(option))) throw extensionRequired(needed)
 }
 
 /**

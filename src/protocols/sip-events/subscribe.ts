@@ -5,10 +5,10 @@ import { dialogAsServer } from '../sip/dialog.ts'
 import { serviceUnavailable } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { accept, granted } from './accept.ts'
-import { newPass, send } from './fan-out.ts'
-import { notifyRequest } from './notify.ts'
-import { update } from './refresh.ts'
-import { acceptedType, checkBodyType, senderOf } from './request.ts'
+import { takesDeflate } from './content-coding.ts'
+import { notifyRequest, requireFields } from './notify.ts'
+import { tellAll, update } from './refresh.ts'
+import { acceptedType, checkBodyType, checkSupported, senderOf } from './request.ts'
 import { flowOf, transportOf } from './return-path.ts'
 import type { EventService } from './service.ts'
 import { notSubscribed, type Subscription, type SubscriptionRecord } from './subscription.ts'
@@ -23,6 +23,7 @@ import { tell, watcherOf } from './watcher.ts'
  */
 export function create(request: SipRequest, service: EventService, eventId: string | undefined, turn: Turn): Output[] {
   const resource = service.eventPackage.resource(request, turn)
+  checkSupported(request, service.eventPackage.requiredOptions ?? [])
   const subscriber = senderOf(request, turn)
   const state = service.eventPackage.authorize(resource, subscriber, turn)
   const seconds = granted(request, service, turn)
@@ -46,6 +47,7 @@ export function create(request: SipRequest, service: EventService, eventId: stri
     transport: transportOf(request),
     eventId,
     contentType,
+    deflates: takesDeflate(request),
     createdAt: turn.now,
     expiresAt: turn.now + seconds * 1000,
     notifiedAt: turn.now,
@@ -65,9 +67,8 @@ export function create(request: SipRequest, service: EventService, eventId: stri
     subscriptions: kept.subscriptions + 1,
   })
   const outputs: Output[] = [accept(request, service, subscription, seconds, turn)]
-  const pass = newPass(service, resource, kept.revision, turn)
-  send(pass, subscription, true, turn)
-  outputs.push(...pass.outputs, wakeAt(record.expiresAt, expireToken(service.name, resource, id)))
+  outputs.push(...tellAll(service, subscription, kept, request, turn))
+  outputs.push(wakeAt(record.expiresAt, expireToken(service.name, resource, id)))
   if (state === 'pending') outputs.push(...endWaiting(service, resource, record.subscriber, 'giveup', turn))
   outputs.push(...tell(service, resource, watcherOf(id, record, state, 'subscribe'), turn))
   return outputs
@@ -76,11 +77,15 @@ export function create(request: SipRequest, service: EventService, eventId: stri
 /** RFC 6665 §4.4.3: one NOTIFY and nothing kept; who is not yet decided upon is remembered as waiting (RFC 3857 §4.7.1). */
 function fetch(request: SipRequest, service: EventService, subscription: Subscription, turn: Turn): Output[] {
   const { resource, id, record } = subscription
-  const outputs = [accept(request, service, subscription, 0, turn)]
+  const { eventPackage } = service
+  const outputs = [
+    accept(request, service, subscription, 0, turn),
+    ...(eventPackage.subscribed?.(subscription, request, turn) ?? []),
+  ]
   const revision = turn.db.get(service.tables.resources, [service.name, resource])?.revision ?? 0
   const body =
     record.state === 'active'
-      ? service.eventPackage.body(subscription, turn, { full: true, revision, shared: new Map() })
+      ? eventPackage.body(subscription, turn, { full: true, revision, shared: new Map() })
       : undefined
   outputs.push({
     kind: 'request',
@@ -90,10 +95,12 @@ function fetch(request: SipRequest, service: EventService, subscription: Subscri
       service.contact(resource, record, turn),
       body === 'unchanged' ? undefined : body,
       turn.now,
+      requireFields(eventPackage),
     ),
     token: `fetch ${id}`,
     flow: record.flow,
   })
+  outputs.push(...(eventPackage.ended?.(subscription, turn) ?? []))
   if (record.state === 'pending') outputs.push(...wait(service, subscription, turn))
   return outputs
 }

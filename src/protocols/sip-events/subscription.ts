@@ -28,6 +28,8 @@ export interface SubscriptionRecord {
   eventId: string | undefined
   /** Place of the negotiated type in the package's list. */
   contentType: number
+  /** Whether bodies may be sent deflated (RFC 3261 §20.2). */
+  deflates: boolean
 
   createdAt: Instant
   expiresAt: Instant

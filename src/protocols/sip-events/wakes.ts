@@ -29,6 +29,11 @@ export function fanOutToken(packageName: string, resource: string, from = ''): s
   return `fan-out ${packageName} ${resource} ${from}`
 }
 
+/** One subscriber of a resource is to be told of its revision. */
+export function serveToken(packageName: string, resource: string, id: string): string {
+  return `serve ${packageName} ${resource} ${id}`
+}
+
 /** Not of a wake but of the NOTIFYs to one subscriber, of which one is under way at a time. */
 export function notifyToken(packageName: string, resource: string, id: string): string {
   return `notify ${packageName} ${resource} ${id}`

@@ -138,7 +138,7 @@ describe('step 5', () => {
       body: 'not readable',
     })
     assert.equal(response.status, 415)
-    assert.equal(response.header('Accept-Encoding'), 'identity')
+    assert.equal(response.header('Accept-Encoding'), 'deflate, identity')
   })
 
   test('a body that is not a presence document is answered 400 with where and why', () => {

@@ -64,7 +64,13 @@ export class EntityWorld {
   request(
     method: string,
     uri: string,
-    options: { from?: string; headers?: HeaderField[]; body?: string; cseq?: number; branch?: string } = {},
+    options: {
+      from?: string
+      headers?: HeaderField[]
+      body?: string | Uint8Array
+      cseq?: number
+      branch?: string
+    } = {},
   ): SipResponse {
     const serial = ++this.#serial
     const { from = 'sip:alice@box.example', headers = [], body, cseq = serial } = options
