@@ -15,6 +15,7 @@ import {
   setPassword,
 } from './entities/sip-ip-core/accounts.ts'
 import { someRegistrations } from './entities/sip-ip-core/bindings.ts'
+import { furnishUsers, giveDefaultDocuments } from './entities/xdms/default-documents.ts'
 import {
   effectOf,
   listSettings,
@@ -99,7 +100,10 @@ const works: Readonly<Record<string, Work | undefined>> = {
   'user add': (given, turn) => {
     const displayName = given.displayName === undefined ? undefined : text(given, 'displayName')
     const user = { address: text(given, 'address'), password: text(given, 'password'), displayName }
-    return answer({ aor: addUser(turn.db, user, domainOf(turn.settings), turn.now) })
+    furnish(turn)
+    const aor = addUser(turn.db, user, domainOf(turn.settings), turn.now)
+    giveDefaultDocuments(turn, [aor])
+    return answer({ aor })
   },
   'user list': (_given, turn) =>
     answer(
@@ -116,7 +120,12 @@ const works: Readonly<Record<string, Work | undefined>> = {
     answer({
       aor: setPassword(turn.db, text(given, 'address'), text(given, 'password'), domainOf(turn.settings)),
     }),
-  'user import': (given, turn) => answer(importUsers(turn.db, text(given, 'csv'), domainOf(turn.settings), turn.now)),
+  'user import': (given, turn) => {
+    furnish(turn)
+    const { added, changed } = importUsers(turn.db, text(given, 'csv'), domainOf(turn.settings), turn.now)
+    giveDefaultDocuments(turn, added)
+    return answer({ added: added.length, changed })
+  },
   count: (_given, turn, { appliance }) => answer(counts(appliance, turn)),
   'settings list': (_given, turn, { overrides }) => answer(listSettings(turn.db, turn.settings, overrides)),
   'settings get': (given, turn) => answer({ value: settingOf(turn.settings, settingName(text(given, 'name'))) }),
@@ -129,6 +138,11 @@ const works: Readonly<Record<string, Work | undefined>> = {
     const outputs = name === 'presence.defaultHandling' ? [presenceWakes.policiesChanged(turn.now)] : []
     return answer({ name, effect: overrides.has(name) ? 'overridden' : effectOf(name) }, outputs)
   },
+}
+
+/** Before the first user with documents comes, those who are there are given theirs. */
+function furnish(turn: Turn): void {
+  furnishUsers(turn, () => [...listUsers(turn.db)].map(({ aor }) => aor))
 }
 
 function counts({ entities }: Administered, { db, now }: Turn): Counts {

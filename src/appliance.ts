@@ -7,13 +7,14 @@
 import { hash } from 'node:crypto'
 import { AggregationProxy } from './entities/aggregation-proxy/aggregation-proxy.ts'
 import { PresenceServer } from './entities/presence-server/presence-server.ts'
-import { isUser } from './entities/sip-ip-core/accounts.ts'
+import { isUser, listUsers } from './entities/sip-ip-core/accounts.ts'
 import { Admission } from './entities/sip-ip-core/authenticate.ts'
 import { registrationState } from './entities/sip-ip-core/bindings.ts'
 import { Home } from './entities/sip-ip-core/home.ts'
 import { towardsOwnInstance } from './entities/sip-ip-core/location.ts'
 import { StatefulProxy } from './entities/sip-ip-core/proxy.ts'
 import { Registrar } from './entities/sip-ip-core/registrar.ts'
+import { furnishUsers } from './entities/xdms/default-documents.ts'
 import { managementServers, type XdmsContext } from './entities/xdms/servers.ts'
 import { userOfXui } from './entities/xdms/user-identifier.ts'
 import { limits } from './limits.ts'
@@ -177,6 +178,10 @@ export class Appliance {
 
   /** The box has (re)started: each entity takes up what a restart has cut short. */
   start(now: Instant): void {
+    this.#undisturbed('registrar', now, turn => {
+      furnishUsers(turn, () => [...listUsers(turn.db)].map(({ aor }) => aor))
+      return []
+    })
     for (const [name, entity] of this.#all())
       if (entity.start) this.#undisturbed(name, now, turn => entity.start!(turn))
   }

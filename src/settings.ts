@@ -19,7 +19,7 @@ export interface Settings {
   }
   readonly http: { readonly listen: string }
   readonly https: { readonly listen: string }
-  readonly xcap: { readonly root: string; readonly operators: string }
+  readonly xcap: { readonly root: string; readonly operators: string; readonly defaultDocuments: boolean }
   readonly tls: { readonly certificate: string; readonly key: string; readonly authorities: string }
   readonly auth: {
     readonly required: boolean
@@ -157,6 +157,14 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
     allowed: 'addresses of users separated by commas, or empty',
     effect: 'at once',
   },
+  'xcap.defaultDocuments': {
+    path: ['Vendor', 'Porchlight', 'Xcap', 'DefaultDocuments'],
+    format: 'bool',
+    default: true,
+    meaning: 'whether a user who is added gets documents out of the templates, such as presence rules',
+    allowed: 'true or false',
+    effect: 'at once',
+  },
   'tls.certificate': {
     path: ['Vendor', 'Porchlight', 'Tls', 'Certificate'],
     format: 'chr',
@@ -246,8 +254,8 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
   },
   'presence.defaultHandling': {
     path: ['Vendor', 'Porchlight', 'Presence', 'DefaultHandling'],
-    default: 'allow',
-    meaning: 'what happens to a watcher whom no rule of the presentity mentions',
+    default: 'block',
+    meaning: 'what happens to a watcher of a user who has no presence rules at all',
     ...oneOf('allow', 'polite-block', 'confirm', 'block'),
     effect: 'at once',
   },

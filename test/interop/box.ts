@@ -68,6 +68,8 @@ export async function startBox({ authRequired = true, settings = {} }: BoxOption
     'tls.key': key,
     'auth.required': String(authRequired),
     'presence.minNotifyIntervalSeconds': '0',
+    // Whoever has no account has no rules either.
+    ...(authRequired ? {} : { 'presence.defaultHandling': 'allow' }),
     ...settings,
   }
   const sets = Object.entries(wanted).flatMap(([name, value]) => ['--set', `${name}=${value}`])

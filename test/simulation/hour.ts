@@ -39,6 +39,7 @@ export async function simulate(seed: number, minutes = 60): Promise<Hour> {
     weather: choose.pick(weathers),
     deathAtCommit: choose.pick([0, 0, 0.002, 0.01]),
     settings: [
+      ['xcap.defaultDocuments', 'false'],
       ['presence.defaultHandling', handling],
       ['presence.minNotifyIntervalSeconds', choose.pick(['0', '1', '5'])],
     ],

@@ -105,28 +105,28 @@ export function* listUsers(db: Transaction): Iterable<{ readonly aor: string; re
 
 /**
  * Makes an account, or sets the password of one, for every line `address,password` or `address,password,display name` of
- * `text` (CSV, RFC 4180; empty lines and a heading `aor,password` are passed over). All or none: throws AccountError with the
- * line's number.
+ * `text` (CSV, RFC 4180; empty lines and a heading `aor,password` are passed over). Returns the addresses-of-record that are
+ * new. All or none: throws AccountError with the line's number.
  */
 export function importUsers(
   db: Transaction,
   text: string,
   domain: Domain,
   now: Instant,
-): { readonly added: number; readonly changed: number } {
-  let added = 0
+): { readonly added: readonly string[]; readonly changed: number } {
+  const added: string[] = []
   let changed = 0
   for (const { line, fields } of csvLines(text)) {
     const [address = '', password = '', displayName] = fields
     if (line === 1 && isHeading(fields)) continue
     if (fields.length < 2 || fields.length > 3)
       throw new AccountError(`line ${line}: expected address,password or address,password,display name`)
-    if (added + changed >= limits.importedUsers)
+    if (added.length + changed >= limits.importedUsers)
       throw new AccountError(`line ${line}: more than ${limits.importedUsers} users in one import`)
     try {
       const aor = userAddress(address, domain.domain)
       const existing = db.get(accounts, [aor])
-      if (existing === undefined) added++
+      if (existing === undefined) added.push(aor)
       else changed++
       const name = displayName || existing?.displayName
       db.put(accounts, [aor], {

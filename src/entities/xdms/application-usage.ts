@@ -26,6 +26,11 @@ export interface ApplicationUsage {
   readonly names?: Readonly<Record<string, string>>
   /** The directory that holds its documents, made as needed (XDM-04); without one they are in the home directory itself. */
   readonly directory?: string
+  /**
+   * The document that every new user gets, and what is shipped as its template; the operator's is `template` in the global
+   * tree (XDM-46).
+   */
+  readonly newUsers?: { readonly path: string; readonly template?: string }
   /** The usage whose documents it shows. */
   readonly viewOf?: string
   /** Checks uniqueness and everything else that a schema does not say. Throws 409. */

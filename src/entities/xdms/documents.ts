@@ -1,5 +1,7 @@
 /** The documents that XDMSs keep, on disk before they are answered for, and the feed of their changes. */
 
+import { hash } from 'node:crypto'
+import { escapeAttribute } from '../../documents/xml/escape.ts'
 import { type Instant, type Output, type Transaction, type Turn, table } from '../../turn.ts'
 
 /** Where a document is, canonical: the same for every way of writing its URI. */
@@ -16,6 +18,15 @@ export interface StoredDocument {
   readonly etag: string
   readonly body: Uint8Array
   readonly modifiedAt: Instant
+  /** What it was made of for a new user; undefined once somebody has written it. */
+  readonly template?: Template | undefined
+}
+
+/** A document for many users: `{user}` stands for the address-of-record of each, `{domain}` for the domain in it. */
+export interface Template {
+  /** Another one for every other text; a token. */
+  readonly id: string
+  readonly text: string
 }
 
 /** One change of one document: created without `previousEtag`, deleted without `etag`. */
@@ -28,11 +39,17 @@ export interface DocumentChange {
 /** Told of each change within its turn, so that what it asks for leaves with it (XDM-28, XDM-56). */
 export type ChangeListener = (change: DocumentChange, turn: Turn) => readonly Output[]
 
+/** As it is kept: whole, or by the name of its template. */
+type KeptDocument = Omit<StoredDocument, 'template'> | { readonly template: string; readonly modifiedAt: Instant }
+
 /** Keyed [auid, xui, path]. */
-const documents = table<StoredDocument>('xdm-documents', 'hard')
+const documents = table<KeptDocument>('xdm-documents', 'hard')
+/** The texts of templates in use, each once; keyed [id]. */
+const templates = table<string>('xdm-templates', 'hard')
 
 export function documentAt(db: Transaction, { auid, xui, path }: DocumentAddress): StoredDocument | undefined {
-  return db.get(documents, [auid, xui, path])
+  const kept = db.get(documents, [auid, xui, path])
+  return kept && whole(db, kept, xui)
 }
 
 /** The documents of a user, or of the global tree, under one application usage, in order of path. */
@@ -41,11 +58,60 @@ export function* documentsOf(
   auid: string,
   xui: string,
 ): Iterable<{ readonly path: string; readonly document: StoredDocument }> {
-  for (const [key, document] of db.range(documents, { prefix: [auid, xui] })) yield { path: key[2] as string, document }
+  for (const [key, kept] of db.range(documents, { prefix: [auid, xui] }))
+    yield { path: key[2] as string, document: whole(db, kept, xui) }
 }
 
 export function putDocument(db: Transaction, { auid, xui, path }: DocumentAddress, document: StoredDocument): void {
   db.put(documents, [auid, xui, path], document)
+}
+
+/** Writes a document that is what a template says of its user. */
+export function putDefaultDocument(
+  db: Transaction,
+  { auid, xui, path }: DocumentAddress,
+  text: string,
+  now: Instant,
+): void {
+  const id = templateId(text)
+  if (db.get(templates, [id]) === undefined) db.put(templates, [id], text)
+  db.put(documents, [auid, xui, path], { template: id, modifiedAt: now })
+}
+
+/** A token that is another for every other text. */
+export function templateId(text: string): string {
+  return `t${hash('sha256', text, 'hex').slice(0, 15)}`
+}
+
+/** What a template says of a user. */
+export function filledIn(text: string, user: string): string {
+  const domain = user.slice(user.lastIndexOf('@') + 1)
+  return text.replaceAll(/\{(?:user|domain)\}/g, place => escapeAttribute(place === '{user}' ? user : domain))
+}
+
+function whole(db: Transaction, kept: KeptDocument, xui: string): StoredDocument {
+  return 'template' in kept ? new DefaultDocument(kept, db.get(templates, [kept.template]) ?? '', xui) : kept
+}
+
+/** A user's document as its template says it, made when it is asked for. */
+class DefaultDocument implements StoredDocument {
+  readonly modifiedAt: Instant
+  readonly template: Template
+  readonly #user: string
+
+  constructor({ template, modifiedAt }: Extract<KeptDocument, { template: string }>, text: string, user: string) {
+    this.modifiedAt = modifiedAt
+    this.template = { id: template, text }
+    this.#user = user
+  }
+
+  get etag(): string {
+    return `d${hash('sha256', `${this.template.id} ${this.#user}`, 'hex').slice(0, 15)}`
+  }
+
+  get body(): Uint8Array {
+    return Buffer.from(filledIn(this.template.text, this.#user))
+  }
 }
 
 export function deleteDocument(db: Transaction, { auid, xui, path }: DocumentAddress): void {

@@ -29,6 +29,7 @@ import { type NodeSelector, parseNodeSelector } from '../../protocols/xcap/node-
 import { selectedText } from '../../protocols/xcap/select.ts'
 import type { Output, Transaction, Turn } from '../../turn.ts'
 import type { ApplicationUsage, DerivedDocument } from './application-usage.ts'
+import { shippedTemplate, templatePath } from './default-documents.ts'
 import {
   type ChangeListener,
   type DocumentAddress,
@@ -121,7 +122,7 @@ export class Xdms {
 
   /** RFC 4825 §8: an XUI that is not recognized is not found. */
   #homeOf(uri: XcapUri, usage: ApplicationUsage, turn: Turn): string {
-    if (!(usage.trees ?? ['users']).includes(uri.tree))
+    if (!(usage.trees ?? ['users']).includes(uri.tree) && !isForTemplate(uri, usage))
       throw notFound(`${usage.auid} has no documents below ${uri.tree}`)
     if (uri.tree === 'global') return ''
     const user = this.#options.userOf(uri.xui)
@@ -147,15 +148,16 @@ export class Xdms {
     }
   }
 
-  #stored({ request, usage, address, turn }: Asked): DerivedDocument | undefined {
-    return usage.derived?.(address, request, turn) ?? documentAt(turn.db, address)
+  #stored(asked: Asked): DerivedDocument | undefined {
+    const { request, usage, address, turn } = asked
+    return usage.derived?.(address, request, turn) ?? current(asked)
   }
 
   #put(asked: Asked): Handled {
-    const { request, usage, address, node, turn } = asked
+    const { request, usage, node } = asked
     const expected = typeOf(node, usage)
     if (mediaType(request.headers['content-type']) !== expected) throw unsupportedMediaType(expected)
-    const stored = documentAt(turn.db, address)
+    const stored = current(asked)
     checkConditions(request, stored && `"${stored.etag}"`)
     if (node === undefined) {
       // The same document again is no change, and costs no write to flash.
@@ -176,7 +178,7 @@ export class Xdms {
 
   #delete(asked: Asked): Handled {
     const { request, usage, address, node, turn } = asked
-    const stored = documentAt(turn.db, address)
+    const stored = current(asked)
     if (stored === undefined) throw notFound('There is no such document')
     if (node !== undefined) {
       const edited = deleteNode(this.#rootOf(stored), node, editContext(asked))
@@ -219,6 +221,16 @@ export class Xdms {
   }
 }
 
+/** The document as it can be changed. */
+function current({ usage, address, turn }: Asked): StoredDocument | undefined {
+  return documentAt(turn.db, address) ?? shippedTemplate(usage, address)
+}
+
+/** Whether a URI is one of the global tree that a usage has for its template alone. */
+function isForTemplate({ tree }: XcapUri, { newUsers, trees }: ApplicationUsage): boolean {
+  return tree === 'global' && newUsers !== undefined && !trees?.includes('global')
+}
+
 /** What is stored was within the bounds of its time, and derived documents are larger than their parts. */
 export const storedLimits = { bytes: 1 << 26, depth: 1_000, nodes: 1 << 22, attributes: 10_000, nameLength: 10_000 }
 
@@ -235,7 +247,10 @@ function authorize(method: string, xui: string, usage: ApplicationUsage, identit
 }
 
 /** The path that a document is kept under. Throws 404, and for PUT 409 where no document of that name can be. */
-function documentPath({ auid, directory, names }: ApplicationUsage, { path, home }: XcapUri, method: string): string {
+function documentPath(usage: ApplicationUsage, uri: XcapUri, method: string): string {
+  const { auid } = usage
+  const { path, home } = uri
+  const { directory, names } = isForTemplate(uri, usage) ? templates : usage
   const slash = path.lastIndexOf('/')
   if ((slash === -1 ? undefined : path.slice(0, slash)) !== directory)
     throw method === 'PUT' ? noParent(home, 'There is no such directory') : notFound('There is no such document')
@@ -245,6 +260,8 @@ function documentPath({ auid, directory, names }: ApplicationUsage, { path, home
   if (method !== 'PUT') throw notFound('There is no such document')
   throw constraintFailure(`Documents of ${auid} are called ${Object.keys(names).join(' or ')}`)
 }
+
+const templates: Pick<ApplicationUsage, 'directory' | 'names'> = { names: { [templatePath]: templatePath } }
 
 /** Namespace bindings are what the document says; they cannot be set (RFC 4825 §8.2, §8.4). */
 function requireSettable(node: NodeSelector | undefined): void {

@@ -20,7 +20,7 @@ class Box {
   readonly #appliance: Appliance
   readonly #settings = defaultSettings({
     'auth.required': false,
-    'presence.defaultHandling': 'block',
+    'xcap.defaultDocuments': false,
     'presence.minNotifyIntervalSeconds': 0,
   })
   #serial = 0

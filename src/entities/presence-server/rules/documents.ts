@@ -8,7 +8,7 @@ import { parseXml } from '../../../documents/xml/parse.ts'
 import type { XmlElement } from '../../../documents/xml/tree.ts'
 import { limits } from '../../../limits.ts'
 import type { Transaction } from '../../../turn.ts'
-import { documentsOf, type StoredDocument } from '../../xdms/documents.ts'
+import { documentsOf, filledIn, type StoredDocument, type Template } from '../../xdms/documents.ts'
 import { type Combining, type RuleSet, ranked, ruleSet } from './rule-set.ts'
 
 /** RFC 5025 §9.1. */
@@ -33,7 +33,7 @@ export class RuleDocuments {
 
   /**
    * The rules in force; undefined when there is no document. All documents of `pres-rules` count (RFC 5025 §9.7, PS-78), or the
-   * one of OMA; who has both meant what he wrote last.
+   * one of OMA; who has both meant what he wrote last, and what he has been given he did not write.
    */
   rulesOf(db: Transaction, presentity: string): RuleSet | undefined {
     const common = stored(db, commonUsage, presentity)
@@ -41,21 +41,21 @@ export class RuleDocuments {
     if (common.length === 0 && oma.length === 0) return undefined
     const isOma = newest(oma) >= newest(common)
     return isOma
-      ? this.#set('precedence', oma, readPresenceRules)
-      : this.#set('common-policy', common, readPresenceRules)
+      ? this.#set('precedence', presentity, oma, readPresenceRules)
+      : this.#set('common-policy', presentity, common, readPresenceRules)
   }
 
   /** The rules about who may publish for a presentity; undefined when there is no document (PS-112). */
   publicationRulesOf(db: Transaction, presentity: string): RuleSet | undefined {
     const documents = stored(db, publicationUsage, presentity)
-    return documents.length === 0 ? undefined : this.#set('precedence', documents, readPublicationRules)
+    return documents.length === 0 ? undefined : this.#set('precedence', presentity, documents, readPublicationRules)
   }
 
-  #set(combining: Combining, documents: readonly StoredDocument[], reader: RuleReader): RuleSet {
-    const key = documents.map(({ etag }) => etag).join(' ')
+  #set(combining: Combining, presentity: string, documents: readonly StoredDocument[], reader: RuleReader): RuleSet {
+    const key = documents.map(document => rulesKey(document, presentity)).join(' ')
     let set = this.#sets.get(key)
     if (set === undefined) {
-      const rules = documents.flatMap(({ body }) => read(body, reader, this.#canonical))
+      const rules = documents.flatMap(document => read(rulesBody(document, presentity), reader, this.#canonical))
       set = ruleSet(combining, ranked(rules))
       if (this.#sets.size >= limits.ruleSetsRemembered) this.#sets.clear()
       this.#sets.set(key, set)
@@ -71,7 +71,38 @@ function stored(db: Transaction, auid: string, presentity: string): StoredDocume
 }
 
 function newest(documents: readonly StoredDocument[]): number {
-  return documents.reduce((instant, { modifiedAt }) => Math.max(instant, modifiedAt), Number.NEGATIVE_INFINITY)
+  return documents.reduce(
+    (instant, { modifiedAt, template }) => Math.max(instant, template === undefined ? modifiedAt : 0),
+    Number.NEGATIVE_INFINITY,
+  )
+}
+
+/**
+ * Stands for whichever user a template names, where the rules are read once for all: what they say of himself is never asked,
+ * for he sees everything (PS-93).
+ */
+const anyPresentity = 'sip:presentity@presentity.invalid'
+
+/** Names rules that are equal: those of one template say the same of all watchers of a domain. */
+function rulesKey(document: StoredDocument, presentity: string): string {
+  const { template } = document
+  return template !== undefined && isSame(template) ? `${template.id} ${domainOf(presentity)}` : document.etag
+}
+
+function rulesBody(document: StoredDocument, presentity: string): Uint8Array {
+  const { template } = document
+  if (template === undefined || !isSame(template)) return document.body
+  const text = template.text.replaceAll('{user}', anyPresentity)
+  return Buffer.from(filledIn(text, presentity))
+}
+
+/** Whether the user is named only where it matters to himself: as an identity, and not in what a rule grants. */
+function isSame({ text }: Template): boolean {
+  return !text.replaceAll(/<(?:[^<>\s]+:)?(?:one|except)\s+id=(["'])\{user\}\1/g, '').includes('{user}')
+}
+
+function domainOf(user: string): string {
+  return user.slice(user.lastIndexOf('@') + 1)
 }
 
 /** What cannot be read, which storing it should have prevented, grants nothing (SEC-03). */

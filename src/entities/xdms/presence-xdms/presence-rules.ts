@@ -6,6 +6,7 @@
 
 import { presenceRulesGrammar } from '../../../documents/grammar/presence-rules.ts'
 import type { ApplicationUsage } from '../application-usage.ts'
+import { defaultRules } from './default-rules.ts'
 
 const contentType = 'application/auth-policy+xml'
 
@@ -21,4 +22,5 @@ export const omaPresRules: ApplicationUsage = {
   contentType,
   defaultNamespace: 'urn:ietf:params:xml:ns:common-policy',
   grammar: presenceRulesGrammar,
+  newUsers: { path: 'pres-rules', template: defaultRules },
 }

@@ -10,5 +10,6 @@ export const resourceLists: ApplicationUsage = {
   contentType: resourceListsType,
   defaultNamespace: resourceListsNamespace,
   grammar: resourceListsGrammar,
+  newUsers: { path: 'index' },
   constrain: root => checkLists(root, [root], resourceListsNamespace),
 }

@@ -34,7 +34,7 @@ export class PresenceWorld extends EntityWorld {
       address: () => '192.0.2.1:5060',
       notifierLimits: limits,
     }
-    super(() => new PresenceServer(options), settings)
+    super(() => new PresenceServer(options), { 'presence.defaultHandling': 'allow', ...settings })
     this.users = users
     this.registered = registered
   }

@@ -95,7 +95,7 @@ test('an import adds users and sets the passwords of those that exist', () => {
     '\ufeffdora@box.example,secret\r\n\r\nalice,"a ""quoted"", word",Alice\nsip:emil@box.example,x,"Emil\nOf"\n'
   assert.deepEqual(
     change(core, db => importUsers(db, text, domain, beginning)),
-    { added: 2, changed: 1 },
+    { added: ['sip:dora@box.example', 'sip:emil@box.example'], changed: 1 },
   )
   const account = change(core, db => accountOf(db, 'sip:alice@box.example'))!
   assert.equal(account.digests.MD5, passwordDigest('MD5', 'alice', 'box.example', 'a "quoted", word'))
@@ -108,14 +108,14 @@ test('a heading that names the columns is no user', () => {
     const core = new Core()
     assert.deepEqual(
       change(core, db => importUsers(db, `${heading}\r\ndora,secret\r\n`, domain, beginning)),
-      { added: 1, changed: 0 },
+      { added: ['sip:dora@box.example'], changed: 0 },
     )
     assert.ok(!names(core).includes('sip:aor@box.example'))
   }
   const core = new Core()
   assert.deepEqual(
     change(core, db => importUsers(db, 'dora,secret\naor,password2\n', domain, beginning)),
-    { added: 2, changed: 0 },
+    { added: ['sip:dora@box.example', 'sip:aor@box.example'], changed: 0 },
   )
 })
 

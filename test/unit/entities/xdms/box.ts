@@ -84,10 +84,16 @@ export class DocumentBox {
     for (const name of ['bill', 'joe', '+15551234']) this.addUser(name)
   }
 
+  /** A user without the documents that administration gives to new ones. */
   addUser(name: string): void {
     this.store.transact(db =>
       addUser(db, { address: name, password: `of ${name}` }, { domain: 'example.com', realm: 'example.com' }, this.now),
     )
+  }
+
+  /** One turn by hand. */
+  act<T>(work: (turn: Turn) => T): T {
+    return this.store.transact(db => work(this.#turn(db)))
   }
 
   get(target: string, asking: Asking = {}): Answer {

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { deleteDocument, putDocument } from '../../../../../src/entities/xdms/documents.ts'
+import { giveDefaultDocuments } from '../../../../../src/entities/xdms/default-documents.ts'
+import { deleteDocument, putDefaultDocument, putDocument } from '../../../../../src/entities/xdms/documents.ts'
 import { alice, bob, carol, PresenceWorld, said, text } from '../presence-world.ts'
 import { one, rule, ruleset } from './rules-of.ts'
 
@@ -299,5 +300,76 @@ describe('PS-140: notification rules of the presentity', () => {
     world.publishText(tuple('open', 'two'), tag)
     world.pass(10)
     assert.match(world.last(), /two/)
+  })
+})
+
+describe('the rules users begin with (DEC-02)', () => {
+  const dora = 'sip:dora@other.example'
+
+  function world(): RulesWorld {
+    const made = new RulesWorld({ 'presence.defaultHandling': 'block' })
+    made.act(turn => {
+      giveDefaultDocuments(turn, [alice, bob])
+      return []
+    })
+    made.publish('open')
+    return made
+  }
+
+  test('himself and his domain see everything, others wait for him, nobody in particular is refused', () => {
+    const made = world()
+    for (const from of [alice, bob]) {
+      made.subscribe({ from })
+      assert.equal(said(made.sent.at(-1)), 'open', from)
+    }
+    made.subscribe({ from: dora })
+    assert.equal(made.log().at(-1), 'NOTIFY pending 1')
+    made.set('auth.required', true)
+    assert.equal(made.subscribe({ from: 'sip:anonymous@anonymous.invalid' }).status, 403)
+  })
+
+  test('are read once for all who have them unchanged, and yet each sees himself', () => {
+    const made = world()
+    made.subscribe({ to: bob, from: alice })
+    made.subscribe({ to: bob, from: bob })
+    assert.deepEqual(made.log(), ['NOTIFY active 1', 'NOTIFY active 1'])
+  })
+
+  test('give way to what the user writes himself under either usage', () => {
+    const made = world()
+    made.subscribe()
+    made.write(common, ruleset(rule(one(carol), 'allow', services)))
+    assert.equal(made.log().at(-1), 'NOTIFY terminated;reason=rejected 2')
+    made.write(common, undefined)
+    assert.equal(made.subscribe().status, 200)
+    made.write(oma, ruleset(), 'pres-rules')
+    assert.equal(made.log().at(-1), 'NOTIFY terminated;reason=rejected 2')
+  })
+
+  test('a template that grants by the name of the user is read for each', () => {
+    const made = new RulesWorld({ 'presence.defaultHandling': 'block' })
+    const text = ruleset(
+      rule(
+        '<cr:identity><cr:many/></cr:identity>',
+        'allow',
+        '<provide-services><service-uri>{user}</service-uri></provide-services>',
+      ),
+    )
+    made.act(turn => {
+      for (const xui of [alice, bob]) putDefaultDocument(turn.db, { auid: common, xui, path: 'index' }, text, turn.now)
+      return []
+    })
+    for (const user of [alice, bob]) {
+      made.request('PUBLISH', user, {
+        from: user,
+        headers: [
+          ['Event', 'presence'],
+          ['Content-Type', 'application/pidf+xml'],
+        ],
+        body: `<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="${user}"><tuple id="t"><status><basic>open</basic></status><contact>${user}</contact></tuple></presence>`,
+      })
+      made.subscribe({ to: user, from: carol })
+      assert.equal(said(made.sent.at(-1)), 'open', user)
+    }
   })
 })

@@ -1,0 +1,71 @@
+/**
+ * The documents a user begins with (DEC-02, XDM-46), out of templates that the operator can change: the document `template` in
+ * the global tree of an application usage that declares one. A user's copy is kept as the name of its template, a few dozen
+ * octets for each user, until he changes it; to everybody who reads it, it is a document like others.
+ */
+
+import { type Instant, type Transaction, type Turn, table } from '../../turn.ts'
+import type { ApplicationUsage } from './application-usage.ts'
+import {
+  type DocumentAddress,
+  documentAt,
+  documentsOf,
+  putDefaultDocument,
+  type StoredDocument,
+  templateId,
+} from './documents.ts'
+import { omaPresRules, presRules } from './presence-xdms/presence-rules.ts'
+import { presenceUsages } from './presence-xdms/usages.ts'
+import { sharedUsages } from './shared-xdms/usages.ts'
+
+/** Path of a template in the global tree of its usage. */
+export const templatePath = 'template'
+
+const usages = [...presenceUsages, ...sharedUsages]
+
+/** Documents that decide about watchers. */
+const rulesAuids = [presRules.auid, omaPresRules.auid]
+
+/** Whether users from before there were templates have their documents: once and for all, keyed ['users']. */
+const furnished = table<Instant>('xdm-furnished', 'hard')
+
+/** Writes the documents that a new user has, unless the operator wants none; what he has already stays. */
+export function giveDefaultDocuments(turn: Turn, users: Iterable<string>): void {
+  if (!turn.settings.xcap.defaultDocuments) return
+  const templates = usages.flatMap(usage => {
+    const text = templateOf(turn.db, usage)
+    return text === undefined ? [] : [{ usage, text }]
+  })
+  for (const xui of users) {
+    for (const { usage, text } of templates) {
+      const address = { auid: usage.auid, xui, path: usage.newUsers!.path }
+      if (documentAt(turn.db, address) === undefined) putDefaultDocument(turn.db, address, text, turn.now)
+    }
+  }
+}
+
+/**
+ * Gives documents to users of a box whose accounts are older than templates, at its first start with them: to those who have
+ * written no rules, unless the operator has said himself what is to happen to these.
+ */
+export function furnishUsers(turn: Turn, users: () => readonly string[]): void {
+  const { db, now, settings } = turn
+  if (!settings.xcap.defaultDocuments || db.get(furnished, ['users']) !== undefined) return
+  db.put(furnished, ['users'], now)
+  if (settings.presence.defaultHandling !== 'block') return
+  const hasNoRules = (user: string) => rulesAuids.every(auid => [...documentsOf(db, auid, user)].length === 0)
+  giveDefaultDocuments(turn, users().filter(hasNoRules))
+}
+
+/** The template that is shipped, where the operator has put none of his own. */
+export function shippedTemplate(usage: ApplicationUsage, { xui, path }: DocumentAddress): StoredDocument | undefined {
+  const text = usage.newUsers?.template
+  if (xui !== '' || path !== templatePath || text === undefined) return undefined
+  return { etag: templateId(text), body: Buffer.from(text), modifiedAt: 0 }
+}
+
+function templateOf(db: Transaction, { auid, newUsers }: ApplicationUsage): string | undefined {
+  if (newUsers === undefined) return undefined
+  const stored = documentAt(db, { auid, xui: '', path: templatePath })
+  return stored === undefined ? newUsers.template : Buffer.from(stored.body).toString('utf8')
+}
