@@ -90,6 +90,8 @@ export function administer(context: AdministrationContext, command: string, give
   }
 }
 
+const decideForAll: ReadonlySet<string> = new Set(['presence.defaultHandling', 'presence.softOverridesHard'])
+
 type Work = (
   given: Arguments,
   turn: Turn,
@@ -134,8 +136,8 @@ const works: Readonly<Record<string, Work | undefined>> = {
     putSetting(turn.db, name, text(given, 'value'))
     // Refuses values that contradict others, in the same transaction.
     readSettings(turn.db)
-    // Who may watch may have changed for everybody who watches now (PS-95 to PS-98).
-    const outputs = name === 'presence.defaultHandling' ? [presenceWakes.policiesChanged(turn.now)] : []
+    // Who may watch, or what they see, may have changed for everybody who watches now (PS-95 to PS-98, PS-123).
+    const outputs = decideForAll.has(name) ? [presenceWakes.policiesChanged(turn.now)] : []
     return answer({ name, effect: overrides.has(name) ? 'overridden' : effectOf(name) }, outputs)
   },
 }

@@ -41,6 +41,7 @@ export interface Settings {
     readonly publicationMinSeconds: number
     readonly publicationMaxSeconds: number
     readonly replaceSameSource: boolean
+    readonly softOverridesHard: boolean
     readonly subscriptionDefaultSeconds: number
     readonly subscriptionMinSeconds: number
     readonly subscriptionMaxSeconds: number
@@ -300,6 +301,15 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
     format: 'bool',
     default: false,
     meaning: 'whether a new publication replaces those of the same presentity that have a tuple id in common with it',
+    allowed: 'true or false',
+    effect: 'at once',
+  },
+  'presence.softOverridesHard': {
+    path: ['Vendor', 'Porchlight', 'Presence', 'SoftOverridesHard'],
+    format: 'bool',
+    default: false,
+    meaning:
+      'whether what is published goes before permanent presence of the same service, person or device, not beside it',
     allowed: 'true or false',
     effect: 'at once',
   },

@@ -13,7 +13,7 @@ import { addressOfRecord, parseUri } from '../../protocols/sip/uri.ts'
 import type { Subscriber } from '../../protocols/sip-events/event-package.ts'
 import type { Instant, Transaction, Turn } from '../../turn.ts'
 import { type DocumentAddress, documentAt } from '../xdms/documents.ts'
-import { currentPublications } from './publications.ts'
+import { presenceSources } from './presence-document.ts'
 import { RuleDocuments } from './rules/documents.ts'
 import { evaluate } from './rules/evaluate.ts'
 import { membersOf } from './rules/lists.ts'
@@ -104,7 +104,7 @@ export class Authorization {
     const members = new Map<string, ReadonlySet<string> | undefined>()
     const etags = new Map<string, string | undefined>()
     return {
-      sphere: set?.usesSphere ? sphereOf(documentsOf(presentity, turn), turn.now) : undefined,
+      sphere: set?.usesSphere ? presentitySphere(presentity, turn) : undefined,
       listMembers: list => {
         if (!members.has(list)) members.set(list, this.#members(list, presentity, turn, etags))
         return members.get(list)
@@ -185,8 +185,15 @@ function withoutRules(handling: number): Outcome {
   return outcome
 }
 
-function documentsOf(presentity: string, turn: Turn): Uint8Array[] {
-  return currentPublications(turn.db, presentity, turn.now).map(({ publication }) => publication.document)
+/** Where what is published says something, what is stored may have to be silent (PS-123). */
+function presentitySphere(presentity: string, turn: Turn): string | undefined {
+  const sources = presenceSources(presentity, turn)
+  const sphere = (kind: 'soft' | 'hard' | undefined) =>
+    sphereOf(
+      sources.filter(source => kind === undefined || source.kind === kind).map(({ bytes }) => bytes),
+      turn.now,
+    )
+  return turn.settings.presence.softOverridesHard ? (sphere('soft') ?? sphere('hard')) : sphere(undefined)
 }
 
 function readable(body: Uint8Array): XmlElement | undefined {

@@ -43,6 +43,8 @@ export type ComposeOptions = {
   /** How a presentity of whom nothing is known is described (PS-124); `closed-tuple` unless given. */
   readonly neutral?: 'closed-tuple' | 'no-tuple' | undefined
   readonly xml?: XmlLimits | undefined
+  /** Whether what is published goes before what is stored, where both speak of the same (PS-123); without it they stand side by side. */
+  readonly softOverridesHard?: boolean | undefined
 }
 
 export type Composition = {
@@ -91,7 +93,8 @@ function checkedSources(sources: readonly PresenceSource[], options: ComposeOpti
   return checked
 }
 
-function summaryOf(bytes: Uint8Array, limits: XmlLimits): PidfSummary | undefined {
+/** What a document that has been accepted says; undefined when it cannot be read. */
+export function summaryOf(bytes: Uint8Array, limits: XmlLimits = defaultXmlLimits): PidfSummary | undefined {
   try {
     return publishedPidf(bytes, limits)
   } catch (error) {

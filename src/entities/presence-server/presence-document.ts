@@ -5,14 +5,26 @@
 
 import { limits } from '../../limits.ts'
 import type { Instant, Turn } from '../../turn.ts'
-import { type ComposeOptions, type Composition, compose, type PresenceSource } from './compose.ts'
+import { type CheckedSource, type ComposeOptions, type Composition, compose } from './compose.ts'
 import type { PresenceContext } from './context.ts'
+import { permanentSource } from './permanent-presence.ts'
 import { currentPublications } from './publications.ts'
 
 /** What is told of a presentity to those who may see everything, and when that changes by itself. */
 export function presenceDocument(presentity: string, turn: Turn, context: PresenceContext): Composition {
+  const sources = presenceSources(presentity, turn)
+  const { state } = context.registrationState(turn.db, presentity, turn.now)
+  // Of somebody who is not registered the registrar says nothing: it cannot tell one who has left from one who never comes.
+  return compose(presentity, sources, state === 'active' ? { state } : undefined, {
+    ...composeOptions(turn.now),
+    softOverridesHard: turn.settings.presence.softOverridesHard,
+  })
+}
+
+/** What devices have published, and what the presentity has stored for good (PS-86, PS-121). */
+export function presenceSources(presentity: string, turn: Turn): CheckedSource[] {
   const sources = currentPublications(turn.db, presentity, turn.now).map(
-    ({ id, publication: { document, since, publishedAt, summary } }): PresenceSource => ({
+    ({ id, publication: { document, since, publishedAt, summary } }): CheckedSource => ({
       key: id,
       kind: 'soft',
       bytes: document,
@@ -21,9 +33,9 @@ export function presenceDocument(presentity: string, turn: Turn, context: Presen
       summary,
     }),
   )
-  const { state } = context.registrationState(turn.db, presentity, turn.now)
-  // Of somebody who is not registered the registrar says nothing: it cannot tell one who has left from one who never comes.
-  return compose(presentity, sources, state === 'active' ? { state } : undefined, composeOptions(turn.now))
+  const permanent = permanentSource(presentity, turn)
+  if (permanent !== undefined) sources.push(permanent)
+  return sources
 }
 
 /** What is told of a presentity of whom nothing is known, octet for octet; also of one who hides that way (PS-100, PS-124). */

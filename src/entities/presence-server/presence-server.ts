@@ -19,8 +19,10 @@ import {
 import { checkRequire } from '../../protocols/sip-events/request.ts'
 import type { Instant, Output, SipEntity, Transaction, Turn } from '../../turn.ts'
 import type { DocumentChange } from '../xdms/documents.ts'
+import { pidfManipulation } from '../xdms/presence-xdms/pidf-manipulation.ts'
 import { Authorization, type AuthorizationOptions } from './authorize.ts'
 import type { PresenceContext } from './context.ts'
+import { permanentPresenceChanged } from './permanent-presence.ts'
 import { presencePackage } from './presence.ts'
 import { countPublications } from './publications.ts'
 import { elementsEnded, expirePublication, publish, removePublications } from './publish.ts'
@@ -124,12 +126,18 @@ export class PresenceServer implements SipEntity {
     if (kind === 'publication') return expirePublication(presentity, id, turn, this.#context)
     if (kind === 'ends') return elementsEnded(presentity, turn, this.#context)
     if (kind === 'user') return this.#userChanged(presentity, turn)
+    if (kind === 'permanent') return permanentPresenceChanged(presentity, turn, this.#context)
     if (kind === 'rules') return this.#rulesChanged(presentity, turn)
     return this.#notifier.wake(token, turn)
   }
 
-  /** The change feed of the XDMSs (XDM-56, PS-99): rules decide anew about those who watch their owner, and so do lists. */
+  /**
+   * The change feed of the XDMSs (XDM-56, PS-99, PS-121): rules decide anew about those who watch their owner, and so do lists;
+   * permanent presence is told to them.
+   */
   documentChanged({ address: { auid, xui } }: DocumentChange, turn: Turn): Output[] {
+    if (auid === pidfManipulation.auid)
+      return [{ kind: 'wake', entity: owner, at: turn.now, token: `permanent ${xui}` }]
     if (xui === '') return listUsages.has(auid) ? [presenceWakes.policiesChanged(turn.now)] : []
     const matters = rulesUsages.has(auid) || (listUsages.has(auid) && this.#authorization.refersToLists(turn.db, xui))
     return matters ? [presenceWakes.rulesChanged(xui, turn.now)] : []

@@ -22,7 +22,7 @@ import { entityTag, ifMatch, publicationOf, requestFingerprint } from '../../pro
 import { checkBodyType, eventOf, grantedExpires, senderOf } from '../../protocols/sip-events/request.ts'
 import type { Instant, Output, Turn } from '../../turn.ts'
 import type { PresenceContext } from './context.ts'
-import { presenceDocument } from './presence-document.ts'
+import { presenceDocument, presenceSources } from './presence-document.ts'
 import {
   currentPublications,
   deletePublication,
@@ -56,8 +56,8 @@ export function publish(request: SipRequest, turn: Turn, context: PresenceContex
 
 /** Something published may have ended by its `until` (OP-11): tells those who watch, and wakes again for what ends next. */
 export function elementsEnded(presentity: string, turn: Turn, context: PresenceContext): Output[] {
-  const isEnding = currentPublications(turn.db, presentity, turn.now).some(
-    ({ publication: { summary } }) => summary.until !== 0 && summary.until <= turn.now,
+  const isEnding = presenceSources(presentity, turn).some(
+    ({ summary }) => summary.until !== 0 && summary.until <= turn.now,
   )
   if (!isEnding) return []
   const outputs = context.presenceChanged(presentity, turn)
@@ -83,7 +83,7 @@ export function removePublications(presentity: string, turn: Turn): void {
 }
 
 /** The token of wakes for the `until` of published elements. */
-function endsToken(presentity: string): string {
+export function endsToken(presentity: string): string {
   return `ends ${presentity}`
 }
 

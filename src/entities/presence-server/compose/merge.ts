@@ -31,6 +31,8 @@ export type Component = {
   /** In the source's text. */
   readonly place: number
   readonly source: string
+  /** Whether it is permanent presence state. */
+  readonly isHard: boolean
   readonly publishedAt: Instant
 }
 
@@ -56,7 +58,7 @@ export function mergeDevices(components: readonly Component[]): Component[] {
 }
 
 /** What decides whether components may be merged. */
-type Facts = {
+export type Facts = {
   /** Equal for components that agree in everything that has to be in both or in neither. */
   readonly key: string
   /** Canonical text of the other children, by name. */
@@ -101,7 +103,7 @@ function agree(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): 
   return true
 }
 
-function tupleFacts(tuple: XmlElement): Facts {
+export function tupleFacts(tuple: XmlElement): Facts {
   const contact = childElement(tuple, pidfNamespace, 'contact')
   const service = childElement(tuple, omaPresenceNamespace, 'service-description')
   const key = [
@@ -116,7 +118,7 @@ function tupleFacts(tuple: XmlElement): Facts {
   return { key: JSON.stringify(key), children: childFacts(tuple, isKey) }
 }
 
-function personFacts(person: XmlElement): Facts {
+export function personFacts(person: XmlElement): Facts {
   const key = JSON.stringify([foreignAttributes(person), classOf(person)])
   return { key, children: childFacts(person, child => isClass(child) || isTimestamp(child)) }
 }
@@ -243,12 +245,12 @@ function withChildrenNamed(component: XmlElement, name: string, children: readon
   return withChildren(component, [...others, ...children])
 }
 
-function deviceIdOf(device: XmlElement): string | undefined {
+export function deviceIdOf(device: XmlElement): string | undefined {
   const id = trimmedText(childElement(device, dataModelNamespace, 'deviceID'))
   return id && deviceKey(id)
 }
 
-function expandedName({ namespace, name }: XmlElement): string {
+export function expandedName({ namespace, name }: XmlElement): string {
   return `${namespace} ${name}`
 }
 

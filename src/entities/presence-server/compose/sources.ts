@@ -19,6 +19,7 @@ import type { Instant } from '../../../turn.ts'
 import type { CheckedSource, ComposeOptions, Composition } from '../compose.ts'
 import { type Component, mergeDevices, mergePersons, mergeTuples } from './merge.ts'
 import { withUniqueIds } from './occurrence-ids.ts'
+import { overrideHard } from './override.ts'
 import { inSchemaOrder } from './schema-order.ts'
 
 /**
@@ -76,6 +77,7 @@ function composeAll(
       if (prefix !== '' && prefix !== 'xml' && !declarations.has(prefix)) declarations.set(prefix, namespace)
     }
   }
+  if (options.softOverridesHard) overrideHard(parts)
   const scope = new NamespaceScope(declarations)
   const components = withUniqueIds([
     ...mergeTuples(parts.tuples),
@@ -105,12 +107,13 @@ function readable(source: CheckedSource, limits: XmlLimits): Pidf | undefined {
   }
 }
 
-type Parts = {
-  readonly tuples: Component[]
-  readonly persons: Component[]
-  readonly devices: Component[]
-  readonly notes: Component[]
-  readonly extensions: Component[]
+/** The components of all sources, by kind. */
+export type Parts = {
+  tuples: Component[]
+  persons: Component[]
+  devices: Component[]
+  notes: Component[]
+  extensions: Component[]
   changesAt: Instant
 }
 
@@ -128,6 +131,7 @@ function takeParts(document: Pidf, source: CheckedSource, order: number, now: In
         order,
         place: original.source!.start,
         source: source.key,
+        isHard: source.kind === 'hard',
         publishedAt: source.publishedAt,
       })
     }
