@@ -19,7 +19,22 @@ export interface Settings {
   }
   readonly http: { readonly listen: string }
   readonly https: { readonly listen: string }
-  readonly xcap: { readonly root: string; readonly operators: string; readonly defaultDocuments: boolean }
+  readonly xcap: {
+    readonly root: string
+    readonly operators: string
+    readonly defaultDocuments: boolean
+    readonly routes: string
+  }
+  readonly xdms: {
+    readonly listen: string
+    readonly listenTls: string
+    readonly trusted: string
+    readonly trustedNames: string
+  }
+  /** Aggregation Proxy to Presence XDMS, RLS XDMS and Shared XDMS. */
+  readonly prs7: RemoteXdms
+  readonly prs12: RemoteXdms
+  readonly xdm4: RemoteXdms
   readonly tls: { readonly certificate: string; readonly key: string; readonly authorities: string }
   readonly auth: {
     readonly required: boolean
@@ -47,6 +62,13 @@ export interface Settings {
     readonly subscriptionMaxSeconds: number
   }
   readonly log: { readonly level: 'error' | 'warning' | 'notice' | 'info' | 'debug' }
+}
+
+/** Where the documents of one reference point are: here when `root` is empty. */
+export interface RemoteXdms {
+  readonly root: string
+  readonly username: string
+  readonly password: string
 }
 
 type Leaf = string | number | boolean
@@ -79,6 +101,8 @@ interface Row<V extends Leaf> {
   readonly isAllowed?: (value: V) => boolean
   /** When a change is felt. */
   readonly effect: 'at once' | 'at the next start'
+  /** Whether nobody is shown what it is. */
+  readonly isSecret?: boolean
 }
 
 const seconds = { format: 'int', unit: 's', effect: 'at once' } as const
@@ -90,6 +114,40 @@ const listening = {
   isAllowed: (text: string): boolean => listeningAddresses(text) !== undefined,
   effect: 'at the next start',
 } as const
+
+/** The settings of a reference point whose other end may be elsewhere (RP-33). */
+function remoteXdms<P extends string>(point: P, which: string) {
+  const node = point.toUpperCase()
+  const credential = { format: 'chr', default: '', effect: 'at once' } as const
+  const rows = {
+    root: {
+      path: ['Vendor', 'Porchlight', node, 'Root'],
+      format: 'chr',
+      default: '',
+      meaning: `XCAP root of ${which}; empty: the one of this box`,
+      allowed: 'an http or https URI without a slash at its end, or empty',
+      isAllowed: (text: string): boolean => text === '' || isXcapRoot(text),
+      effect: 'at once',
+    },
+    username: {
+      ...credential,
+      path: ['Vendor', 'Porchlight', node, 'Username'],
+      meaning: `user name for digest challenges at ${point}.root; empty: it is enough who we are`,
+      allowed: 'text without control characters, or empty',
+      isAllowed: (text: string): boolean => !/[\x00-\x1f\x7f]/.test(text),
+    },
+    password: {
+      ...credential,
+      path: ['Vendor', 'Porchlight', node, 'Password'],
+      meaning: `password for digest challenges at ${point}.root`,
+      allowed: 'text, or empty',
+      isSecret: true,
+    },
+  } as const
+  return Object.fromEntries(Object.entries(rows).map(([name, row]) => [`${point}.${name}`, row])) as {
+    [Name in keyof typeof rows as `${P}.${Name}`]: (typeof rows)[Name]
+  }
+}
 
 /** A row missing here, or of another type than in `Settings`, does not compile. */
 const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
@@ -166,6 +224,50 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
     allowed: 'true or false',
     effect: 'at once',
   },
+  'xcap.routes': {
+    path: ['Vendor', 'Porchlight', 'Xcap', 'Routes'],
+    format: 'chr',
+    default: '',
+    meaning:
+      'application usages whose documents are elsewhere, each with its XCAP root, before what prs7, prs12 and xdm4 say',
+    allowed: 'AUID=URI, several separated by commas, or empty; AUID= for one whose documents are here',
+    isAllowed: text => usageRoutes(text) !== undefined,
+    effect: 'at once',
+  },
+  'xdms.listen': {
+    ...listening,
+    path: ['Vendor', 'Porchlight', 'Xdms', 'Listen'],
+    default: '',
+    meaning: 'where the XDMSs of this box are reached by an Aggregation Proxy elsewhere, over HTTP',
+  },
+  'xdms.listenTls': {
+    ...listening,
+    path: ['Vendor', 'Porchlight', 'Xdms', 'ListenTls'],
+    default: '',
+    meaning: 'the same over HTTPS, where the proxy shows a certificate',
+  },
+  'xdms.trusted': {
+    path: ['Vendor', 'Porchlight', 'Xdms', 'Trusted'],
+    format: 'chr',
+    default: '',
+    meaning:
+      'addresses of Aggregation Proxies whose X-3GPP-Asserted-Identity and X-XCAP-Asserted-Identity are believed',
+    allowed: 'addresses or ADDRESS/LENGTH, separated by commas, or empty',
+    isAllowed: text => text === '' || text.split(',').every(part => isAddressRange(part.trim())),
+    effect: 'at once',
+  },
+  'xdms.trustedNames': {
+    path: ['Vendor', 'Porchlight', 'Xdms', 'TrustedNames'],
+    format: 'chr',
+    default: '',
+    meaning: 'host names of such proxies, proved by certificates that tls.authorities or the public ones have signed',
+    allowed: 'host names separated by commas, or empty',
+    isAllowed: text => text === '' || text.split(',').every(part => isDomainName(part.trim().toLowerCase())),
+    effect: 'at once',
+  },
+  ...remoteXdms('prs7', 'the Presence XDMS that the Aggregation Proxy sends clients to'),
+  ...remoteXdms('prs12', 'the RLS XDMS that the Aggregation Proxy sends clients to'),
+  ...remoteXdms('xdm4', 'the Shared XDMS that the Aggregation Proxy sends clients to'),
   'tls.certificate': {
     path: ['Vendor', 'Porchlight', 'Tls', 'Certificate'],
     format: 'chr',
@@ -434,7 +536,7 @@ export function listSettings(db: Transaction, inForce: Settings, overrides: Over
     const next = overrides.get(name) ?? stored ?? row.default
     return {
       name,
-      value,
+      value: shown(row, value),
       default: row.default,
       ...(row.unit === undefined ? {} : { unit: row.unit }),
       format: row.format,
@@ -443,9 +545,13 @@ export function listSettings(db: Transaction, inForce: Settings, overrides: Over
       allowed: row.allowed,
       effect: row.effect,
       from: overrides.has(name) ? 'command line' : stored === undefined ? 'default' : 'stored',
-      ...(next === value ? {} : { next }),
+      ...(next === value ? {} : { next: shown(row, next) }),
     }
   })
+}
+
+function shown({ isSecret }: Row<Leaf>, value: Leaf): Leaf {
+  return isSecret === true && value !== '' ? '********' : value
 }
 
 /** The value that `text` means for setting `name`. Throws SettingError. */
@@ -487,6 +593,17 @@ export function listeningAddresses(text: string): ListeningAddress[] | undefined
     found.push({ address: v6 ?? v4!, port: Number(port) })
   }
   return found
+}
+
+/** Reads `AUID=URI`, several separated by commas; the URI is empty for what is here. Undefined if malformed. */
+export function usageRoutes(text: string): ReadonlyMap<string, string> | undefined {
+  const routes = new Map<string, string>()
+  for (const part of text === '' ? [] : text.split(',')) {
+    const [, auid, root] = /^\s*([\w.-]+)=(\S*)\s*$/.exec(part) ?? []
+    if (auid === undefined || routes.has(auid) || (root !== '' && !isXcapRoot(root!))) return undefined
+    routes.set(auid, root!)
+  }
+  return routes
 }
 
 export const settingNames = Object.keys(rows) as readonly SettingName[]
@@ -554,6 +671,16 @@ function oneOf<const V extends string>(...values: readonly V[]) {
 function isListOf(text: string, words: readonly string[]): boolean {
   const listed = text.split(',')
   return new Set(listed).size === listed.length && listed.every(word => words.includes(word))
+}
+
+/** One address, or a prefix with its length. */
+function isAddressRange(text: string): boolean {
+  const [, address = '', length = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  return isIPv4(address) ? Number(length) <= 32 : isIPv6(address) && Number(length) <= 128
+}
+
+function isXcapRoot(text: string): boolean {
+  return /^https?:\/\/[^\s/?#,"]+(?:\/[^\s?#,"]*[^\s/?#,"])?$/.test(text) && URL.canParse(text)
 }
 
 function isDomainName(text: string): boolean {

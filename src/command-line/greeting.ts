@@ -36,9 +36,10 @@ export function whereAndNext(
   return [
     'It listens on',
     ...listening.map(at => `  ${names[at.transport].padEnd(15)} ${hostAndPort(at.address, at.port)}${reached(at)}`),
-    ...http.map(
-      at => `  ${`XCAP over ${at.transport.toUpperCase()}`.padEnd(15)} ${hostAndPort(at.address, at.port)}${xcap.root}`,
-    ),
+    ...http.map(at => {
+      const who = at.isForProxies ? '  (for Aggregation Proxies elsewhere)' : ''
+      return `  ${`XCAP over ${at.transport.toUpperCase()}`.padEnd(15)} ${hostAndPort(at.address, at.port)}${xcap.root}${who}`
+    }),
     '',
     'Next, in another terminal:',
     `  make demo${data === 'data' ? '' : ` DATA=${data}`}`,
@@ -48,5 +49,7 @@ export function whereAndNext(
 
 /** The line that says the box serves, for programs: `ready udp=0.0.0.0:5060 tcp=0.0.0.0:5060 tls=0.0.0.0:5061`. */
 export function readyLine(listening: ReadonlyArray<Listening | HttpListening>): string {
-  return ['ready', ...listening.map(at => `${at.transport}=${hostAndPort(at.address, at.port)}`)].join(' ')
+  const name = (at: Listening | HttpListening) =>
+    'isForProxies' in at && at.isForProxies ? `xdms-${at.transport}` : at.transport
+  return ['ready', ...listening.map(at => `${name(at)}=${hostAndPort(at.address, at.port)}`)].join(' ')
 }

@@ -1,6 +1,6 @@
 /** The list of a user's documents, `application/vnd.oma.xcap-directory+xml` (OMA XDM Core, XDM-47). */
 
-import { newElement } from './xml/tree.ts'
+import { attributeValue, childElement, childElements, newElement, trimmedText, type XmlElement } from './xml/tree.ts'
 import { serializeXml } from './xml/write.ts'
 
 export const xcapDirectoryNamespace = 'urn:oma:xml:xdm:xcap-directory'
@@ -15,9 +15,30 @@ export interface DirectoryEntry {
   readonly uri: string
   readonly etag: string
   /** Milliseconds since the Unix epoch. */
-  readonly lastModified: number
+  readonly lastModified?: number | undefined
   /** Octets. */
-  readonly size: number
+  readonly size?: number | undefined
+}
+
+/** The folders of a directory that another XDMS has written; what is malformed is left out. */
+export function readXcapDirectory(directory: XmlElement): DirectoryFolder[] {
+  return childElements(directory, xcapDirectoryNamespace, 'folder').flatMap((folder): DirectoryFolder[] => {
+    const auid = attributeValue(folder, 'auid')
+    if (auid === undefined) return []
+    const errorCode = trimmedText(childElement(folder, xcapDirectoryNamespace, 'error-code'))
+    if (errorCode !== undefined) return [{ auid, errorCode }]
+    const entries = childElements(folder, xcapDirectoryNamespace, 'entry').flatMap(entry => {
+      const [uri, etag] = [attributeValue(entry, 'uri'), attributeValue(entry, 'etag')]
+      if (uri === undefined || etag === undefined) return []
+      const [modified, size] = [attributeValue(entry, 'last-modified'), attributeValue(entry, 'size')]
+      return [{ uri, etag, lastModified: finite(Date.parse(modified ?? '')), size: finite(Number(size ?? 'none')) }]
+    })
+    return [{ auid, entries }]
+  })
+}
+
+function finite(value: number): number | undefined {
+  return Number.isFinite(value) ? value : undefined
 }
 
 export function writeXcapDirectory(folders: readonly DirectoryFolder[]): Buffer {
@@ -37,8 +58,10 @@ export function writeXcapDirectory(folders: readonly DirectoryFolder[]): Buffer 
                 element('entry', {
                   uri,
                   etag,
-                  'last-modified': `${new Date(lastModified).toISOString().slice(0, 19)}Z`,
-                  size: String(size),
+                  ...(lastModified === undefined
+                    ? {}
+                    : { 'last-modified': `${new Date(lastModified).toISOString().slice(0, 19)}Z` }),
+                  ...(size === undefined ? {} : { size: String(size) }),
                 }),
               ),
         ),

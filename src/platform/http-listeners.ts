@@ -1,12 +1,20 @@
 /** Every way in for HTTP: what the settings say is opened, with TLS and without. */
 
-import { type ListeningAddress, listeningAddresses, type Settings } from '../settings.ts'
-import { type HttpHandler, type HttpLimits, HttpListener, HttpService } from './transport/http.ts'
+import { type ListeningAddress, listeningAddresses, type SettingName, type Settings } from '../settings.ts'
+import {
+  type HttpHandler,
+  type HttpLimits,
+  HttpListener,
+  type HttpListenerOptions,
+  HttpService,
+} from './transport/http.ts'
 import type { Credentials } from './transport/tls.ts'
 import { listenError } from './transports.ts'
 
 export interface HttpListening extends ListeningAddress {
   readonly transport: 'http' | 'https'
+  /** For Aggregation Proxies elsewhere, not for clients. */
+  readonly isForProxies: boolean
 }
 
 export class HttpListeners {
@@ -20,10 +28,11 @@ export class HttpListeners {
   }
 
   /** Opens what the settings name. Rejects with an Error of one clear line at the first that cannot be. */
-  async open({ http, https }: Settings, credentials: Credentials): Promise<void> {
-    for (const where of listeningAddresses(http.listen) ?? []) this.#plain.push(await this.#open('http', where))
-    for (const where of listeningAddresses(https.listen) ?? [])
-      this.#secure.push(await this.#open('https', where, credentials))
+  async open({ http, https, xdms }: Settings, credentials: Credentials): Promise<void> {
+    await this.#openAll('http.listen', http.listen, {})
+    await this.#openAll('https.listen', https.listen, { credentials })
+    await this.#openAll('xdms.listen', xdms.listen, { listener: 'xdms' })
+    await this.#openAll('xdms.listenTls', xdms.listenTls, { listener: 'xdms', credentials })
   }
 
   /** New handshakes use these. Throws when they cannot be used. */
@@ -41,17 +50,19 @@ export class HttpListeners {
     this.#service.closeAll()
   }
 
-  async #open(
-    transport: HttpListening['transport'],
-    where: ListeningAddress,
-    credentials?: Credentials,
-  ): Promise<HttpListener> {
-    try {
-      const listener = await HttpListener.open(where, this.#service, credentials)
-      this.listening.push({ transport, address: listener.address, port: listener.port })
-      return listener
-    } catch (error) {
-      throw listenError(transport, where, `${transport}.listen`, error)
+  async #openAll(setting: SettingName, addresses: string, options: HttpListenerOptions): Promise<void> {
+    const isSecure = options.credentials !== undefined
+    const transport = isSecure ? 'https' : 'http'
+    for (const where of listeningAddresses(addresses) ?? []) {
+      try {
+        const opened = await HttpListener.open(where, this.#service, options)
+        if (isSecure) this.#secure.push(opened)
+        else this.#plain.push(opened)
+        const { address, port } = opened
+        this.listening.push({ transport, address, port, isForProxies: options.listener !== undefined })
+      } catch (error) {
+        throw listenError(transport, where, setting, error)
+      }
     }
   }
 }

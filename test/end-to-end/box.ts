@@ -61,8 +61,8 @@ export class RunningBox {
   }
 
   /** The port of one transport, from the ready line. */
-  port(transport: 'udp' | 'tcp' | 'tls' | 'http' | 'https'): number {
-    return Number(new RegExp(`^ready .*\\b${transport}=127\\.0\\.0\\.1:(\\d+)`, 'm').exec(this.greeting)?.[1])
+  port(transport: 'udp' | 'tcp' | 'tls' | 'http' | 'https' | 'xdms-http'): number {
+    return Number(new RegExp(`^ready(?: .*)? ${transport}=127\\.0\\.0\\.1:(\\d+)`, 'm').exec(this.greeting)?.[1])
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ended> {

@@ -106,3 +106,29 @@ test('of those who write one document at once nobody loses what was answered 2xx
   )
   await box.stop()
 })
+
+test('RP-33: documents may be in another box, which is told who their user is, and answers for what is on its disk', async t => {
+  const [near, far] = [temporaryData(t), temporaryData(t)]
+  for (const data of [near, far]) {
+    const added = await porchlight(['user', 'add', 'alice', '--password-stdin', '--data', data], 'wonderland\n')
+    assert.equal(added.status, 0, added.errors)
+  }
+  const trusting = ['xdms.listen=127.0.0.1:0', 'xdms.trusted=127.0.0.1', 'xcap.root=/far']
+  const remote = await RunningBox.start(t, far, trusting)
+  const root = `http://127.0.0.1:${remote.port('xdms-http')}/far`
+  const box = await RunningBox.start(t, near, [`xdm4.root=${root}`])
+  const client = new XcapClient(t, box.port('http'))
+  const put = await client.ask('PUT', at, list(''), listType)
+  assert.equal(put.status, 201)
+  const entry = `${at}/~~/resource-lists/list/entry%5b@uri=%22sip:bob@example.com%22%5d`
+  assert.equal((await client.ask('PUT', entry, '<entry uri="sip:bob@example.com"/>', elementType)).status, 201)
+  const got = await client.ask('GET', at)
+  assert.deepEqual([got.status, got.body], [200, list('<entry uri="sip:bob@example.com"/>')])
+  assert.equal((await client.ask('GET', at, '', { 'if-none-match': got.etag! })).status, 304)
+  // Whoever is not named as trusted is not believed, and it is the same document for the other box's own users.
+  const own = await new XcapClient(t, remote.port('http')).ask('GET', at.replace('/xcap-root', '/far'))
+  assert.equal(own.body, got.body)
+  assert.equal((await remote.stop()).status, 0)
+  assert.equal((await client.ask('GET', at)).status, 502)
+  assert.equal((await box.stop()).status, 0)
+})

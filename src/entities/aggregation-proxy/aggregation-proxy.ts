@@ -1,16 +1,21 @@
 /**
  * The Aggregation Proxy (OMA XDM; XDM-3): the one place that clients manage their documents at. It authenticates them, sends
- * each request to the XDMS whose application usage it is about, and answers itself for what is about all of them.
+ * each request to the XDMS whose application usage it is about, here or elsewhere (PRS-7, PRS-12, XDM-4), and answers itself
+ * for what is about all of them.
  */
 
-import { badRequest, notFound } from '../../protocols/http/errors.ts'
-import type { HttpRequest, HttpResponse } from '../../protocols/http/message.ts'
-import { originForm, parseXcapUri } from '../../protocols/xcap/document-selector.ts'
+import { badRequest, HttpRefusal, notFound, refusalResponse } from '../../protocols/http/errors.ts'
+import type { HttpAnswer, HttpRequest, HttpResponse } from '../../protocols/http/message.ts'
+import { originForm, parseXcapUri, type XcapUri } from '../../protocols/xcap/document-selector.ts'
 import type { Entity, Output, Turn } from '../../turn.ts'
-import { Xdms, type XdmsOptions } from '../xdms/xdms.ts'
+import { assertedUser } from '../xdms/asserted-identity.ts'
+import { type Identity, Xdms, type XdmsOptions } from '../xdms/xdms.ts'
 import { HttpAdmission } from './authenticate.ts'
 import { capabilities } from './capabilities.ts'
 import { directory } from './directory.ts'
+import { forwarded, relayed } from './forward.ts'
+import { type Part, partOf } from './gathering.ts'
+import { type RemoteRoot, RemoteRoots } from './remote-roots.ts'
 
 export interface AggregationProxyOptions extends Pick<XdmsOptions, 'userOf' | 'isUser'> {
   /** Seals nonces: at least 128 bits that others cannot guess. */
@@ -24,43 +29,115 @@ export interface HandledLater {
   readonly outputs: readonly Output[]
 }
 
+/** A request that waits for what XDMSs elsewhere say. A restart forgets it with the connection it came by. */
+interface Waiting {
+  readonly request: HttpRequest
+  readonly uri: XcapUri
+  readonly identity: Identity
+  readonly remotes: readonly RemoteRoot[]
+  readonly parts: Part[]
+}
+
 export class AggregationProxy implements Entity {
   readonly #admission: HttpAdmission
-  readonly #userOf: XdmsOptions['userOf']
+  readonly #users: Pick<XdmsOptions, 'userOf' | 'isUser'>
+  readonly #own: Xdms
   /** By AUID (AP-07); the proxy's own usages among them. */
   readonly #routes: ReadonlyMap<string, Xdms>
+  readonly #remotes: RemoteRoots
+  /** By exchange. */
+  readonly #waiting = new Map<string, Waiting>()
+  /** What was gathered for the request that is being answered. */
+  #gathered: { readonly request: HttpRequest; readonly parts: readonly Part[] } | undefined
 
   constructor({ secret, servers, userOf, isUser }: AggregationProxyOptions) {
     this.#admission = new HttpAdmission(secret)
-    this.#userOf = userOf
+    this.#users = { userOf, isUser }
+    this.#remotes = new RemoteRoots(servers)
     const usages = servers.flatMap(server => [...server.usages.values()])
-    const own = new Xdms({
+    const gathered = (request: HttpRequest) => (this.#gathered?.request === request ? this.#gathered.parts : [])
+    this.#own = new Xdms({
       name: 'aggregation-proxy',
-      usages: [capabilities(usages), directory(usages)],
+      usages: [capabilities(usages, gathered), directory(usages, gathered)],
       userOf,
       isUser,
       listeners: [],
     })
-    this.#routes = new Map([own, ...servers].flatMap(server => [...server.usages.keys()].map(auid => [auid, server])))
+    this.#routes = new Map(
+      [this.#own, ...servers].flatMap(server => [...server.usages.keys()].map(auid => [auid, server])),
+    )
   }
 
   /** Answers one request, now or later under `exchange`. Throws HttpRefusal, and then nothing has changed. */
-  handle(request: HttpRequest, _exchange: string, turn: Turn): HandledLater {
+  handle(request: HttpRequest, exchange: string, turn: Turn): HandledLater {
     const { root, operators } = turn.settings.xcap
     const path = originForm(request.target)
     if (!path.startsWith(`${root}/`)) throw notFound(`XCAP documents are below ${root}/`)
+    const isFromProxy = request.source.listener === 'xdms'
     // Before anything is looked up: who is nobody here learns nothing about who is.
-    const authenticated = this.#admission.admit(request, turn)
+    const sender = isFromProxy ? assertedUser(request, turn, this.#users) : this.#admission.admit(request, turn)
     const uri = parseXcapUri(request.target, root)
+    const remote = this.#remotes.of(uri.auid, turn.settings)
     const server = this.#routes.get(uri.auid)
-    if (server === undefined) throw notFound(`There is no application usage ${uri.auid}`)
-    const user = authenticated ?? this.#userOf(uri.xui)
+    // What another proxy asks for is for the XDMSs of this box: sending it on could send it round.
+    if (isFromProxy ? server === undefined || remote !== undefined : server === undefined && remote === undefined)
+      throw notFound(`There is no application usage ${uri.auid}`)
+    // Nobody is asserted by a proxy for what is everybody's.
+    const user = sender ?? (isFromProxy ? '' : this.#users.userOf(uri.xui))
     if (user === undefined && uri.tree === 'users') throw badRequest('Whose documents these are cannot be told')
-    const isOperator = operators !== '' && operators.split(',').some(name => this.#userOf(name.trim()) === user)
-    return server.handle(request, uri, { user: user ?? '', isOperator }, turn)
+    if (remote !== undefined) {
+      const outgoing = forwarded(request, user, remote, turn)
+      return { response: undefined, outputs: [{ kind: 'http', token: `forward ${exchange}`, request: outgoing }] }
+    }
+    const isOperator =
+      operators !== '' && !!user && operators.split(',').some(name => this.#users.userOf(name.trim()) === user)
+    const identity = { user: user ?? '', isOperator }
+    const isReading = request.method === 'GET' || request.method === 'HEAD'
+    if (server === this.#own && isReading && !isFromProxy && this.#remotes.all(turn.settings).length > 0)
+      return this.#gather({ request, uri, identity }, exchange, turn)
+    return server!.handle(request, uri, identity, turn)
+  }
+
+  httpResponse(token: string, answer: HttpAnswer, turn: Turn): Output[] {
+    const [kind, exchange = '', place = ''] = token.split(' ')
+    if (kind === 'forward') return [{ kind: 'answer', exchange, response: relayed(answer) }]
+    const waiting = this.#waiting.get(exchange)
+    if (waiting === undefined) return []
+    waiting.parts.push(partOf(waiting.remotes[Number(place)]!, answer))
+    if (waiting.parts.length < waiting.remotes.length) return []
+    this.#waiting.delete(exchange)
+    return [{ kind: 'answer', exchange, response: this.#answerOf(waiting, turn) }]
   }
 
   wake(): Output[] {
     return []
+  }
+
+  /** AP-08: asks every XDMS elsewhere for its part of the document. */
+  #gather(asked: Omit<Waiting, 'remotes' | 'parts'>, exchange: string, turn: Turn): HandledLater {
+    const { request, uri, identity } = asked
+    const remotes = this.#remotes.all(turn.settings)
+    const { document } = uri
+    const whole: HttpRequest = { ...request, target: document, headers: { via: request.headers.via } }
+    // Whether this sender may have it is found out before others are asked.
+    this.#own.handle(whole, { ...uri, node: undefined, query: '' }, identity, turn)
+    const outputs = remotes.map((remote, place): Output => {
+      const outgoing = forwarded(whole, identity.user || undefined, remote, turn)
+      return { kind: 'http', token: `gather ${exchange} ${place}`, request: outgoing }
+    })
+    this.#waiting.set(exchange, { ...asked, remotes, parts: [] })
+    return { response: undefined, outputs }
+  }
+
+  #answerOf({ request, uri, identity, parts }: Waiting, turn: Turn): HttpResponse {
+    this.#gathered = { request, parts }
+    try {
+      return this.#own.handle(request, uri, identity, turn).response
+    } catch (error) {
+      if (error instanceof HttpRefusal) return refusalResponse(error)
+      throw error
+    } finally {
+      this.#gathered = undefined
+    }
   }
 }

@@ -12,10 +12,15 @@ import type { HttpRequest } from '../../protocols/http/message.ts'
 import type { Turn } from '../../turn.ts'
 import type { ApplicationUsage } from '../xdms/application-usage.ts'
 import { documentsOf } from '../xdms/documents.ts'
+import { foldersOf, type Part } from './gathering.ts'
 
 export const directoryAuid = 'org.openmobilealliance.xcap-directory'
 
-export function directory(usages: readonly ApplicationUsage[]): ApplicationUsage {
+/** `gathered` tells what XDMSs elsewhere have answered for a request; none when all usages are here. */
+export function directory(
+  usages: readonly ApplicationUsage[],
+  gathered: (request: HttpRequest) => readonly Part[],
+): ApplicationUsage {
   return {
     auid: directoryAuid,
     contentType: xcapDirectoryType,
@@ -25,7 +30,13 @@ export function directory(usages: readonly ApplicationUsage[]): ApplicationUsage
     names: { 'directory.xml': 'directory.xml' },
     derived({ xui }, request, turn) {
       const root = rootUri(request, turn)
-      const body = writeXcapDirectory(usages.flatMap(usage => folderOf(usage, xui, root, turn)))
+      const parts = gathered(request)
+      const elsewhere = new Set(parts.flatMap(({ remote }) => remote.auids))
+      const here = usages.filter(({ auid }) => !elsewhere.has(auid))
+      const body = writeXcapDirectory([
+        ...here.flatMap(usage => folderOf(usage, xui, root, turn)),
+        ...parts.flatMap(part => foldersOf(part, root)),
+      ])
       return { etag: hash('sha256', body, 'hex').slice(0, 16), body }
     },
   }

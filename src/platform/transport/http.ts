@@ -4,7 +4,12 @@
  */
 
 import { createServer, type Server, type Socket } from 'node:net'
-import { createServer as createSecureServer, type Server as SecureServer } from 'node:tls'
+import {
+  createServer as createSecureServer,
+  rootCertificates,
+  type Server as SecureServer,
+  type TLSSocket,
+} from 'node:tls'
 import { gunzip, gzip } from 'node:zlib'
 import {
   badRequest,
@@ -14,7 +19,7 @@ import {
   serviceUnavailable,
   unsupportedContentCoding,
 } from '../../protocols/http/errors.ts'
-import type { HttpRequest, HttpResponse } from '../../protocols/http/message.ts'
+import type { HttpRequest, HttpResponse, HttpSource } from '../../protocols/http/message.ts'
 import { HttpReader, type HttpReaderLimits, type ReadRequest } from '../../protocols/http/reader.ts'
 import { continueResponse, writeResponse } from '../../protocols/http/writer.ts'
 import type { ListeningAddress } from '../../settings.ts'
@@ -86,12 +91,12 @@ export class HttpService {
     return true
   }
 
-  adopt(socket: Socket, isSecure: boolean): void {
+  adopt(socket: Socket, source: Omit<HttpSource, 'address'>): void {
     if (this.#timer === undefined) {
       this.#look()
       this.#timer = setInterval(() => this.#look(), lookMs).unref()
     }
-    const connection = new HttpConnection(this, socket, isSecure)
+    const connection = new HttpConnection(this, socket, { ...source, address: socket.remoteAddress ?? '' })
     this.#connections.add(connection)
     socket.once('close', () => {
       this.#connections.delete(connection)
@@ -119,18 +124,16 @@ class HttpConnection {
   /** When to give it up. */
   deadline: number
   readonly #service: HttpService
-  readonly #isSecure: boolean
-  readonly #address: string
+  readonly #source: HttpSource
   readonly #reader: HttpReader
   #held = 0
   #state: 'reading' | 'answering' | 'closing' = 'reading'
   #hasEnded = false
 
-  constructor(service: HttpService, socket: Socket, isSecure: boolean) {
+  constructor(service: HttpService, socket: Socket, source: HttpSource) {
     this.socket = socket
     this.#service = service
-    this.#isSecure = isSecure
-    this.#address = socket.remoteAddress ?? ''
+    this.#source = source
     this.#reader = new HttpReader(service.limits)
     this.deadline = service.now + service.limits.idleMs
     socket.setNoDelay(true)
@@ -197,8 +200,7 @@ class HttpConnection {
 
   #hand(request: ReadRequest, body: Uint8Array): void {
     const { method, target, headers } = request
-    const source = { address: this.#address, isSecure: this.#isSecure }
-    this.#service.handler({ method, target, headers, body, source }, response => {
+    this.#service.handler({ method, target, headers, body, source: this.#source }, response => {
       const answer = response.body
       const accepted = headers['accept-encoding']
       if (answer === undefined || answer.length < this.#service.limits.gzipFromOctets || !takesGzip(accepted)) {
@@ -256,13 +258,21 @@ class HttpConnection {
   }
 }
 
+export interface HttpListenerOptions {
+  readonly credentials?: Credentials | undefined
+  /** The kind of listener that requests are marked with; a listener of a kind asks for certificates. */
+  readonly listener?: HttpSource['listener']
+}
+
 export class HttpListener {
   readonly address: string
   readonly port: number
   readonly #server: Server
+  readonly #asks: boolean
 
-  private constructor(server: Server, address: string) {
+  private constructor(server: Server, address: string, asks: boolean) {
     this.#server = server
+    this.#asks = asks
     this.address = address
     this.port = (server.address() as { port: number }).port
   }
@@ -271,17 +281,19 @@ export class HttpListener {
   static async open(
     { address, port }: ListeningAddress,
     service: HttpService,
-    credentials?: Credentials,
+    options: HttpListenerOptions = {},
   ): Promise<HttpListener> {
-    const server = credentials === undefined ? plainServer(service) : secureServer(service, credentials)
+    const { credentials, listener } = options
+    const server =
+      credentials === undefined ? plainServer(service, listener) : secureServer(service, credentials, listener)
     await listen(server, address, port)
-    return new HttpListener(server, address)
+    return new HttpListener(server, address, listener !== undefined)
   }
 
   /** Handshakes from now on use these. Throws when they cannot be used. */
   renew(credentials: Credentials): void {
     const secure = this.#server as SecureServer
-    secure.setSecureContext(contextOf(credentials))
+    secure.setSecureContext(contextOf(credentials, this.#asks))
   }
 
   /** Takes nothing new. */
@@ -293,23 +305,36 @@ export class HttpListener {
 /** A peer that has closed its side still reads its answer. */
 const halfOpen = { allowHalfOpen: true, noDelay: true }
 
-function plainServer(service: HttpService): Server {
+function plainServer(service: HttpService, listener: HttpSource['listener']): Server {
   return createServer(halfOpen, socket => {
-    if (service.admit(socket)) service.adopt(socket, false)
+    if (service.admit(socket)) service.adopt(socket, { isSecure: false, listener })
   })
 }
 
 /** With tickets, so that sessions are resumed (AP-05). */
-function secureServer(service: HttpService, credentials: Credentials): Server {
-  const options = { ...halfOpen, ...contextOf(credentials), handshakeTimeout: service.limits.requestMs }
-  const server = createSecureServer(options, socket => service.adopt(socket, true))
+function secureServer(service: HttpService, credentials: Credentials, listener: HttpSource['listener']): Server {
+  const asks = listener === undefined ? {} : { requestCert: true, rejectUnauthorized: false }
+  const context = contextOf(credentials, listener !== undefined)
+  const options = { ...halfOpen, ...context, ...asks, handshakeTimeout: service.limits.requestMs }
+  const server = createSecureServer(options, socket => {
+    const names = listener !== undefined && socket.authorized ? namesOf(socket) : undefined
+    service.adopt(socket, { isSecure: true, listener, names })
+  })
   server.on('connection', socket => service.admit(socket))
   server.on('tlsClientError', (_error, socket) => socket.destroy())
   return server
 }
 
-function contextOf({ certificate, key }: Credentials) {
-  return { cert: certificate, key, minVersion: 'TLSv1.2' as const }
+/** The host names of a peer's certificate (RFC 6125 §6.4), without patterns. */
+function namesOf(socket: TLSSocket): string[] {
+  const names = (socket.getPeerCertificate().subjectaltname ?? '').split(', ')
+  return names.filter(name => name.startsWith('DNS:')).map(name => name.slice(4).toLowerCase())
+}
+
+function contextOf({ certificate, key, authorities }: Credentials, asks: boolean) {
+  // Reading the public authorities takes memory that those who ask for no certificate need not spend.
+  const trusted = asks && authorities !== undefined ? { ca: [...rootCertificates, authorities] } : {}
+  return { cert: certificate, key, minVersion: 'TLSv1.2' as const, ...trusted }
 }
 
 /** RFC 9110 §12.5.3: gzip by name or by `*`, and not with weight 0. */

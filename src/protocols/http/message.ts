@@ -17,6 +17,10 @@ export interface HttpSource {
   readonly address: string
   /** Over TLS. */
   readonly isSecure: boolean
+  /** Which kind of listener took it: the one of clients unless given, or the one for Aggregation Proxies elsewhere. */
+  readonly listener?: 'xdms' | undefined
+  /** Host names in lower case that a certificate proves, which an authority of ours has signed. */
+  readonly names?: readonly string[] | undefined
 }
 
 export interface HttpResponse {

@@ -60,6 +60,12 @@ export function originForm(target: string): string {
   return scheme === null ? target : target.slice(scheme[0].length)
 }
 
+/** The segments of a path without its query, decoded as far as they can be. */
+export function segmentsOf(path: string): string[] {
+  const mark = path.indexOf('?')
+  return (mark === -1 ? path : path.slice(0, mark)).split('/').map(segment => segment.replace(/%2e/gi, '.'))
+}
+
 /** `~~`, in whatever spelling (RFC 4825 §6). */
 function isSeparator(segment: string): boolean {
   return segment === '~~' || (segment.length <= 6 && /^(?:~|%7e){2}$/i.test(segment))

@@ -11,7 +11,13 @@ import { managementServers, type XdmsContext } from '../../../../src/entities/xd
 import { userOfXui } from '../../../../src/entities/xdms/user-identifier.ts'
 import { openMemoryStore } from '../../../../src/platform/storage/memory.ts'
 import { HttpRefusal, refusalResponse } from '../../../../src/protocols/http/errors.ts'
-import type { HttpResponse } from '../../../../src/protocols/http/message.ts'
+import {
+  failedAnswer,
+  type HttpAnswer,
+  type HttpResponse,
+  type HttpSource,
+  type OutgoingHttpRequest,
+} from '../../../../src/protocols/http/message.ts'
 import { answerChallenge } from '../../../../src/protocols/sip/digest.ts'
 import { defaultSettings, type SettingName } from '../../../../src/settings.ts'
 import type { Output, Turn } from '../../../../src/turn.ts'
@@ -22,6 +28,8 @@ export const beginning = Date.UTC(2026, 10, 20, 12)
 export interface Asking {
   readonly body?: string | Uint8Array
   readonly type?: string
+  /** Where it comes from; a client of its own unless given. */
+  readonly source?: HttpSource
   readonly headers?: Readonly<Record<string, string>>
   /** Whose credentials it carries; `bill` unless given, nobody's when undefined. */
   readonly user?: string | undefined
@@ -63,6 +71,10 @@ export class DocumentBox {
   readonly store = openMemoryStore()
   readonly changes: DocumentChange[] = []
   readonly outputs: Output[] = []
+  /** XDMSs elsewhere, by origin. */
+  readonly servers = new Map<string, (request: OutgoingHttpRequest) => HttpAnswer>()
+  /** What they were asked. */
+  readonly asked: OutgoingHttpRequest[] = []
   readonly settings
   readonly #random = new SeededRandom(11)
   readonly #proxy: AggregationProxy
@@ -135,24 +147,45 @@ export class DocumentBox {
     return this.askOnce(method, target, { ...asking, headers: { ...asking.headers, authorization } })
   }
 
-  askOnce(method: string, target: string, { body = '', type, headers = {} }: Asking = {}): Answer {
+  askOnce(method: string, target: string, { body = '', type, headers = {}, source }: Asking = {}): Answer {
     const request = {
       method,
       target,
       headers: { host: 'xcap.example.com', ...(type === undefined ? {} : { 'content-type': type }), ...headers },
       body: typeof body === 'string' ? Buffer.from(body, 'utf8') : body,
-      source: { address: '192.0.2.7', isSecure: true },
+      source: source ?? { address: '192.0.2.7', isSecure: true },
     }
     try {
-      return this.store.transact(db => {
-        const { response, outputs } = this.#proxy.handle(request, '1', this.#turn(db))
-        this.outputs.push(...outputs)
-        return new Answer(response!)
-      })
+      const { response, outputs } = this.store.transact(db => this.#proxy.handle(request, 'x', this.#turn(db)))
+      this.outputs.push(...outputs)
+      return new Answer(response ?? this.#later(outputs))
     } catch (error) {
       if (error instanceof HttpRefusal) return new Answer(refusalResponse(error))
       throw error
     }
+  }
+
+  /** The same request as an XDMS elsewhere gets it from a proxy at this address. */
+  askAsXdms({ method, uri, headers, body }: OutgoingHttpRequest, address: string): HttpAnswer {
+    const lower = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
+    const asking = { body: body ?? '', headers: lower, source: { address, isSecure: false, listener: 'xdms' as const } }
+    const { status, headers: given, bytes } = this.askOnce(method, new URL(uri).pathname, asking)
+    const entries = Object.entries(given).map(([name, value]) => [name.toLowerCase(), String(value)])
+    return { status, headers: Object.fromEntries(entries), body: bytes }
+  }
+
+  /** Asks whom the proxy wants to ask, until it answers. */
+  #later(outputs: readonly Output[]): HttpResponse {
+    const waiting = [...outputs]
+    for (let output = waiting.shift(); output; output = waiting.shift()) {
+      if (output.kind === 'answer') return output.response
+      if (output.kind !== 'http') continue
+      const { request, token } = output
+      this.asked.push(request)
+      const answer = this.servers.get(new URL(request.uri).origin)?.(request) ?? failedAnswer('unreachable')
+      waiting.push(...this.store.transact(db => this.#proxy.httpResponse(token, answer, this.#turn(db))))
+    }
+    throw new Error('the proxy has not answered')
   }
 
   #turn(db: Turn['db']): Turn {

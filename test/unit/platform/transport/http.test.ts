@@ -86,7 +86,7 @@ test('requests on one connection are answered one after the other, pipelined one
 test('over TLS, with a certificate taken anew, and sessions resumed (AP-05)', async t => {
   const made = [1, 2].map(() => selfSigned('box.example', [], Date.now()))
   const service = new HttpService(limits, echo)
-  const listener = await HttpListener.open({ address: '127.0.0.1', port: 0 }, service, made[0]!)
+  const listener = await HttpListener.open({ address: '127.0.0.1', port: 0 }, service, { credentials: made[0]! })
   t.after(() => {
     listener.close()
     service.closeAll()
@@ -199,4 +199,37 @@ test('a peer that has closed its side still gets its answer, and one that is gon
   for (const answer of later) answer()
   await half.sees(/late$/)
   await half.ended
+})
+
+test('AP-04: a listener for proxies asks for a certificate, and tells the names it proves', async t => {
+  const own = selfSigned('box.example', ['localhost'], Date.now())
+  const proxy = selfSigned('ap.example', ['AP.example'], Date.now())
+  const stranger = selfSigned('ap.example', ['ap.example'], Date.now())
+  const credentials = { ...own, authorities: proxy.certificate }
+  const seen: HttpRequest['source'][] = []
+  const service = new HttpService(limits, (request, answer) => {
+    seen.push(request.source)
+    echo(request, answer)
+  })
+  const where = { address: '127.0.0.1', port: 0 }
+  const listener = await HttpListener.open(where, service, { listener: 'xdms', credentials })
+  t.after(() => {
+    listener.close()
+    service.closeAll()
+  })
+  for (const shown of [proxy, stranger, undefined]) {
+    const certificate = shown === undefined ? {} : { cert: shown.certificate, key: shown.key }
+    const socket = connectTls({ port: listener.port, host: '127.0.0.1', rejectUnauthorized: false, ...certificate })
+    const peer = new Client(t, socket)
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await peer.sees(/200 OK/)
+  }
+  assert.deepEqual(
+    seen.map(({ listener, names }) => [listener, names?.includes('ap.example')]),
+    [
+      ['xdms', true],
+      ['xdms', undefined],
+      ['xdms', undefined],
+    ],
+  )
 })

@@ -1,0 +1,56 @@
+/**
+ * Who a request is for, as one network element tells another (AP-02 to AP-06): `X-3GPP-Asserted-Identity` and
+ * `X-XCAP-Asserted-Identity`, quoted URIs separated by commas. Believed only of those the operator has named (AP-04).
+ */
+
+import { isWithin } from '../../protocols/http/address-range.ts'
+import { badRequest, forbidden } from '../../protocols/http/errors.ts'
+import type { HttpRequest } from '../../protocols/http/message.ts'
+import type { Turn } from '../../turn.ts'
+import type { XdmsOptions } from './xdms.ts'
+
+/** The header fields that assert a user, by the address-of-record; both names are in use (XDM-62). */
+export function assertedIdentity(user: string): Readonly<Record<string, string>> {
+  // AP-06: with the number as well when that is the user's name.
+  const number = /^sips?:(\+\d+)@/.exec(user)?.[1]
+  const value = number === undefined ? `"${user}"` : `"${user}", "tel:${number}"`
+  return { 'X-3GPP-Asserted-Identity': value, 'X-XCAP-Asserted-Identity': value }
+}
+
+/**
+ * The user whom an Aggregation Proxy asserts: the first of the identities that is a user here, else the first as written;
+ * undefined when it asserts nobody. Throws 403 when the request does not come from one that is trusted, 400 when the header is
+ * malformed.
+ */
+export function assertedUser(
+  request: HttpRequest,
+  turn: Turn,
+  { userOf, isUser }: Pick<XdmsOptions, 'userOf' | 'isUser'>,
+): string | undefined {
+  const { trusted, trustedNames } = turn.settings.xdms
+  const { address, names = [] } = request.source
+  const isTrusted = listed(trusted).some(range => isWithin(address, range))
+  if (!isTrusted && !listed(trustedNames.toLowerCase()).some(name => names.includes(name)))
+    throw forbidden('Only Aggregation Proxies that are trusted may ask here')
+  const value = request.headers['x-3gpp-asserted-identity'] ?? request.headers['x-xcap-asserted-identity']
+  if (value === undefined) return undefined
+  const uris = identities(value)
+  if (uris.length === 0) throw badRequest('The asserted identity is not a list of quoted URIs')
+  for (const uri of uris) {
+    const user = userOf(uri)
+    if (user !== undefined && isUser(turn, user)) return user
+  }
+  return uris[0]
+}
+
+function identities(value: string): string[] {
+  const list = /^\s*"[^"]+"(?:\s*,\s*"[^"]+")*\s*$/
+  // COMPAT(xcap): proxies are known that leave out the quotes.
+  const bare = /^\s*[^\s",]+\s*$/
+  if (list.test(value)) return [...value.matchAll(/"([^"]+)"/g)].map(match => match[1]!)
+  return bare.test(value) ? [value.trim()] : []
+}
+
+function listed(text: string): string[] {
+  return text === '' ? [] : text.split(',').map(part => part.trim())
+}
