@@ -6,6 +6,8 @@
 
 import { hash } from 'node:crypto'
 import { AggregationProxy } from './entities/aggregation-proxy/aggregation-proxy.ts'
+import { HttpAdmission } from './entities/aggregation-proxy/authenticate.ts'
+import { ContentServer } from './entities/content-server/content-server.ts'
 import { PresenceServer } from './entities/presence-server/presence-server.ts'
 import { isUser, listUsers } from './entities/sip-ip-core/accounts.ts'
 import { Admission } from './entities/sip-ip-core/authenticate.ts'
@@ -90,6 +92,7 @@ export interface Entities extends Record<SipEntityName, SipEntity>, Record<Entit
   readonly proxy: StatefulProxy
   readonly 'presence-server': PresenceServer
   readonly 'aggregation-proxy': AggregationProxy
+  readonly 'content-server': ContentServer
 }
 
 export class Appliance {
@@ -119,6 +122,7 @@ export class Appliance {
       isUser: (turn, user) => isUser(turn, user),
       listeners: [(change, turn) => this.entities['presence-server'].documentChanged(change, turn)],
     }
+    const contentAdmission = new HttpAdmission(`content ${options.secret}${options.random.token(22)}`)
     const aggregationProxy = new AggregationProxy({
       ...xdms,
       secret: `http ${options.secret}${options.random.token(22)}`,
@@ -138,21 +142,32 @@ export class Appliance {
         beside: { methods: ['REGISTER'], events: ['reg'], extensions: ['path', 'outbound'] },
       }),
       'aggregation-proxy': aggregationProxy,
+      'content-server': new ContentServer({
+        admit: (request, turn) => contentAdmission.admit(request, turn),
+        userOf: xdms.userOf,
+        isUser: (db, aor) => isUser({ db, settings: options.settings() }, aor),
+        presenceOf: (presentity, turn) => this.entities['presence-server'].documentOf(presentity, turn),
+        presenceShown: (presentity, watcher, turn) =>
+          this.entities['presence-server'].shownTo({ identities: [watcher], displayName: undefined }, presentity, turn),
+      }),
     }
   }
 
   /**
-   * Answers one HTTP request, as the Aggregation Proxy does (XDM-3). The answer may leave when all that was put in so far has
-   * been committed; reading puts in nothing. Undefined when others are asked first: then the answer leaves as an `answer` to
-   * `exchange`, which no other request in progress may be called.
+   * Answers one HTTP request: for an object the Content Server (PRS-13, PRS-14), else the Aggregation Proxy (XDM-3). The answer
+   * may leave when all that was put in so far has been committed; reading puts in nothing. Undefined when others are asked
+   * first: then the answer leaves as an `answer` to `exchange`, which no other request in progress may be called.
    */
   http(request: HttpRequest, exchange: string, now: Instant): HttpResponse | undefined {
     const isReading = request.method === 'GET' || request.method === 'HEAD'
     const wasTouched = this.#isTouched
     let response: HttpResponse | undefined
     try {
-      this.#turn('aggregation-proxy', now, turn => {
-        const handled = this.entities['aggregation-proxy'].handle(request, exchange, turn)
+      const entity = this.entities['content-server'].serves(request, this.#options.settings())
+        ? 'content-server'
+        : 'aggregation-proxy'
+      this.#turn(entity, now, turn => {
+        const handled = this.entities[entity].handle(request, exchange, turn)
         response = handled.response
         return [...handled.outputs]
       })

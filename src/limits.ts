@@ -118,4 +118,6 @@ export const limits = {
   listMembersRemembered: 100_000,
   /** References followed from one list to others, and members found; a list with more counts as one that cannot be had. */
   externalLists: { references: 64, members: 20_000 },
+  /** Objects of one user on the Content Server; one more is 507. Pixels of one image; with more it is 415. */
+  content: { objectsPerUser: 64, imagePixels: 4_194_304 },
 } as const

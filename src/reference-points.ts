@@ -112,19 +112,19 @@ export const referencePoints = {
     between: ['Presence Source', 'Content Server'],
     protocol: 'HTTP',
     carries: 'MIME objects stored',
-    at: undefined,
+    at: 'entities/content-server',
   },
   'PRS-14': {
     between: ['Watcher', 'Content Server'],
     protocol: 'HTTP',
     carries: 'MIME objects fetched',
-    at: undefined,
+    at: 'entities/content-server',
   },
   'PRS-15': {
     between: ['Presence Server', 'Content Server'],
     protocol: 'HTTP',
     carries: 'MIME objects fetched and stored',
-    at: undefined,
+    at: 'entities/content-server',
   },
   'XDM-1': {
     between: ['XDM Client', 'SIP/IP Core'],

@@ -35,6 +35,13 @@ export interface Settings {
   readonly prs7: RemoteXdms
   readonly prs12: RemoteXdms
   readonly xdm4: RemoteXdms
+  readonly content: {
+    readonly root: string
+    readonly types: string
+    readonly objectOctets: number
+    readonly userOctets: number
+    readonly graceSeconds: number
+  }
   readonly tls: { readonly certificate: string; readonly key: string; readonly authorities: string }
   readonly auth: {
     readonly required: boolean
@@ -268,6 +275,49 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
   ...remoteXdms('prs7', 'the Presence XDMS that the Aggregation Proxy sends clients to'),
   ...remoteXdms('prs12', 'the RLS XDMS that the Aggregation Proxy sends clients to'),
   ...remoteXdms('xdm4', 'the Shared XDMS that the Aggregation Proxy sends clients to'),
+  'content.root': {
+    path: ['Vendor', 'Porchlight', 'Content', 'Root'],
+    format: 'chr',
+    default: '/content',
+    meaning: 'path of the Content Server: objects are below it',
+    allowed: 'a path such as /content, without a slash at its end',
+    isAllowed: text => /^(?:\/[\w.-]+)+$/.test(text),
+    effect: 'at once',
+  },
+  'content.types': {
+    path: ['Vendor', 'Porchlight', 'Content', 'Types'],
+    format: 'chr',
+    default: 'image/png,image/jpeg,image/gif,image/webp,audio/amr,audio/ogg,audio/wav,audio/mpeg,text/vcard,text/plain',
+    meaning: 'media types of objects that the Content Server takes',
+    allowed: 'media types separated by commas',
+    isAllowed: text => text.split(',').every(type => /^[a-z]+\/[a-z0-9.+-]+$/.test(type)),
+    effect: 'at once',
+  },
+  'content.objectOctets': {
+    path: ['Vendor', 'Porchlight', 'Content', 'ObjectSize'],
+    format: 'int',
+    unit: 'octets',
+    default: 204_800,
+    meaning: 'largest object of the Content Server, and of those that a publication brings along; 0: none are taken',
+    ...wholeNumber(0, 393_216),
+    effect: 'at once',
+  },
+  'content.userOctets': {
+    path: ['Vendor', 'Porchlight', 'Content', 'UserSize'],
+    format: 'int',
+    unit: 'octets',
+    default: 1_048_576,
+    meaning: 'octets of all objects of one user; an object beyond is refused',
+    ...wholeNumber(0, 1_073_741_824),
+    effect: 'at once',
+  },
+  'content.graceSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Content', 'Grace'],
+    default: 3600,
+    meaning: 'how long an object stays that no presence document of its owner refers to',
+    ...wholeNumber(60, 2_147_483),
+  },
   'tls.certificate': {
     path: ['Vendor', 'Porchlight', 'Tls', 'Certificate'],
     format: 'chr',

@@ -96,7 +96,7 @@ export interface Turn {
 export type SipEntityName = 'registrar' | 'proxy' | 'presence-server'
 
 /** The entities that take turns; the first element of every wake's key, so a name never changes. */
-export type EntityName = SipEntityName | 'aggregation-proxy'
+export type EntityName = SipEntityName | 'aggregation-proxy' | 'content-server'
 
 /** Names one flow (RFC 5626 §3.1): transport, local and remote address; for a connection also which one. Plain text, may be stored. */
 export type FlowId = string

@@ -8,7 +8,7 @@ import { limits } from '../../limits.ts'
 import { methodNotAllowed } from '../../protocols/sip/errors.ts'
 import { respond, type SipRequest, type SipResponse } from '../../protocols/sip/message.ts'
 import { contentCodings, decodeContent } from '../../protocols/sip-events/content-coding.ts'
-import type { EventPackage } from '../../protocols/sip-events/event-package.ts'
+import type { EventPackage, Subscriber } from '../../protocols/sip-events/event-package.ts'
 import {
   Notifier,
   type NotifierOptions,
@@ -24,9 +24,11 @@ import { Authorization, type AuthorizationOptions } from './authorize.ts'
 import type { PresenceContext } from './context.ts'
 import { permanentPresenceChanged } from './permanent-presence.ts'
 import { presencePackage } from './presence.ts'
+import { presenceDocument } from './presence-document.ts'
 import { countPublications } from './publications.ts'
 import { elementsEnded, expirePublication, publish, removePublications } from './publish.ts'
 import { listUsages, rulesUsages } from './rules/documents.ts'
+import { shownDocument } from './view.ts'
 import { noteWatcher, watcherInformation } from './watcher-information.ts'
 
 export interface PresenceServerOptions
@@ -141,6 +143,16 @@ export class PresenceServer implements SipEntity {
     if (xui === '') return listUsages.has(auid) ? [presenceWakes.policiesChanged(turn.now)] : []
     const matters = rulesUsages.has(auid) || (listUsages.has(auid) && this.#authorization.refersToLists(turn.db, xui))
     return matters ? [presenceWakes.rulesChanged(xui, turn.now)] : []
+  }
+
+  /** A read for others: all that a presentity says of himself, whoever may see it. */
+  documentOf(presentity: string, turn: Turn): Uint8Array {
+    return presenceDocument(presentity, turn, this.#context).bytes
+  }
+
+  /** A read for others: what a watcher is shown of a presentity by the rules as they stand; undefined when nothing. */
+  shownTo(watcher: Subscriber, presentity: string, turn: Turn): Uint8Array | undefined {
+    return shownDocument(presentity, watcher, turn, this.#context)
   }
 
   start(turn: Turn): Output[] {

@@ -6,7 +6,7 @@
 import { pidfContentType } from '../../documents/pidf.ts'
 import { type Pidf, parsePidf } from '../../documents/pidf-parts.ts'
 import { seesEverything } from '../../documents/presence-rules.ts'
-import type { NotifyBody, Occasion } from '../../protocols/sip-events/event-package.ts'
+import type { NotifyBody, Occasion, Subscriber } from '../../protocols/sip-events/event-package.ts'
 import { type Subscription, subscriberOf } from '../../protocols/sip-events/subscription.ts'
 import type { Turn } from '../../turn.ts'
 import type { PresenceContext } from './context.ts'
@@ -42,6 +42,18 @@ export function presenceView(
   if (version === record.version && version !== COMPOSED && !occasion.full) return 'unchanged'
   record.version = version
   return body
+}
+
+/** What a watcher would be told now, if he asked: undefined when that would be refused or wait for a decision. */
+export function shownDocument(
+  presentity: string,
+  watcher: Subscriber,
+  turn: Turn,
+  context: PresenceContext,
+): Uint8Array | undefined {
+  const outcome = context.authorization.outcome(presentity, watcher, turn)
+  if (outcome.handling === 'block' || outcome.handling === 'confirm') return undefined
+  return makeView(presentity, outcome, turn, new Map(), context).body.body
 }
 
 function makeView(

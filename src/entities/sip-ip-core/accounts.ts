@@ -8,6 +8,7 @@ import { type DigestAlgorithm, passwordDigest } from '../../protocols/sip/digest
 import { addressOfRecord, isSipUri, parseUri } from '../../protocols/sip/uri.ts'
 import { policyWake } from '../../protocols/sip-events/notifier.ts'
 import { type Instant, type Output, type Transaction, type Turn, table } from '../../turn.ts'
+import { removeObjects } from '../content-server/objects.ts'
 import { presenceWakes } from '../presence-server/presence-server.ts'
 import { removeDocuments } from '../xdms/removal.ts'
 import { removeRegistration } from './bindings.ts'
@@ -91,6 +92,7 @@ export function removeUser(db: Transaction, address: string, domain: Domain, now
   if (db.get(accounts, [aor]) === undefined) throw new AccountError(`${aor} does not exist`)
   db.delete(accounts, [aor])
   removeDocuments(db, aor)
+  removeObjects(db, aor)
   return [
     ...removeRegistration(db, aor, 'rejected', now),
     policyWake('reg', aor, now, 'registrar'),

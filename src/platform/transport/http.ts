@@ -203,7 +203,12 @@ class HttpConnection {
     this.#service.handler({ method, target, headers, body, source: this.#source }, response => {
       const answer = response.body
       const accepted = headers['accept-encoding']
-      if (answer === undefined || answer.length < this.#service.limits.gzipFromOctets || !takesGzip(accepted)) {
+      const isCoded =
+        answer !== undefined &&
+        answer.length >= this.#service.limits.gzipFromOctets &&
+        takesGzip(accepted) &&
+        !mustStay(response)
+      if (!isCoded) {
         this.#answer(request, response)
         return
       }
@@ -335,6 +340,11 @@ function contextOf({ certificate, key, authorities }: Credentials, asks: boolean
   // Reading the public authorities takes memory that those who ask for no certificate need not spend.
   const trusted = asks && authorities !== undefined ? { ca: [...rootCertificates, authorities] } : {}
   return { cert: certificate, key, minVersion: 'TLSv1.2' as const, ...trusted }
+}
+
+/** RFC 9111 §5.2.2.6: whoever has made the answer wants its octets left as they are. */
+function mustStay({ headers }: HttpResponse): boolean {
+  return String(headers['Cache-Control'] ?? '').includes('no-transform')
 }
 
 /** RFC 9110 §12.5.3: gzip by name or by `*`, and not with weight 0. */

@@ -73,6 +73,16 @@ export function unsupportedContentCoding(accepted: string): HttpRefusal {
   return new HttpRefusal(415, `Content codings accepted: ${accepted}`, { headers: { 'Accept-Encoding': accepted } })
 }
 
+/** What there is has `octets` octets, and the request is after none of them (RFC 9110 §15.5.17). */
+export function rangeNotSatisfiable(octets: number): HttpRefusal {
+  return new HttpRefusal(416, `There are ${octets} octets`, { headers: { 'Content-Range': `bytes */${octets}` } })
+}
+
+/** The user has used up what he may keep here (RFC 4918 §11.5). */
+export function insufficientStorage(why: string): HttpRefusal {
+  return new HttpRefusal(507, why)
+}
+
 export function serviceUnavailable(retryAfterSeconds: number): HttpRefusal {
   return new HttpRefusal(503, 'Too much at once', { headers: { 'Retry-After': String(retryAfterSeconds) } })
 }

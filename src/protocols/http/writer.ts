@@ -6,6 +6,7 @@ const reasons: Readonly<Record<number, string | undefined>> = {
   100: 'Continue',
   200: 'OK',
   201: 'Created',
+  206: 'Partial Content',
   304: 'Not Modified',
   400: 'Bad Request',
   401: 'Unauthorized',
@@ -17,6 +18,7 @@ const reasons: Readonly<Record<number, string | undefined>> = {
   412: 'Precondition Failed',
   413: 'Content Too Large',
   415: 'Unsupported Media Type',
+  416: 'Range Not Satisfiable',
   417: 'Expectation Failed',
   431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
@@ -25,6 +27,7 @@ const reasons: Readonly<Record<number, string | undefined>> = {
   503: 'Service Unavailable',
   504: 'Gateway Timeout',
   505: 'HTTP Version Not Supported',
+  507: 'Insufficient Storage',
   508: 'Loop Detected',
 }
 

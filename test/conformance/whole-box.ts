@@ -1,0 +1,145 @@
+/** The whole box without sockets: HTTP and SIP go in, answers and NOTIFYs come out, and its watchers answer 200. */
+
+import { Appliance } from '../../src/appliance.ts'
+import { addUser } from '../../src/entities/sip-ip-core/accounts.ts'
+import { openMemoryStore } from '../../src/platform/storage/memory.ts'
+import type { HttpResponse } from '../../src/protocols/http/message.ts'
+import { udpFlow, udpFlowId } from '../../src/protocols/sip/flow.ts'
+import { defaultSettings, type SettingName } from '../../src/settings.ts'
+import { SeededRandom } from '../simulation/random.ts'
+
+export interface Asking {
+  readonly body?: string | Uint8Array
+  readonly type?: string
+  readonly headers?: Readonly<Record<string, string>>
+  /** Who asks; alice unless given. */
+  readonly user?: string
+}
+
+/** Users alice, bob and carol; nobody is asked for credentials. */
+export class WholeBox {
+  now = Date.UTC(2026, 10, 20)
+  readonly #store = openMemoryStore({ now: () => this.now })
+  readonly #appliance: Appliance
+  readonly #settings
+  #serial = 0
+  /** Datagrams that the box has sent. */
+  readonly sent: string[] = []
+
+  constructor(settings: Partial<Record<SettingName, string | number | boolean>> = {}) {
+    this.#settings = defaultSettings({
+      'auth.required': false,
+      'xcap.defaultDocuments': false,
+      'presence.minNotifyIntervalSeconds': 0,
+      ...settings,
+    })
+    for (const name of ['alice', 'bob', 'carol']) {
+      this.#store.transact(db =>
+        addUser(db, { address: name, password: 'p' }, { domain: 'box.example', realm: 'box.example' }, this.now),
+      )
+    }
+    this.#appliance = new Appliance({
+      store: this.#store,
+      random: new SeededRandom(1),
+      settings: () => this.#settings,
+      secret: 'secret',
+      listening: [{ transport: 'udp', address: '10.0.0.1', port: 5060 }],
+      log: {
+        fault: (where, error) => {
+          throw new Error(`${where}: ${(error as Error).stack}`)
+        },
+      },
+    })
+    this.#appliance.start(this.now)
+  }
+
+  async http(method: string, target: string, asking: Asking = {}): Promise<HttpResponse> {
+    const { body = '', type, headers = {}, user = 'alice' } = asking
+    const identity = `"sip:${user}@box.example"`
+    const response = this.#appliance.http(
+      {
+        method,
+        target,
+        headers: {
+          host: 'box.example',
+          ...(type === undefined ? {} : { 'content-type': type }),
+          'x-3gpp-intended-identity': identity,
+          ...headers,
+        },
+        body: typeof body === 'string' ? Buffer.from(body) : body,
+        source: { address: '10.0.0.2', isSecure: true },
+      },
+      'exchange',
+      this.now,
+    )
+    await this.#rest()
+    return response!
+  }
+
+  /** Lets time pass, with whatever falls due in it. */
+  async pass(milliseconds: number): Promise<void> {
+    const end = this.now + milliseconds
+    for (;;) {
+      const next = this.#appliance.deadline()
+      if (next === undefined || next > end) break
+      this.now = Math.max(this.now, next)
+      this.#appliance.expire(this.now)
+      await this.#rest()
+    }
+    this.now = end
+  }
+
+  /** How many records a table has. */
+  count(table: string): number {
+    return this.#store.counts()[table] ?? 0
+  }
+
+  async sip(method: string, from: string, headers: readonly string[], body = ''): Promise<void> {
+    const id = ++this.#serial
+    const lines = [
+      `${method} sip:alice@box.example SIP/2.0`,
+      `Via: SIP/2.0/UDP 10.0.0.2:5060;branch=z9hG4bK${id}`,
+      `From: <sip:${from}@box.example>;tag=${id}`,
+      'To: <sip:alice@box.example>',
+      `Call-ID: ${id}`,
+      `CSeq: 1 ${method}`,
+      'Max-Forwards: 70',
+      ...headers,
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      '',
+      body,
+    ]
+    this.#receive(lines.join('\r\n'))
+    await this.#rest()
+  }
+
+  /** What the last NOTIFY says: the state of the subscription and its body. */
+  get notified(): string {
+    const last = this.sent.findLast(message => message.startsWith('NOTIFY'))!
+    const state = /Subscription-State: (\w+)/i.exec(last)![1]
+    const body = last.slice(last.indexOf('\r\n\r\n') + 4)
+    return [state, ...body.matchAll(/<basic>\w+<\/basic>|<note>.*?<\/note>/g)].join(' ')
+  }
+
+  async #rest(): Promise<void> {
+    while (this.#appliance.pending()) {
+      const batch = await this.#appliance.commit(this.now)
+      for (const transmit of this.#appliance.release(batch, this.now)) {
+        if (transmit.kind !== 'send') continue
+        const message = Buffer.from(transmit.bytes).toString()
+        this.sent.push(message)
+        if (message.startsWith('NOTIFY')) this.#receive(okTo(message))
+      }
+    }
+  }
+
+  #receive(message: string): void {
+    const flow = udpFlow(udpFlowId('10.0.0.1', 5060, '10.0.0.2', 5060))!
+    this.#appliance.receive(Buffer.from(message), flow, this.now)
+  }
+}
+
+function okTo(request: string): string {
+  const copied = request.split('\r\n').filter(line => /^(?:Via|From|To|Call-ID|CSeq):/i.test(line))
+  return ['SIP/2.0 200 OK', ...copied, 'Content-Length: 0', '', ''].join('\r\n')
+}
