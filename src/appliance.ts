@@ -120,6 +120,8 @@ export class Appliance {
     const xdms: XdmsContext = {
       userOf: xui => userOfXui(xui, home),
       isUser: (turn, user) => isUser(turn, user),
+      isShown: (watcher, { xui, path }, turn) =>
+        this.entities['content-server'].isShown(watcher, { owner: xui, name: path }, turn),
       listeners: [(change, turn) => this.entities['presence-server'].documentChanged(change, turn)],
     }
     const contentAdmission = new HttpAdmission(`content ${options.secret}${options.random.token(22)}`)

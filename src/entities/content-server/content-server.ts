@@ -21,7 +21,7 @@ import type { Settings } from '../../settings.ts'
 import type { Entity, Output, Transaction, Turn } from '../../turn.ts'
 import { isOfType, mediaKind } from './media-type.ts'
 import { contentOf, deleteObject, entityTagOf, type ObjectAddress, objectAt, objectsOf, putObject } from './objects.ts'
-import { objectPath, readObjectPath, refersTo } from './uri.ts'
+import { isIcon, objectPath, readObjectPath, refersTo } from './uri.ts'
 
 export interface ContentServerOptions {
   /** Who sends a request: an address-of-record; undefined where nobody is asked. Throws HttpRefusal. */
@@ -74,8 +74,10 @@ export class ContentServer implements Entity {
       case 'HEAD':
         return { response: this.#get(request, address, user, turn), outputs: [] }
       case 'PUT':
+        if (isIcon(address)) throw methodNotAllowed(['GET', 'HEAD'])
         return this.#put(request, address, user, turn)
       case 'DELETE':
+        if (isIcon(address)) throw methodNotAllowed(['GET', 'HEAD'])
         return this.#delete(request, address, user, turn)
       default:
         throw methodNotAllowed(methods)
@@ -89,8 +91,7 @@ export class ContentServer implements Entity {
     if (objectAt(turn.db, address) === undefined) return []
     const { presenceOf, userOf, isUser } = this.#options
     const isNamed =
-      isUser(turn.db, address.owner) &&
-      refersTo(text(presenceOf(address.owner, turn)), turn.settings.content.root, address, userOf)
+      isUser(turn.db, address.owner) && refersTo(text(presenceOf(address.owner, turn)), turn.settings, address, userOf)
     if (isNamed) return [look(address, turn)]
     deleteObject(turn.db, address)
     return []
@@ -123,12 +124,16 @@ export class ContentServer implements Entity {
     return partial(bytes, ranges, full, object.type, turn)
   }
 
+  /** Whether the owner's rules as they stand show a watcher a reference to an object (CS-12, XDM-63). */
+  isShown(watcher: string, address: ObjectAddress, turn: Turn): boolean {
+    const { presenceShown, userOf } = this.#options
+    const shown = presenceShown(address.owner, watcher, turn)
+    return shown !== undefined && refersTo(text(shown), turn.settings, address, userOf)
+  }
+
   /** CS-12: the owner, and who is shown a reference to it now; of the rest nobody learns that it is there. */
   #mayRead(address: ObjectAddress, user: string, turn: Turn): boolean {
-    if (user === address.owner) return true
-    const { presenceShown, userOf } = this.#options
-    const shown = presenceShown(address.owner, user, turn)
-    return shown !== undefined && refersTo(text(shown), turn.settings.content.root, address, userOf)
+    return user === address.owner || this.isShown(user, address, turn)
   }
 
   #put(request: HttpRequest, address: ObjectAddress, user: string, turn: Turn): HandledContent {
@@ -161,7 +166,7 @@ function keep(address: ObjectAddress, type: string, bytes: Uint8Array, turn: Tur
   requireType(mediaType(type), bytes, types)
   requireRoom(address, bytes.length, turn)
   const wasThere = objectAt(turn.db, address) !== undefined
-  putObject(turn.db, address, { type, bytes, modifiedAt: turn.now })
+  putObject(turn.db, address, { type, bytes })
   // A look is pending for every object from its first day on.
   return wasThere ? [] : [look(address, turn)]
 }

@@ -4,13 +4,13 @@
  */
 
 import { hash } from 'node:crypto'
-import { type Instant, type Transaction, table } from '../../turn.ts'
+import { type Transaction, table } from '../../turn.ts'
 
 /** Whose object it is and what he calls it. */
 export interface ObjectAddress {
   /** Address-of-record. */
   readonly owner: string
-  /** One segment of a path, decoded. */
+  /** Below the owner's directory, decoded; that of an icon which is a document too is below `iconDirectory`. */
   readonly name: string
 }
 
@@ -20,7 +20,6 @@ export interface StoredObject {
   readonly size: number
   /** SHA-256 of the content, hexadecimal. */
   readonly digest: string
-  readonly modifiedAt: Instant
 }
 
 interface Content {
@@ -59,7 +58,7 @@ export function entityTagOf({ digest, type }: StoredObject): string {
 export function putObject(
   db: Transaction,
   { owner, name }: ObjectAddress,
-  { type, bytes, modifiedAt }: { readonly type: string; readonly bytes: Uint8Array; readonly modifiedAt: Instant },
+  { type, bytes }: { readonly type: string; readonly bytes: Uint8Array },
 ): StoredObject {
   const digest = hash('sha256', bytes, 'hex')
   const previous = db.get(objects, [owner, name])
@@ -68,7 +67,7 @@ export function putObject(
     db.put(contents, [digest], { bytes: known?.bytes ?? Uint8Array.from(bytes), uses: (known?.uses ?? 0) + 1 })
     if (previous !== undefined) release(db, previous.digest)
   }
-  const object = { type, size: bytes.length, digest, modifiedAt }
+  const object = { type, size: bytes.length, digest }
   db.put(objects, [owner, name], object)
   return object
 }

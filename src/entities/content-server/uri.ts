@@ -3,35 +3,55 @@
  * in presence documents, by which an object is shown to watchers.
  */
 
+import type { Settings } from '../../settings.ts'
 import type { ObjectAddress } from './objects.ts'
 
 /** The user that a decoded identifier means; undefined when it means none. */
 type UserOf = (identifier: string) => string | undefined
 
-/** Characters of a name; a longer one is none. */
+/** Characters of a name, and of a path as written; a longer one is none. */
 const longestName = 128
+const longestPath = 1_024
 
-/** Below `BASE/users/`, as a path of two segments, percent-encoded. */
+/** Where the icons are that are documents of the Presence XDMS too, which is where they are managed (XDM-04, DEC-09). */
+export const iconDirectory = 'oma_status-icon'
+const contentUsage = 'org.openmobilealliance.pres-content'
+
+export function isIcon({ name }: ObjectAddress): boolean {
+  return name.startsWith(`${iconDirectory}/`)
+}
+
+/** Below `BASE/users/`, percent-encoded. */
 export function objectPath({ owner, name }: ObjectAddress): string {
   return `${segment(owner)}/${segment(name)}`
 }
 
 /** Reads what follows `BASE/users/`: the owner, and the name, empty when there is none. Undefined when it is no such path. */
 export function readObjectPath(path: string, userOf: UserOf): ObjectAddress | undefined {
-  const parts = path.split('/')
-  if (parts.length !== 2) return undefined
-  const [identifier, name] = parts.map(decoded)
-  if (identifier === undefined || name === undefined) return undefined
-  if (name.length > longestName || name === '.' || name === '..' || /[\x00-\x1f\x7f/]/.test(name)) return undefined
+  const [identifier, ...names] = path.split('/').map(decoded)
+  const last = names.at(-1)
+  if (identifier === undefined || last === undefined) return undefined
+  if (names.length !== 1 && !(names.length === 2 && names[0] === iconDirectory && last !== '')) return undefined
+  if (last.length > longestName || last === '.' || last === '..' || /[\x00-\x1f\x7f/]/.test(last)) return undefined
   const owner = userOf(identifier)
-  return owner === undefined ? undefined : { owner, name }
+  return owner === undefined ? undefined : { owner, name: names.join('/') }
 }
 
-/** Whether a document refers to an object: to its path, whatever the host is called. */
-export function refersTo(document: string, root: string, { owner, name }: ObjectAddress, userOf: UserOf): boolean {
-  const start = `${root}/users/`
+/** Whether a document refers to an object, or to the document that it is too: to its path, whatever the host is called. */
+export function refersTo(
+  document: string,
+  { content, xcap }: Pick<Settings, 'content' | 'xcap'>,
+  address: ObjectAddress,
+  userOf: UserOf,
+): boolean {
+  const starts = [`${content.root}/users/`]
+  if (isIcon(address)) starts.push(`${xcap.root}/${contentUsage}/users/`)
+  return starts.some(start => refersBelow(document, start, address, userOf))
+}
+
+function refersBelow(document: string, start: string, { owner, name }: ObjectAddress, userOf: UserOf): boolean {
   for (let at = document.indexOf(start); at !== -1; at = document.indexOf(start, at + start.length)) {
-    const path = /^[^\s"'<>?#&]*/.exec(document.slice(at + start.length, at + start.length + 1_024))![0]
+    const path = /^[^\s"'<>?#&]*/.exec(document.slice(at + start.length, at + start.length + longestPath))![0]
     const address = readObjectPath(path, userOf)
     if (address?.owner === owner && address.name === name) return true
   }

@@ -16,6 +16,8 @@ export interface ApplicationUsage {
   readonly grammar: Grammar
   /** Who may write below a user's home directory besides the operators; the owner unless given. */
   readonly writers?: 'owner' | 'operators'
+  /** Who reads below a user's home directory: `watchers`, too, are those whom the user's presence shows a reference to the document. */
+  readonly readers?: 'owner' | 'watchers'
   /** The trees it has documents in; home directories alone unless given. */
   readonly trees?: ReadonlyArray<'users' | 'global'>
   /** Who reads the global tree, which operators write; everybody unless given. */

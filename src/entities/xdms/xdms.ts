@@ -56,6 +56,8 @@ export interface XdmsOptions {
   /** The user that an XUI means, in whatever form it is written; undefined when it can mean none. */
   userOf(xui: string): string | undefined
   isUser(turn: Turn, user: string): boolean
+  /** Whether presence shows a watcher a reference to this document (XDM-63); without it, nobody. */
+  isShown?(watcher: string, address: DocumentAddress, turn: Turn): boolean
   readonly listeners: readonly ChangeListener[]
 }
 
@@ -99,7 +101,7 @@ export class Xdms {
     const usage = this.usages.get(uri.auid)
     if (usage === undefined) throw notFound(`There is no application usage ${uri.auid}`)
     const xui = this.#homeOf(uri, usage, turn)
-    authorize(request.method, xui, usage, identity)
+    if (!this.#isShown(request.method, xui, usage, uri, identity, turn)) authorize(request.method, xui, usage, identity)
     const node = uri.node === undefined ? undefined : parseNodeSelector(uri.node, uri.query, usage.defaultNamespace)
     const { method } = request
     if (usage.isReadOnly === true && method !== 'GET' && method !== 'HEAD') throw methodNotAllowed(['GET', 'HEAD'])
@@ -128,6 +130,19 @@ export class Xdms {
     const user = this.#options.userOf(uri.xui)
     if (user === undefined || !this.#options.isUser(turn, user)) throw notFound('There is no such user')
     return user
+  }
+
+  #isShown(
+    method: string,
+    xui: string,
+    usage: ApplicationUsage,
+    uri: XcapUri,
+    { user }: Identity,
+    turn: Turn,
+  ): boolean {
+    if (usage.readers !== 'watchers' || (method !== 'GET' && method !== 'HEAD')) return false
+    const address = { auid: usage.auid, xui, path: documentPath(usage, uri, method) }
+    return this.#options.isShown?.(user, address, turn) ?? false
   }
 
   #get(asked: Asked): HttpResponse {

@@ -235,3 +235,62 @@ describe('CS-13: how long an object stays', () => {
     assert.equal(box.count('wakes'), 0)
   })
 })
+
+describe('DEC-09: an icon of the Presence XDMS is an object too', () => {
+  const document = '/xcap-root/org.openmobilealliance.pres-content/users/sip:alice@box.example/oma_status-icon/rcs'
+  const object = '/content/users/sip:alice@box.example/oma_status-icon/rcs'
+  const content = (image: Buffer, type = 'image/png', encoding = 'base64') =>
+    `<content xmlns="urn:oma:xml:prs:pres-content"><mime-type>${type}</mime-type><encoding>${encoding}</encoding><data>${image.toString('base64')}</data></content>`
+  const put = (box: WholeBox, body: string) =>
+    box.http('PUT', document, { body, type: 'application/vnd.oma.pres-content+xml' })
+
+  test('it is put as a document, and fetched either way by whoever is shown it either way (XDM-63)', async () => {
+    const box = new WholeBox()
+    assert.equal((await put(box, content(png()))).status, 201)
+    await allowBob(box, iconsToo)
+    const asBob = async (at: string) => (await box.http('GET', at, { user: 'bob' })).status
+    assert.deepEqual([await asBob(document), await asBob(object)], [403, 404])
+    for (const reference of [document, object]) {
+      await publishIcon(box, `https://box.example${reference}`)
+      assert.deepEqual([await asBob(document), await asBob(object)], [200, 200], reference)
+    }
+    await allowBob(box, persons)
+    assert.deepEqual([await asBob(document), await asBob(object)], [403, 404])
+    const got = await box.http('GET', object)
+    assert.deepEqual(Buffer.from(got.body!), png())
+    assert.equal(got.headers['Content-Type'], 'image/png')
+    assert.equal((await box.http('PUT', document, { user: 'bob' })).status, 403)
+  })
+
+  test('it is managed as a document alone, and goes with it', async () => {
+    const box = new WholeBox()
+    await put(box, content(png()))
+    assert.equal((await box.http('PUT', object, { body: png(), type: 'image/png' })).status, 405)
+    assert.equal((await box.http('DELETE', object)).status, 405)
+    await box.pass(3 * hour)
+    assert.equal((await put(box, content(gif(), 'image/gif'))).status, 200)
+    assert.equal((await box.http('GET', object)).headers['Content-Type'], 'image/gif')
+    assert.equal((await box.http('DELETE', document)).status, 200)
+    assert.equal((await box.http('GET', object)).status, 404)
+    assert.equal(box.count('content-contents'), 0)
+  })
+
+  test('CS-20: data is base64 of an image of the type it is said to be', async () => {
+    const box = new WholeBox()
+    const refused = [
+      content(png(), 'image/gif'),
+      content(png(), 'image/webp'),
+      content(png(), 'image/png', 'hex'),
+      content(png(30_000, 30_000)),
+      content(Buffer.from('text'), 'text/plain'),
+      content(png()).replace('<data>', '<data>*'),
+    ]
+    for (const body of refused) {
+      const answer = await put(box, body)
+      assert.equal(answer.status, 409, body)
+      assert.match(reason(answer), /<constraint-failure phrase="[^"]+/)
+    }
+    // Wrapped lines are no fault.
+    assert.equal((await put(box, content(png()).replace(/[A-Za-z0-9+/]{60}/g, '$&\r\n'))).status, 201)
+  })
+})

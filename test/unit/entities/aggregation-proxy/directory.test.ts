@@ -4,6 +4,7 @@ import { validate } from '../../../../src/documents/grammar/validate.ts'
 import { xcapDirectoryGrammar } from '../../../../src/documents/grammar/xcap-directory.ts'
 import { parseXml } from '../../../../src/documents/xml/parse.ts'
 import { attributeValue, childElements } from '../../../../src/documents/xml/tree.ts'
+import { png } from '../content-server/images.ts'
 import { DocumentBox } from '../xdms/box.ts'
 
 const directory = '/org.openmobilealliance.xcap-directory/users/sip:bill@example.com/directory.xml'
@@ -11,7 +12,7 @@ const directory = '/org.openmobilealliance.xcap-directory/users/sip:bill@example
 test('AP-08, XDM-47: the directory lists every document of a user by a URI that leads there, and no view twice', () => {
   const box = new DocumentBox()
   const ruleset = '<ruleset xmlns="urn:ietf:params:xml:ns:common-policy"/>'
-  const content = '<content xmlns="urn:oma:xml:prs:pres-content"><data>AA==</data></content>'
+  const content = `<content xmlns="urn:oma:xml:prs:pres-content"><data>${png().toString('base64')}</data></content>`
   box.put(
     '/resource-lists/users/bill/a%20b%25',
     '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"/>',

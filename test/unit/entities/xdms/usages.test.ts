@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { png } from '../content-server/images.ts'
 import { DocumentBox } from './box.ts'
 
 const rules = '<ruleset xmlns="urn:ietf:params:xml:ns:common-policy"><rule id="a"/></ruleset>'
@@ -18,8 +19,7 @@ test('XDM-40: unprefixed names mean pres-rules in the usage of the IETF, common-
 test('XDM-04: the directory of icons is made as needed; no other is, and it is no document', () => {
   const box = new DocumentBox()
   const base = '/org.openmobilealliance.pres-content/users/bill'
-  const icon =
-    '<content xmlns="urn:oma:xml:prs:pres-content"><mime-type>image/png</mime-type><data>AA==</data></content>'
+  const icon = `<content xmlns="urn:oma:xml:prs:pres-content"><mime-type>image/png</mime-type><data>${png().toString('base64')}</data></content>`
   const type = 'application/vnd.oma.pres-content+xml'
   assert.equal(box.put(`${base}/oma_status-icon/mine`, icon, type).status, 201)
   for (const path of ['other/mine', 'mine', 'oma_status-icon', 'oma_status-icon/a/b'])
