@@ -65,6 +65,11 @@ export const limits = {
   usersForwardedTo: 16,
   /** Octets of one published document; a larger one is answered 413. */
   publicationOctets: 32_768,
+  /**
+   * Operations of one partial publication, and nodes looked at to locate them (with characters while values are compared);
+   * more are answered 400.
+   */
+  patch: { operations: 256, steps: 200_000 },
   /** Octets of one composed document; the newest sources that fit together are told. */
   composedOctets: 61_440,
   /** Publications of one presentity in force; a further one is answered 503 with Retry-After. */

@@ -3,7 +3,6 @@
  * event packages `presence` (RFC 3856) and `presence.winfo` (RFC 3857) as notifier (RFC 6665).
  */
 
-import { pidfContentType } from '../../documents/pidf.ts'
 import { limits } from '../../limits.ts'
 import { methodNotAllowed } from '../../protocols/sip/errors.ts'
 import { respond, type SipRequest, type SipResponse } from '../../protocols/sip/message.ts'
@@ -26,7 +25,7 @@ import { permanentPresenceChanged } from './permanent-presence.ts'
 import { presencePackage } from './presence.ts'
 import { presenceDocument } from './presence-document.ts'
 import { countPublications } from './publications.ts'
-import { elementsEnded, expirePublication, publish, removePublications } from './publish.ts'
+import { elementsEnded, expirePublication, publish, publishContentTypes, removePublications } from './publish.ts'
 import { listUsages, rulesUsages } from './rules/documents.ts'
 import { shownDocument } from './view.ts'
 import { noteWatcher, watcherInformation } from './watcher-information.ts'
@@ -106,7 +105,7 @@ export class PresenceServer implements SipEntity {
 
   request(request: SipRequest, turn: Turn): Output[] {
     checkRequire(request, supportedOptions)
-    decodeContent(request, [pidfContentType], limits.publicationOctets)
+    decodeContent(request, publishContentTypes, limits.publicationOctets)
     switch (request.method) {
       case 'PUBLISH':
         return publish(request, turn, this.#context)
@@ -171,7 +170,7 @@ export class PresenceServer implements SipEntity {
       headers: [
         ['Allow', [...methods, ...this.#beside.methods].join(', ')],
         ['Allow-Events', this.allowEvents.join(', ')],
-        ['Accept', pidfContentType],
+        ['Accept', publishContentTypes.join(', ')],
         ['Accept-Encoding', contentCodings.join(', ')],
         ['Accept-Language', 'en'],
         ['Supported', [...supportedOptions, ...this.#beside.extensions].join(', ')],

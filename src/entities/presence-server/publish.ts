@@ -2,11 +2,14 @@
  * The Event State Compositor for `presence`: PUBLISH in the steps of RFC 3903 §6.
  */
 
+import { patchOpsErrorType, writePatchError } from '../../documents/patch-ops-error.ts'
 import { pidfContentType } from '../../documents/pidf.ts'
+import { type PidfDiff, patchedPidf, pidfDiffContentType, readPidfDiff } from '../../documents/pidf-diff.ts'
 import { parsePidf } from '../../documents/pidf-parts.ts'
 import { type Permissions, seesEverything } from '../../documents/presence-rules.ts'
 import { type PidfSummary, publishedPidf } from '../../documents/published-pidf.ts'
 import { XmlError } from '../../documents/xml/errors.ts'
+import { PatchError } from '../../documents/xml/patch.ts'
 import { limits } from '../../limits.ts'
 import {
   badEvent,
@@ -15,6 +18,7 @@ import {
   forbidden,
   notFound,
   requestEntityTooLarge,
+  type SipRefusal,
   serviceUnavailable,
 } from '../../protocols/sip/errors.ts'
 import { respond, type SipRequest } from '../../protocols/sip/message.ts'
@@ -34,6 +38,9 @@ import {
 import { filterPresence } from './rules/filter.ts'
 import { isSameSource } from './same-source.ts'
 
+/** What a PUBLISH may carry (RFC 3856 §6.9, RFC 5264 §4.1). */
+export const publishContentTypes: readonly string[] = [pidfContentType, pidfDiffContentType]
+
 /**
  * Handles PUBLISH (RFC 3903 §6; PRS-3). Replaces at most one publication, keyed by presentity and entity-tag, or with a
  * lifetime of 0 removes it; who watches the presentity is notified in a later turn.
@@ -44,12 +51,12 @@ import { isSameSource } from './same-source.ts'
 export function publish(request: SipRequest, turn: Turn, context: PresenceContext): Output[] {
   const { presentity, permissions } = requestedPresentity(request, turn, context) // step 1: 404, 403
   if (eventOf(request)?.name !== 'presence') throw badEvent(['presence']) // step 2: 489
-  const body = countedBody(request, permissions)
-  const match = matchingPublication(request, body, presentity, turn, context) // step 3: 400, 412
+  const published = publishedBody(request, permissions)
+  const match = matchingPublication(request, published.document, presentity, turn, context) // step 3: 400, 412
   if (match.repeated !== undefined) return [answer(request, match.repeated.entityTag, match.repeated.lifetimeSeconds)]
   const lifetimeSeconds = grantedExpires(request, publicationExpires(turn)) // step 4: 423
   if (lifetimeSeconds === 0) return [answer(request, match.tag, 0), ...remove(presentity, match, turn, context)]
-  const content = publishedDocument(request, body, match.previous) // step 5: 415, 400, 413
+  const content = publishedDocument(request, published, match.previous, permissions) // step 5: 415, 400, 413
   const outputs = replace(presentity, match, content, lifetimeSeconds, turn, context) // 503
   return [answer(request, match.tag, lifetimeSeconds), ...outputs] // step 6
 }
@@ -105,14 +112,34 @@ function requestedPresentity(
   return { presentity, permissions }
 }
 
-/** Of what is published what counts (PS-112). What cannot be read stays as it is, to be refused in its turn. */
-function countedBody(request: SipRequest, permissions: Permissions): Uint8Array {
+/** What a body publishes (RFC 5264 §4.3). What cannot be read stays as it is, to be refused in its turn. */
+interface PublishedBody {
+  /** Of a whole document what counts; for operations the body itself. */
+  readonly document: Uint8Array
+  /** For `application/pidf-diff+xml`: the body as read, or why it cannot be. */
+  readonly partial?: PidfDiff | PatchError
+}
+
+function publishedBody(request: SipRequest, permissions: Permissions): PublishedBody {
   const { body } = request
-  if (body.length === 0 || body.length > limits.publicationOctets || seesEverything(permissions)) return body
+  if (body.length === 0 || body.length > limits.publicationOctets) return { document: body }
+  if (request.contentType?.type !== pidfDiffContentType) return { document: counted(body, permissions) }
   try {
-    return filterPresence(parsePidf(body), permissions)
+    const partial = readPidfDiff(body)
+    return { document: partial.kind === 'full' ? counted(partial.document, permissions) : body, partial }
   } catch (error) {
-    if (error instanceof XmlError) return body
+    if (error instanceof PatchError) return { document: body, partial: error }
+    throw error
+  }
+}
+
+/** Of a document what counts (PS-112). */
+function counted(document: Uint8Array, permissions: Permissions): Uint8Array {
+  if (seesEverything(permissions)) return document
+  try {
+    return filterPresence(parsePidf(document), permissions)
+  } catch (error) {
+    if (error instanceof XmlError) return document
     throw error
   }
 }
@@ -202,14 +229,17 @@ interface PublishedContent {
 /** Step 5: the document, checked; undefined for a refresh. A body in a refresh is what the client now publishes (PS-16). */
 function publishedDocument(
   request: SipRequest,
-  document: Uint8Array,
+  published: PublishedBody,
   previous: Publication | undefined,
+  permissions: Permissions,
 ): PublishedContent | undefined {
-  if (document.length === 0) {
+  if (request.body.length === 0) {
     if (previous === undefined) throw badRequest('Body Expected')
     return undefined
   }
-  checkBodyType(request, [pidfContentType])
+  checkBodyType(request, publishContentTypes)
+  if (request.body.length > limits.publicationOctets) throw requestEntityTooLarge()
+  const document = wholeDocument(published, previous, permissions)
   if (document.length > limits.publicationOctets) throw requestEntityTooLarge()
   try {
     return { document, summary: publishedPidf(document) }
@@ -217,6 +247,32 @@ function publishedDocument(
     if (error instanceof XmlError) throw badRequest(`PIDF ${printable(error.message)}`)
     throw error
   }
+}
+
+/** RFC 5264 §4.3: a whole document, or the one published before with the changes. Throws 400 with the error of the patch. */
+function wholeDocument(
+  { document, partial }: PublishedBody,
+  previous: Publication | undefined,
+  permissions: Permissions,
+): Uint8Array {
+  if (partial === undefined) return document
+  if (partial instanceof PatchError) throw patchRefused(partial)
+  if (partial.kind === 'full') return document
+  if (previous === undefined) throw badRequest('Invalid Partial Publication')
+  const { operations, steps } = limits.patch
+  const options = { maximumOperations: operations, maximumSteps: steps }
+  try {
+    return counted(patchedPidf(previous.document, partial.operations, options), permissions)
+  } catch (error) {
+    if (error instanceof PatchError) throw patchRefused(error)
+    throw error
+  }
+}
+
+function patchRefused(error: PatchError): SipRefusal {
+  const refusal = badRequest(`Patch ${printable(error.message)}`)
+  refusal.body = { type: patchOpsErrorType, body: writePatchError(error) }
+  return refusal
 }
 
 /** What a document says about itself goes into the reason phrase only as far as that can carry it (RFC 3261 §25.1). */

@@ -1,0 +1,91 @@
+/** Partial presence documents, `application/pidf-diff+xml` (RFC 5262): a whole PIDF document, or what changes in one. */
+
+import { dataModelNamespace } from './data-model.ts'
+import { pidfNamespace } from './pidf.ts'
+import { rpidNamespace } from './rpid.ts'
+import { XmlError } from './xml/errors.ts'
+import { defaultXmlLimits, parseXml, type XmlLimits } from './xml/parse.ts'
+import { applyPatch, PatchError, type PatchOptions } from './xml/patch.ts'
+import { attributeSpan, childElements, type XmlElement } from './xml/tree.ts'
+
+export const pidfDiffContentType = 'application/pidf-diff+xml'
+export const pidfDiffNamespace = 'urn:ietf:params:xml:ns:pidf-diff'
+
+/** A body of that type: all there is, as a PIDF document, or the operations that change one. */
+export type PidfDiff =
+  | { readonly kind: 'full'; readonly document: Uint8Array }
+  | { readonly kind: 'diff'; readonly operations: readonly XmlElement[] }
+
+/** Throws PatchError, invalid-diff-format or invalid-character-set, for a document that is neither (RFC 5261 §5.1). */
+export function readPidfDiff(bytes: Uint8Array, limits: XmlLimits = defaultXmlLimits): PidfDiff {
+  const root = parsed(bytes, limits)
+  if (root.namespace !== pidfDiffNamespace || (root.name !== 'pidf-full' && root.name !== 'pidf-diff')) {
+    throw new PatchError(
+      'invalid-diff-format',
+      `the root element is neither pidf-full nor pidf-diff of ${pidfDiffNamespace}`,
+    )
+  }
+  if (root.name === 'pidf-full') return { kind: 'full', document: asPresence(root) }
+  const operations = childElements(root)
+  for (const operation of operations) {
+    if (operation.namespace !== pidfDiffNamespace) {
+      throw new PatchError('invalid-patch-directive', `${operation.name} is not an operation`, operation)
+    }
+  }
+  return { kind: 'diff', operations }
+}
+
+/**
+ * The PIDF document after the operations (RFC 5264 §4.3.2), not checked to be valid. Throws PatchError, and XmlError for a
+ * document that cannot be read.
+ */
+export function patchedPidf(
+  document: Uint8Array,
+  operations: readonly XmlElement[],
+  options: PatchOptions = {},
+): Uint8Array {
+  return Buffer.from(applyPatch(parseXml(document), operations, { ...options, isId, rootAlso }))
+}
+
+/** The examples of RFC 5262 and RFC 5264 call the root `presence`, but the document they show has this one. */
+const rootAlso = { namespace: pidfDiffNamespace, name: 'pidf-full' }
+
+const withIds: ReadonlySet<string> = new Set([pidfNamespace, dataModelNamespace, rpidNamespace])
+
+/** The attributes of type ID in PIDF, the data model and RPID (RFC 5262 §3). */
+function isId(element: { namespace: string }, attribute: { namespace: string; name: string }): boolean {
+  return attribute.name === 'id' && attribute.namespace === '' && withIds.has(element.namespace)
+}
+
+function parsed(bytes: Uint8Array, limits: XmlLimits): XmlElement {
+  try {
+    return parseXml(bytes, { limits, instructions: true })
+  } catch (error) {
+    if (!(error instanceof XmlError)) throw error
+    throw new PatchError(error.kind === 'encoding' ? 'invalid-character-set' : 'invalid-diff-format', error.message)
+  }
+}
+
+/** A `pidf-full` as the document it stands for: its root renamed, `version` left out, all else as it was. */
+function asPresence(root: XmlElement): Uint8Array {
+  const { text, start, contentStart, contentEnd, end } = root.source!
+  const prefix = [...root.declarations].find(([, namespace]) => namespace === pidfNamespace)?.[0]
+  const free = freePrefix(root.declarations, 'pidf')
+  const name = prefix === undefined ? `${free}:presence` : prefix === '' ? 'presence' : `${prefix}:presence`
+  const declaration = prefix === undefined ? ` xmlns:${free}="${pidfNamespace}"` : ''
+  const nameEnd = start + 1 + (root.prefix === '' ? 0 : root.prefix.length + 1) + root.name.length
+  const version = attributeSpan(text, start, contentStart, 'version')
+  const attributes =
+    version === undefined
+      ? text.slice(nameEnd, contentStart)
+      : text.slice(nameEnd, text.lastIndexOf('version', version.start)) + text.slice(version.end + 1, contentStart)
+  const content = contentStart === end ? '' : `${text.slice(contentStart, contentEnd)}</${name}>`
+  return Buffer.from(`${text.slice(0, start)}<${name}${declaration}${attributes}${content}${text.slice(end)}`)
+}
+
+/** `prefix`, or one made from it, that is not bound. */
+function freePrefix(bound: ReadonlyMap<string, string>, prefix: string): string {
+  let free = prefix
+  for (let count = 1; bound.has(free); count++) free = `${prefix}${count}`
+  return free
+}
