@@ -1,67 +1,15 @@
 /** Documents of the built box: over HTTP and HTTPS, through restarts, and with several who write at once. */
 
 import assert from 'node:assert/strict'
-import { Agent, type IncomingMessage, request } from 'node:http'
-import { request as requestTls } from 'node:https'
 import { type TestContext, test } from 'node:test'
-import { answerChallenge } from '../../src/protocols/sip/digest.ts'
 import { porchlight, RunningBox, temporaryData } from './box.ts'
+import { HttpClient } from './http-client.ts'
 
 const at = '/xcap-root/resource-lists/users/sip:alice@box.example/index'
 const list = (inner: string) =>
   `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list>${inner}</list></resource-lists>`
 const listType = { 'content-type': 'application/resource-lists+xml' }
 const elementType = { 'content-type': 'application/xcap-el+xml' }
-
-interface Seen {
-  readonly status: number
-  readonly etag: string | undefined
-  readonly body: string
-  readonly challenges: readonly string[]
-}
-
-/** An XCAP client with the credentials of alice. */
-class XcapClient {
-  readonly #port: number
-  readonly #isSecure: boolean
-  readonly #agent: Agent | undefined
-
-  constructor(t: TestContext, port: number, isSecure = false) {
-    this.#port = port
-    this.#isSecure = isSecure
-    if (isSecure) return
-    const agent = new Agent({ keepAlive: true })
-    this.#agent = agent
-    t.after(() => agent.destroy())
-  }
-
-  async ask(method: string, path: string, body = '', headers: Record<string, string> = {}): Promise<Seen> {
-    const first = await this.#once(method, path, body, headers)
-    if (first.status !== 401) return first
-    const secret = { username: 'alice', password: 'wonderland', method, uri: path, cnonce: 'c', nonceCount: 1 }
-    return this.#once(method, path, body, { ...headers, authorization: answerChallenge(first.challenges, secret) })
-  }
-
-  async #once(method: string, path: string, body: string, headers: Record<string, string>): Promise<Seen> {
-    const common = { host: '127.0.0.1', port: this.#port, method, path, headers }
-    const asked = this.#isSecure
-      ? requestTls({ ...common, rejectUnauthorized: false })
-      : request({ ...common, ...(this.#agent === undefined ? {} : { agent: this.#agent }) })
-    const answered = new Promise<IncomingMessage>((resolve, reject) =>
-      asked.on('response', resolve).on('error', reject),
-    )
-    asked.end(body)
-    const response = await answered
-    let text = ''
-    for await (const part of response.setEncoding('utf8')) text += part
-    return {
-      status: response.statusCode!,
-      etag: response.headers.etag,
-      body: text,
-      challenges: response.headersDistinct['www-authenticate'] ?? [],
-    }
-  }
-}
 
 async function boxWithAlice(t: TestContext, data: string): Promise<RunningBox> {
   const added = await porchlight(['user', 'add', 'alice', '--password-stdin', '--data', data], 'wonderland\n')
@@ -72,12 +20,12 @@ async function boxWithAlice(t: TestContext, data: string): Promise<RunningBox> {
 test('a document that was answered for is there after the process was killed, over HTTP and HTTPS', async t => {
   const data = temporaryData(t)
   const box = await boxWithAlice(t, data)
-  const put = await new XcapClient(t, box.port('http')).ask('PUT', at, list(''), listType)
+  const put = await new HttpClient(t, box.port('http')).ask('PUT', at, list(''), listType)
   assert.equal(put.status, 201)
   await box.stop('SIGKILL')
   const again = await RunningBox.start(t, data)
   for (const transport of ['http', 'https'] as const) {
-    const got = await new XcapClient(t, again.port(transport), transport === 'https').ask('GET', at)
+    const got = await new HttpClient(t, again.port(transport), transport === 'https').ask('GET', at)
     assert.deepEqual([got.status, got.etag, got.body], [200, put.etag, list('')])
   }
   assert.equal((await again.stop()).status, 0)
@@ -85,7 +33,7 @@ test('a document that was answered for is there after the process was killed, ov
 
 test('of those who write one document at once nobody loses what was answered 2xx', async t => {
   const box = await boxWithAlice(t, temporaryData(t))
-  const client = new XcapClient(t, box.port('http'))
+  const client = new HttpClient(t, box.port('http'))
   const { etag } = await client.ask('PUT', at, list(''), listType)
   const names = Array.from({ length: 20 }, (_, index) => `sip:u${index}@example.com`)
   const entry = (uri: string) => `${at}/~~/resource-lists/list/entry%5b@uri=%22${uri}%22%5d`
@@ -117,7 +65,7 @@ test('RP-33: documents may be in another box, which is told who their user is, a
   const remote = await RunningBox.start(t, far, trusting)
   const root = `http://127.0.0.1:${remote.port('xdms-http')}/far`
   const box = await RunningBox.start(t, near, [`xdm4.root=${root}`])
-  const client = new XcapClient(t, box.port('http'))
+  const client = new HttpClient(t, box.port('http'))
   const put = await client.ask('PUT', at, list(''), listType)
   assert.equal(put.status, 201)
   const entry = `${at}/~~/resource-lists/list/entry%5b@uri=%22sip:bob@example.com%22%5d`
@@ -126,7 +74,7 @@ test('RP-33: documents may be in another box, which is told who their user is, a
   assert.deepEqual([got.status, got.body], [200, list('<entry uri="sip:bob@example.com"/>')])
   assert.equal((await client.ask('GET', at, '', { 'if-none-match': got.etag! })).status, 304)
   // Whoever is not named as trusted is not believed, and it is the same document for the other box's own users.
-  const own = await new XcapClient(t, remote.port('http')).ask('GET', at.replace('/xcap-root', '/far'))
+  const own = await new HttpClient(t, remote.port('http')).ask('GET', at.replace('/xcap-root', '/far'))
   assert.equal(own.body, got.body)
   assert.equal((await remote.stop()).status, 0)
   assert.equal((await client.ask('GET', at)).status, 502)

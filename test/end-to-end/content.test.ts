@@ -1,0 +1,53 @@
+/** Objects of the built box: stored and fetched over HTTP and HTTPS, through a killed process. */
+
+import assert from 'node:assert/strict'
+import { randomFillSync } from 'node:crypto'
+import { test } from 'node:test'
+import { png } from '../unit/entities/content-server/images.ts'
+import { porchlight, RunningBox, temporaryData } from './box.ts'
+import { HttpClient } from './http-client.ts'
+
+const at = '/content/users/sip:alice@box.example/me.png'
+const imageType = { 'content-type': 'image/png' }
+
+test('what was stored is there after the process was killed, octet for octet, and shown to whom hard state shows it', async t => {
+  const data = temporaryData(t)
+  for (const [name, password] of [
+    ['alice', 'wonderland'],
+    ['bob', 'builder'],
+  ] as const) {
+    const added = await porchlight(['user', 'add', name, '--password-stdin', '--data', data], `${password}\n`)
+    assert.equal(added.status, 0, added.errors)
+  }
+  const box = await RunningBox.start(t, data)
+  const image = png(60, 80, 200_000)
+  randomFillSync(image, 100)
+  const alice = new HttpClient(t, box.port('http'))
+  assert.equal((await alice.ask('PUT', at, image, imageType)).status, 201)
+  await box.stop('SIGKILL')
+
+  const again = await RunningBox.start(t, data)
+  const bob = { username: 'bob', password: 'builder' }
+  const [aliceAgain, watcher] = [
+    new HttpClient(t, again.port('http')),
+    new HttpClient(t, again.port('https'), true, bob),
+  ]
+  assert.equal((await watcher.ask('GET', at)).status, 404)
+  const presence = `<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:r="urn:ietf:params:xml:ns:pidf:rpid" entity="sip:alice@box.example"><dm:person id="p"><r:status-icon>https://box.example:8443${at}</r:status-icon></dm:person></presence>`
+  const put = await aliceAgain.ask('PUT', '/xcap-root/pidf-manipulation/users/sip:alice@box.example/index', presence, {
+    'content-type': 'application/pidf+xml',
+  })
+  assert.equal(put.status, 201)
+  // Coding it would change which octets a range is of.
+  const seen = await watcher.ask('GET', at, '', { 'accept-encoding': 'gzip' })
+  assert.equal(seen.status, 200)
+  assert.equal(seen.headers['content-encoding'], undefined)
+  assert.ok(seen.bytes.equals(image))
+  const part = await watcher.ask('GET', at, '', { range: 'bytes=199990-', 'if-range': seen.etag! })
+  assert.equal(part.status, 206)
+  assert.ok(part.bytes.equals(image.subarray(199_990)))
+  assert.equal((await watcher.ask('GET', at, '', { 'if-none-match': seen.etag! })).status, 304)
+  const head = await watcher.ask('HEAD', at)
+  assert.deepEqual([head.status, head.headers['content-length'], head.bytes.length], [200, '200000', 0])
+  assert.equal((await again.stop()).status, 0)
+})
