@@ -70,6 +70,8 @@ export const limits = {
    * more are answered 400.
    */
   patch: { operations: 256, steps: 200_000 },
+  /** Octets of views remembered to tell what has changed in them; who was told one that is forgotten is told everything. */
+  partialBaseOctets: 8_388_608,
   /** Octets of one composed document; the newest sources that fit together are told. */
   composedOctets: 61_440,
   /** Publications of one presentity in force; a further one is answered 503 with Retry-After. */

@@ -3,10 +3,13 @@
 import { dataModelNamespace } from './data-model.ts'
 import { pidfNamespace } from './pidf.ts'
 import { rpidNamespace } from './rpid.ts'
+import { computePatch } from './xml/diff.ts'
 import { XmlError } from './xml/errors.ts'
+import { escapeAttribute } from './xml/escape.ts'
 import { defaultXmlLimits, parseXml, type XmlLimits } from './xml/parse.ts'
 import { applyPatch, PatchError, type PatchOptions } from './xml/patch.ts'
-import { attributeSpan, childElements, type XmlElement } from './xml/tree.ts'
+import { attributeSpan, attributeValue, childElements, type XmlElement } from './xml/tree.ts'
+import { declarationText, xmlDeclaration } from './xml/write.ts'
 
 export const pidfDiffContentType = 'application/pidf-diff+xml'
 export const pidfDiffNamespace = 'urn:ietf:params:xml:ns:pidf-diff'
@@ -87,5 +90,59 @@ function asPresence(root: XmlElement): Uint8Array {
 function freePrefix(bound: ReadonlyMap<string, string>, prefix: string): string {
   let free = prefix
   for (let count = 1; bound.has(free); count++) free = `${prefix}${count}`
+  return free
+}
+
+/** A partial presence document but for its version, which every subscription counts for itself (RFC 5263 §4.4). */
+export interface Versioned {
+  /** Octets without the digits of the version. */
+  readonly length: number
+  with(version: number): Uint8Array
+}
+
+/** A PIDF document as `pidf-full`. */
+export function pidfFull(document: XmlElement): Versioned {
+  const { text, start, contentStart, contentEnd, end } = document.source!
+  const name = `${freeIn(text, 'p')}:pidf-full`
+  const nameEnd = start + 1 + (document.prefix === '' ? 0 : document.prefix.length + 1) + document.name.length
+  const declaration = declarationText(name.slice(0, name.indexOf(':')), pidfDiffNamespace)
+  const before = `${text.slice(0, start)}<${name}${declaration} version="`
+  const content = contentStart === end ? '' : `${text.slice(contentStart, contentEnd)}</${name}>`
+  return versioned(before, `"${text.slice(nameEnd, contentStart)}${content}${text.slice(end)}`)
+}
+
+/**
+ * What makes one PIDF document into another as `pidf-diff`; undefined when that cannot be said by operations. Both are as they
+ * were read.
+ */
+export function pidfDiff(from: XmlElement, to: XmlElement): Versioned | undefined {
+  if (around(from) !== around(to)) return undefined
+  const patch = computePatch(from, to)
+  if (patch === undefined) return undefined
+  const prefix = freePrefix(patch.namespaces, 'p')
+  let before = `${xmlDeclaration}<${prefix}:pidf-diff${declarationText(prefix, pidfDiffNamespace)}`
+  for (const [bound, namespace] of patch.namespaces) before += declarationText(bound, namespace)
+  const entity = attributeValue(to, 'entity')
+  if (entity !== undefined) before += ` entity="${escapeAttribute(entity)}"`
+  return versioned(`${before} version="`, `">${patch.write(prefix)}</${prefix}:pidf-diff>\n`)
+}
+
+/** What stands beside the root element, where operations of ours do not reach, but for the declaration and white space. */
+function around({ source }: XmlElement): string {
+  const { text, start, end } = source!
+  return (text.slice(0, start) + text.slice(end)).replace(/^\ufeff?<\?xml\s[^>]*\?>/, '').trim()
+}
+
+function versioned(before: string, after: string): Versioned {
+  return {
+    length: Buffer.byteLength(before) + Buffer.byteLength(after),
+    with: version => Buffer.from(before + version + after),
+  }
+}
+
+/** `prefix`, or one made from it, that no part of a document declares. */
+function freeIn(text: string, prefix: string): string {
+  let free = prefix
+  for (let count = 1; text.includes(`xmlns:${free}`); count++) free = `${prefix}${count}`
   return free
 }

@@ -21,6 +21,7 @@ import type { DocumentChange } from '../xdms/documents.ts'
 import { pidfManipulation } from '../xdms/presence-xdms/pidf-manipulation.ts'
 import { Authorization, type AuthorizationOptions } from './authorize.ts'
 import type { PresenceContext } from './context.ts'
+import { ViewBases } from './partial.ts'
 import { permanentPresenceChanged } from './permanent-presence.ts'
 import { presencePackage } from './presence.ts'
 import { presenceDocument } from './presence-document.ts'
@@ -74,6 +75,7 @@ export class PresenceServer implements SipEntity {
     this.#authorization = new Authorization(options)
     this.#context = {
       authorization: this.#authorization,
+      bases: new ViewBases(),
       userOf,
       isUser,
       registrationState,

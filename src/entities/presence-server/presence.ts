@@ -1,11 +1,13 @@
 /** The event package `presence` (RFC 3856 §6). */
 
 import { pidfContentType } from '../../documents/pidf.ts'
+import { pidfDiffContentType } from '../../documents/pidf-diff.ts'
 import { limits } from '../../limits.ts'
 import { forbidden, notFound } from '../../protocols/sip/errors.ts'
 import type { EventPackage, Watcher } from '../../protocols/sip-events/event-package.ts'
 import type { Output, Turn } from '../../turn.ts'
 import type { PresenceContext } from './context.ts'
+import { forgetBase } from './partial.ts'
 import { presenceView } from './view.ts'
 
 /** `watcherChanged` is told of every watcher that comes to another state. */
@@ -15,7 +17,8 @@ export function presencePackage(
 ): EventPackage {
   return {
     name: 'presence',
-    contentTypes: [pidfContentType],
+    contentTypes: [pidfContentType, pidfDiffContentType],
+    contentTypeIfNamed: pidfDiffContentType,
     defaultExpiresSeconds: 3600,
     waitingMs: limits.waitingWatcherMs,
     expiresBounds({ settings }) {
@@ -47,6 +50,7 @@ export function presencePackage(
       }
     },
     body: (subscription, turn, occasion) => presenceView(subscription, turn, occasion, context),
+    notifyFailed: forgetBase,
     watcherChanged,
   }
 }

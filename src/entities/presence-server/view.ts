@@ -10,6 +10,8 @@ import type { NotifyBody, Occasion, Subscriber } from '../../protocols/sip-event
 import { type Subscription, subscriberOf } from '../../protocols/sip-events/subscription.ts'
 import type { Turn } from '../../turn.ts'
 import type { PresenceContext } from './context.ts'
+import { once } from './once.ts'
+import { composedLimits, forgetBase, partialBody } from './partial.ts'
 import { presenceDocument, unavailableDocument } from './presence-document.ts'
 import { filterPresence, triggerText } from './rules/filter.ts'
 import type { Outcome } from './rules/rule-set.ts'
@@ -39,10 +41,18 @@ export function presenceView(
   const { version, body } = once(shared, `view ${outcome.key}`, () =>
     makeView(resource, outcome, turn, shared, context),
   )
-  if (version === record.version && version !== COMPOSED && !occasion.full) return 'unchanged'
+  if (version === record.version && version !== COMPOSED && !occasion.full && !occasion.isForced) return 'unchanged'
   record.version = version
+  if (record.contentType === partialType) {
+    const tag = once(shared, `tag ${outcome.key}`, () => turn.fingerprint('presence', textOf(body.body)))
+    return partialBody(subscription, body.body, tag, occasion, context.bases, context.restartedAt())
+  }
+  if (record.extras !== undefined) forgetBase(subscription)
   return body
 }
+
+/** Place of `application/pidf-diff+xml` in the package's list. */
+const partialType = 1
 
 /** What a watcher would be told now, if he asked: undefined when that would be refused or wait for a decision. */
 export function shownDocument(
@@ -73,9 +83,6 @@ function makeView(
   return view(digest(triggerText(document, permissions, triggers), turn), shown)
 }
 
-/** What we have composed we can read: it may have more nodes and declarations than one who publishes may send. */
-const composedLimits = { bytes: 1 << 20, depth: 64, nodes: 1 << 17, attributes: 4_096, nameLength: 4_096 }
-
 function view(version: number, body: Uint8Array): View {
   return { version, body: { contentType: pidfContentType, body } }
 }
@@ -87,13 +94,4 @@ function digest(text: string, turn: Turn): number {
 
 function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
-}
-
-function once<T>(shared: Map<string, unknown>, key: string, make: () => T): T {
-  let made = shared.get(key) as T | undefined
-  if (made === undefined) {
-    made = make()
-    shared.set(key, made)
-  }
-  return made
 }

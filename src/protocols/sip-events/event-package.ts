@@ -26,6 +26,8 @@ export interface NotifyBody {
 export interface Occasion {
   /** True when everything is to be said: in answer to a SUBSCRIBE, after a failed NOTIFY, or after a restart. */
   readonly full: boolean
+  /** True when a NOTIFY is to be sent even if there is nothing new, which then is what it says. */
+  readonly isForced?: boolean
   /** The revision of the resource that the subscriber is told of by this NOTIFY; he knows `subscription.record.revision`. */
   readonly revision: number
   /** For what a package wants to make once for all NOTIFYs about one resource in one turn, under keys of its own. */
@@ -53,6 +55,8 @@ export interface EventPackage {
   readonly isTemplate?: boolean
   /** What NOTIFYs can carry; the first is meant when SUBSCRIBE has no Accept (RFC 6665 §5.4.5). */
   readonly contentTypes: readonly string[]
+  /** One of these that is sent only to who names it, and then, with equal q, before the others (RFC 5263 §4.3). */
+  readonly contentTypeIfNamed?: string
   /** What SUBSCRIBE may carry (RFC 6665 §5.4.3); none unless given. */
   readonly subscribeContentTypes?: readonly string[]
   /** Option tags without which nobody can read the NOTIFYs: 421 to who does not support them, Require towards who does. */
@@ -82,11 +86,18 @@ export interface EventPackage {
   authorize(resource: string, subscriber: Subscriber, turn: Turn, shared?: Map<string, unknown>): 'active' | 'pending'
   /**
    * The body for an active subscription. `undefined`: a NOTIFY without one. `unchanged`, only if not `occasion.full`: what
-   * this subscriber may know is as it was, so nothing is sent. May write `subscription.record.version`, which is kept.
+   * this subscriber may know is as it was, so nothing is sent. May write `subscription.record.version` and, with
+   * `setOwn`, what it keeps for this subscription alone.
    */
   body(subscription: Subscription, turn: Turn, occasion: Occasion): NotifyBody | undefined | 'unchanged'
   /** The body of the NOTIFY that ends a subscription, by its subscriber's wish or otherwise; without it none. */
   lastBody?(subscription: Subscription, turn: Turn, isWished: boolean): NotifyBody | undefined
+
+  /**
+   * A NOTIFY was refused without ending the subscription: its body has not arrived. May change the subscription with `setOwn`
+   * and then returns true. Asked only for a subscription with extras.
+   */
+  notifyFailed?(subscription: Subscription): boolean
 
   /**
    * A SUBSCRIBE, the first or a later one, has been accepted. With this hook the NOTIFY it causes is made in a turn after what

@@ -198,8 +198,20 @@ export function notifyAnswered(
   }
   const retryAfter = status >= 300 ? Number.parseInt(response.header('Retry-After') ?? '', 10) : Number.NaN
   if (retryAfter > 0) return retryLater(service, resource, id, retryAfter, turn)
+  if (status >= 300) noteFailure(service, resource, id, turn)
   const kept = turn.db.get(service.tables.resources, [service.name, resource])
   return kept?.unserved ? serveOne(service, resource, id, turn) : []
+}
+
+/** The peer lives, but has not taken what it was sent. */
+function noteFailure(service: EventService, resource: string, id: string, turn: Turn): void {
+  const key = [service.name, resource, id]
+  const record = turn.db.get(service.tables.subscriptions, key)
+  if (record?.extras === undefined) return
+  const subscription = { package: service.name, resource, id, record: { ...record } }
+  if (service.eventPackage.notifyFailed?.(subscription)) {
+    turn.db.put(service.tables.subscriptions, key, subscription.record)
+  }
 }
 
 /** RFC 6665 §4.2.2 with RFC 3261 §20.33: the peer lives and asks for time. Until then others' changes reach him as usual. */

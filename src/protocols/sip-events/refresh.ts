@@ -81,12 +81,13 @@ export function update(
   checkSupported(request, service.eventPackage.requiredOptions ?? [])
   const state = service.eventPackage.authorize(resource, subscriber, turn)
   const seconds = granted(request, service, turn)
+  const { contentTypes, contentTypeIfNamed } = service.eventPackage
   checkBodyType(request, service.eventPackage.subscribeContentTypes ?? [])
   const record: SubscriptionRecord = {
     ...stored,
     dialog,
     flow: flowOf(request),
-    contentType: acceptedType(request, service.eventPackage.contentTypes),
+    contentType: acceptedType(request, contentTypes, contentTypeIfNamed),
     deflates: takesDeflate(request),
     expiresAt: turn.now + seconds * 1000,
   }

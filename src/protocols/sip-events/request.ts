@@ -46,17 +46,18 @@ export function grantedExpires(request: SipRequest, bounds: ExpiresBounds): numb
 
 /**
  * The place in `offered` of the type to send, by Accept: highest q first, then the order of `offered`; without Accept the
- * first (RFC 3261 §20.1, RFC 6665 §5.4.5). Throws 406 when none is acceptable.
+ * first (RFC 3261 §20.1, RFC 6665 §5.4.5). `ifNamed`, one of them, must be named, and then goes before others of equal q. Throws 406 when none is acceptable.
  */
-export function acceptedType(request: SipRequest, offered: readonly string[]): number {
+export function acceptedType(request: SipRequest, offered: readonly string[], ifNamed?: string): number {
   const text = request.header('Accept')
   if (text === undefined || text === offered[0]) return 0
   let best = -1
   let bestQ = 0
   const ranges = request.headers('Accept').map(parseMediaRange)
   for (let at = 0; at < offered.length; at++) {
-    const q = qualityOf(offered[at]!, ranges)
-    if (q > bestQ) {
+    const isIfNamed = offered[at] === ifNamed
+    const q = isIfNamed ? (ranges.find(({ range }) => range === ifNamed)?.q ?? 0) : qualityOf(offered[at]!, ranges)
+    if (q > bestQ || (isIfNamed && q === bestQ && q > 0)) {
       best = at
       bestQ = q
     }

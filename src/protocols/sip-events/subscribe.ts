@@ -22,12 +22,13 @@ import { tell, watcherOf } from './watcher.ts'
  * Throws what the package throws, usually 404 or 403; 423, 406, 415, 400 without a usable Contact, and 503 when there are too many.
  */
 export function create(request: SipRequest, service: EventService, eventId: string | undefined, turn: Turn): Output[] {
+  const { contentTypes, contentTypeIfNamed } = service.eventPackage
   const resource = service.eventPackage.resource(request, turn)
   checkSupported(request, service.eventPackage.requiredOptions ?? [])
   const subscriber = senderOf(request, turn)
   const state = service.eventPackage.authorize(resource, subscriber, turn)
   const seconds = granted(request, service, turn)
-  const contentType = acceptedType(request, service.eventPackage.contentTypes)
+  const contentType = acceptedType(request, contentTypes, contentTypeIfNamed)
   checkBodyType(request, service.eventPackage.subscribeContentTypes ?? [])
   const { callId, fromTag = '' } = request
   const cseq = String(request.cseq.number)
@@ -53,6 +54,7 @@ export function create(request: SipRequest, service: EventService, eventId: stri
     notifiedAt: turn.now,
     revision: 0,
     version: 0,
+    extras: undefined,
   }
   const subscription = { package: service.name, resource, id, record }
   if (seconds === 0) return fetch(request, service, subscription, turn)

@@ -39,6 +39,14 @@ export interface SubscriptionRecord {
   revision: number
   /** The package's own counter, such as the version of a document. */
   version: number
+  /** What only few subscriptions have. */
+  extras: SubscriptionExtras | undefined
+}
+
+/** What a subscription has that uses a feature of which most make no use; others do not pay for it. Plain data. */
+export interface SubscriptionExtras {
+  /** The package's own. */
+  readonly own?: unknown
 }
 
 export interface Subscription {
@@ -92,4 +100,11 @@ export function subscriberOf(record: Pick<SubscriptionRecord, 'subscriber' | 'al
   const { subscriber, alias, displayName } = record
   const identities = subscriber === '' ? [] : alias === undefined ? [subscriber] : [subscriber, alias]
   return { identities, displayName }
+}
+
+/** Keeps something of the package's own for one subscription; undefined keeps nothing. */
+export function setOwn({ record }: Subscription, own: unknown): void {
+  const { own: _, ...others } = record.extras ?? {}
+  const extras = own === undefined ? others : { ...others, own }
+  record.extras = Object.keys(extras).length === 0 ? undefined : extras
 }

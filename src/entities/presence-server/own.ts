@@ -1,0 +1,21 @@
+/** What the package `presence` keeps for a subscription that uses more than plain notification. */
+
+import { type Subscription, setOwn } from '../../protocols/sip-events/subscription.ts'
+import type { PartialState } from './partial.ts'
+
+export interface PresenceOwn {
+  readonly partial?: PartialState | undefined
+}
+
+export function ownOf({ record }: Subscription): PresenceOwn {
+  return (record.extras?.own as PresenceOwn | undefined) ?? nothing
+}
+
+const nothing: PresenceOwn = {}
+
+export function changeOwn(subscription: Subscription, change: PresenceOwn): void {
+  const own = Object.fromEntries(
+    Object.entries({ ...ownOf(subscription), ...change }).filter(([, value]) => value !== undefined),
+  )
+  setOwn(subscription, Object.keys(own).length === 0 ? undefined : own)
+}
