@@ -6,6 +6,9 @@ NODE := scripts/node
 BIN := node_modules/.bin
 INSTALLED := node_modules/.package-lock.json
 BUNDLE := build/porchlight.js
+# UDP in batches is compiled C: where there is no compiler, or not for it, the box uses what Node.js has (node:dgram).
+ADDON := $(if $(shell command -v $(CC)),build/udp-batch.node)
+ADDON_SOURCE := src/platform/transport/udp-batch/udp-batch.c
 SOURCES := $(shell find src -name '*.ts')
 TESTS := 'test/{unit,contract,conformance,flows,end-to-end}/**/*.test.ts' 'test/*.test.ts'
 
@@ -23,7 +26,7 @@ help: ## list these targets
 run: build ## build and start the box here, with two demo users the first time (DATA=data); Ctrl-C stops it
 	@scripts/porchlight serve --data $(DATA)
 
-build: $(BUNDLE) ## make scripts/porchlight ready to use
+build: $(BUNDLE) $(ADDON) ## make scripts/porchlight ready to use
 
 test: build types lint unit ## everything that needs no other software: types, lint, all suites, simulation, fuzz
 	$(NODE) test/simulation/run.ts --seconds 60
@@ -69,3 +72,10 @@ $(BUNDLE): $(INSTALLED) $(SOURCES) package.json
 	$(BIN)/esbuild src/main.ts --bundle --outfile=$@.new --platform=node --format=esm --target=node24 \
 	  --external:lmdb --legal-comments=none --log-level=warning
 	@mv $@.new $@
+
+# The Node.js that runs the box brings the headers. What cannot be compiled is told and left out.
+build/udp-batch.node: $(INSTALLED) $(ADDON_SOURCE)
+	@mkdir -p build
+	@$(CC) -O2 -std=c11 -Wall -Wextra -fPIC -fvisibility=hidden -shared -o $@.new $(ADDON_SOURCE) \
+	  -I"$$($(NODE) -p 'require("path").resolve(process.execPath, "../../include/node")')" && mv $@.new $@ || \
+	  echo 'the UDP addon could not be compiled: the box uses node:dgram' >&2

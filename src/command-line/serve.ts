@@ -146,7 +146,10 @@ class ServedBox {
     this.#loop = new Loop({
       appliance: this.#appliance,
       clock: this.#clock,
-      transmit: transmit => this.#transmit(transmit),
+      transmit: transmits => {
+        for (const transmit of transmits) this.#transmit(transmit)
+        this.#transports.flush()
+      },
       failed: error => {
         this.#log.fault('the store', error)
         process.exit(1)

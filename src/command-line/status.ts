@@ -7,6 +7,7 @@ import { dataPaths } from '../platform/data-paths.ts'
 import type { LastError, Log } from '../platform/log.ts'
 import type { LmdbStore } from '../platform/storage/lmdb.ts'
 import { hostAndPort, type TransportCounters } from '../platform/transport/transport.ts'
+import { udpImplementation } from '../platform/transport/udp.ts'
 import type { Transports } from '../platform/transports.ts'
 import type { Settings } from '../settings.ts'
 import type { Instant } from '../turn.ts'
@@ -21,6 +22,8 @@ export interface Status extends Counts {
   readonly uptimeSeconds: number
   readonly domain: string
   readonly listening: readonly string[]
+  /** How datagrams are received and sent: in batches where the addon was built. */
+  readonly udp: typeof udpImplementation
   readonly connections: number
   readonly memoryOctets: number
   readonly storeOctets: number
@@ -48,6 +51,7 @@ export function statusOf({ appliance, settings, transports, log, store, now, sta
     uptimeSeconds: Math.floor((performance.now() - startedAt) / 1000),
     domain: settings.domain,
     listening: transports.listening.map(at => `${at.transport}=${hostAndPort(at.address, at.port)}`),
+    udp: udpImplementation,
     ...counts,
     connections: transports.connections.size,
     memoryOctets: memoryUsage.rss(),
@@ -74,7 +78,7 @@ function statusLines(status: Status): string[] {
   const rows: Array<readonly [string, string | number]> = [
     ['domain', status.domain],
     ['running', `for ${duration(status.uptimeSeconds)}, version ${status.version}, process ${status.pid}`],
-    ['listening', status.listening.join(' ')],
+    ['listening', `${status.listening.join(' ')}, UDP by ${status.udp}`],
     ['users', status.users],
     ['registrations', status.registrations],
     ['publications', status.publications],

@@ -28,7 +28,7 @@ export interface Looped<Batch, Transmit> {
 export interface LoopOptions<Batch, Transmit> {
   readonly appliance: Looped<Batch, Transmit>
   readonly clock: Clock
-  readonly transmit: (transmit: Transmit) => void
+  readonly transmit: (transmits: readonly Transmit[]) => void
   /** The store has failed: nothing since its last success is kept, and the process must end. */
   readonly failed: (error: unknown) => void
   /** What a peer has sent has met a fault of ours below the turns; it is dropped, and the box goes on. */
@@ -41,7 +41,7 @@ const longestTimerMs = 2 ** 31 - 1
 export class Loop<Batch, Transmit> implements TransportUser {
   readonly #appliance: Looped<Batch, Transmit>
   readonly #clock: Clock
-  readonly #transmit: (transmit: Transmit) => void
+  readonly #transmit: (transmits: readonly Transmit[]) => void
   readonly #failed: (error: unknown) => void
   readonly #faulted: (error: unknown) => void
   #scheduled = false
@@ -149,7 +149,7 @@ export class Loop<Batch, Transmit> implements TransportUser {
   readonly #release = (batch: Batch): void => {
     this.#committing = false
     try {
-      for (const transmit of this.#appliance.release(batch, this.#clock.now())) this.#transmit(transmit)
+      this.#transmit(this.#appliance.release(batch, this.#clock.now()))
     } catch (error) {
       this.#failed(error)
       return

@@ -9,7 +9,7 @@ import { Dns } from './transport/dns.ts'
 import { connectTcp, TcpListener } from './transport/tcp.ts'
 import { type Credentials, connectTls, TlsListener } from './transport/tls.ts'
 import { hostAndPort, newTransportCounters, type TransportUser } from './transport/transport.ts'
-import { UdpTransport } from './transport/udp.ts'
+import { openUdp, type UdpTransport } from './transport/udp.ts'
 
 export type Transmit = Extract<StackOutput, { kind: 'send' | 'connect' | 'close' | 'resolve' }>
 
@@ -61,7 +61,7 @@ export class Transports {
   async open({ sip }: Settings): Promise<void> {
     for (const where of listeningAddresses(sip.udp) ?? []) {
       const udp = await this.#opening('udp', where, () =>
-        UdpTransport.open(
+        openUdp(
           {
             ...where,
             receiveBufferOctets: this.#limits.udpReceiveBufferOctets,
@@ -88,8 +88,8 @@ export class Transports {
     }
   }
 
-  /** Does what the stack asks for. */
-  readonly transmit = (output: Transmit): void => {
+  /** Does what the stack asks for; datagrams may wait for `flush`. */
+  transmit(output: Transmit): void {
     switch (output.kind) {
       case 'send':
         this.#send(output.flow, output.bytes)
@@ -107,6 +107,11 @@ export class Transports {
       case 'resolve':
         this.#dns.resolve(output)
     }
+  }
+
+  /** Lets all datagrams leave. */
+  flush(): void {
+    for (const udp of this.#udp) udp.flush()
   }
 
   /** New handshakes use these. Throws when they cannot be used. */

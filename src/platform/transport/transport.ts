@@ -53,6 +53,8 @@ export class Inlet implements TransportUser {
 /** Counted since start; `status` shows them. */
 export interface TransportCounters {
   udpSendErrors: number
+  /** Datagrams that could not wait until the system took more. */
+  udpDropped: number
   accepted: number
   refusedOverLimit: number
   closedIdle: number
@@ -63,6 +65,7 @@ export interface TransportCounters {
 export function newTransportCounters(): TransportCounters {
   return {
     udpSendErrors: 0,
+    udpDropped: 0,
     accepted: 0,
     refusedOverLimit: 0,
     closedIdle: 0,

@@ -55,7 +55,7 @@ function start(appliance: Echo) {
   const loop = new Loop({
     appliance,
     clock: { now: () => Math.floor(performance.now()) },
-    transmit: (what: string) => sent.push(what),
+    transmit: (what: readonly string[]) => void sent.push(...what),
     failed: error => failures.push(error),
     faulted: error => faults.push(error),
   })

@@ -1,0 +1,4 @@
+import { DgramUdp } from '../../src/platform/transport/udp-dgram.ts'
+import { udpContract } from './udp.ts'
+
+udpContract('node:dgram', DgramUdp.open)
