@@ -1,6 +1,7 @@
 /**
  * Kamailio as Debian packages it, configured by us as registrar and presence server: in memory, or durable in SQLite with
- * every change written before its answer. Without authentication, as the box beside it runs.
+ * every change written before its answer; then also as XCAP server (xcap_server). Without authentication, as the box beside it
+ * runs.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -9,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { processTree } from './process-cost.ts'
-import { Child, freePort, type Server } from './server.ts'
+import { Child, freePort, freeTcpPort, type Server } from './server.ts'
 
 const program = '/usr/sbin/kamailio'
 const installer = join(import.meta.dirname, '..', 'interop', 'install.sh')
@@ -34,6 +35,7 @@ export class Kamailio implements Server {
   readonly name: string
   readonly settleMs = 200
   port = 0
+  httpPort = 0
   readonly #mode: KamailioMode
   readonly #directory = mkdtempSync(join(tmpdir(), 'bench-kamailio-'))
   #child: Child | undefined
@@ -53,10 +55,11 @@ export class Kamailio implements Server {
 
   async start(): Promise<void> {
     this.port = await freePort()
+    if (this.#mode.storage === 'sqlite') this.httpPort = await freeTcpPort()
     const database = join(this.#directory, 'kamailio.sqlite')
     createDatabase(database)
     const configuration = join(this.#directory, 'kamailio.cfg')
-    writeFileSync(configuration, kamailioConfiguration(this.#mode, this.port, database))
+    writeFileSync(configuration, kamailioConfiguration(this.#mode, this.port, this.httpPort, database))
     // A transaction stays for 5 s after its answer, with 13 KiB. Its own allocator `fm` in place of the packaged default `qm`, whose searches treble the cost of a PUBLISH.
     this.#child = new Child(program, [
       '-f',
@@ -97,14 +100,14 @@ function createDatabase(file: string): void {
  * The durable mode gives SQLite its write-ahead log, which is the cheaper of its safe modes; both modes let every watcher
  * in without asking the rules, as the box's default handling does.
  */
-function kamailioConfiguration(mode: KamailioMode, port: number, database: string): string {
+function kamailioConfiguration(mode: KamailioMode, port: number, httpPort: number, database: string): string {
   const durable = mode.storage === 'sqlite'
   return `#!KAMAILIO
 debug=-1
 log_stderror=yes
 fork=yes
 ${mode.workers === undefined ? '' : `children=${mode.workers}`}
-disable_tcp=yes
+${httpPort === 0 ? 'disable_tcp=yes' : `listen=tcp:127.0.0.1:${httpPort}`}
 auto_aliases=no
 dns=no
 rev_dns=no
@@ -166,6 +169,38 @@ request_route {
 
 event_route[core:worker-one-init] {
   xlog("L_ALERT", "bench: serving\\n");
+}
+${httpPort === 0 ? '' : xcapConfiguration(mode, database)}`
+}
+
+/** Reads documents of up to 64 KiB; whoever asks is whoever the path names. */
+function xcapConfiguration({ workers }: KamailioMode, database: string): string {
+  return `
+tcp_accept_no_cl=yes
+tcp_connection_lifetime=3600
+${workers === undefined ? '' : `tcp_children=${workers}`}
+
+loadmodule "xhttp.so"
+loadmodule "xcap_server.so"
+
+modparam("xcap_server", "db_url", "sqlite:///${database}")
+modparam("xcap_server", "buf_size", 65536)
+
+event_route[xhttp:request] {
+  $xcapuri(u=>data) = $hu;
+  switch ($rm) {
+    case "PUT":
+      xcaps_put("$xcapuri(u=>xuid)", "$hu", "$rb");
+      break;
+    case "GET":
+      xcaps_get("$xcapuri(u=>xuid)", "$hu");
+      break;
+    case "DELETE":
+      xcaps_del("$xcapuri(u=>xuid)", "$hu");
+      break;
+    default:
+      xhttp_reply("405", "Method Not Allowed", "", "");
+  }
 }
 `
 }

@@ -71,7 +71,7 @@ async function main(): Promise<void> {
   const missing = options['without-kamailio'] ? 'left out as asked' : kamailioMissing()
   if (missing) print(`Kamailio is not measured: ${missing}.`)
   print(
-    `${cpus()[0]?.model ?? 'unknown CPU'} × ${cpus().length}; UDP on loopback; ${sizes.window} operations under way at once; no authentication, no throttle`,
+    `${cpus()[0]?.model ?? 'unknown CPU'} × ${cpus().length}; SIP over UDP and HTTP over ${sizes.window} open connections, on loopback; ${sizes.window} operations under way at once; no authentication, no throttle; documents are on disk before they are answered for, checked against their schema by the box, for being well-formed by Kamailio`,
   )
 
   const box = options['without-box'] ? undefined : new Porchlight(profileDirectory)
@@ -105,7 +105,8 @@ async function main(): Promise<void> {
   }
 
   const summaries = summarize(rounds)
-  print(`\n${cpuTable(summaries, box?.name ?? '')}`)
+  const durable = peers.find(peer => peer.storage === 'sqlite' && peer.workers === 1)
+  print(`\n${cpuTable(summaries, box?.name ?? '', durable?.name ?? '')}`)
   print(serviceTable(summaries))
   for (const peer of peers)
     if (peer.workers === 1)

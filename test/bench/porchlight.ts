@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { processTree } from './process-cost.ts'
-import { Child, domain, freePort, type Server } from './server.ts'
+import { Child, domain, freePort, freeTcpPort, type Server } from './server.ts'
 
 /** PORCHLIGHT in the environment names another build to measure. */
 const program = process.env.PORCHLIGHT ?? join(import.meta.dirname, '..', '..', 'scripts', 'porchlight')
@@ -15,6 +15,7 @@ export class Porchlight implements Server {
   /** Soft state is flushed within five seconds of its answer: that work is counted too. */
   readonly settleMs: number
   port = 0
+  httpPort = 0
   readonly #directory = mkdtempSync(join(tmpdir(), 'bench-porchlight-'))
   readonly #environment: NodeJS.ProcessEnv
   #child: Child | undefined
@@ -39,12 +40,13 @@ export class Porchlight implements Server {
 
   async start(): Promise<void> {
     this.port ||= await freePort()
+    this.httpPort ||= await freeTcpPort()
     const settings = {
       domain,
       'sip.udp': `127.0.0.1:${this.port}`,
       'sip.tcp': '',
       'sip.tls': '',
-      'http.listen': '',
+      'http.listen': `127.0.0.1:${this.httpPort}`,
       'https.listen': '',
       'auth.required': 'false',
       'presence.minNotifyIntervalSeconds': '0',

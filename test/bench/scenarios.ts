@@ -1,5 +1,7 @@
 /** What is measured: each scenario drives one server and returns figures by name; all of them leave it as they found it. */
 
+import { HttpLoadClient } from './http-load.ts'
+import { ListOwner } from './list-owners.ts'
 import { closedLoop, LoadClient, type LoopResult } from './load.ts'
 import { cpuNanoseconds, readCpu } from './process-cost.ts'
 import type { Server } from './server.ts'
@@ -16,6 +18,9 @@ export type Sizes = {
   readonly watchers: number
   readonly changes: number
   readonly registrations: number
+  /** Users that keep a contact list, and how often it is read or written by each kind of request. */
+  readonly listOwners: number
+  readonly listRequests: number
 }
 
 export const fullSizes: Sizes = {
@@ -26,6 +31,8 @@ export const fullSizes: Sizes = {
   watchers: 200,
   changes: 75,
   registrations: 6_000,
+  listOwners: 2_000,
+  listRequests: 10_000,
 }
 
 export const quickSizes: Sizes = {
@@ -36,6 +43,8 @@ export const quickSizes: Sizes = {
   watchers: 100,
   changes: 20,
   registrations: 1_500,
+  listOwners: 500,
+  listRequests: 2_000,
 }
 
 /** Enough for a just-in-time compiler to have seen every path often. */
@@ -45,6 +54,7 @@ export const warmUpSizes: Sizes = {
   subscriptions: 3_000,
   changes: 50,
   registrations: 5_000,
+  listRequests: 5_000,
 }
 
 /** One measured stretch: server CPU per operation, and what its users saw. */
@@ -62,7 +72,13 @@ export type Figure = {
   readonly firstFault?: string
 }
 
-const scenarios = { publish: publishing, subscribe: subscribing, 'fan-out': fanOut, register: registering }
+const scenarios = {
+  publish: publishing,
+  subscribe: subscribing,
+  'fan-out': fanOut,
+  register: registering,
+  xcap: managingLists,
+}
 
 export const scenarioNames = Object.keys(scenarios)
 
@@ -159,22 +175,50 @@ async function registering(client: LoadClient, meter: Meter, sizes: Sizes, run: 
   await closedLoop(agents.length, window, index => agent(index).unregister())
 }
 
+/** XCAP: contact lists of many users are created, read, asked for when they have not changed, replaced and edited. */
+async function managingLists(_client: LoadClient, meter: Meter, sizes: Sizes): Promise<void> {
+  if (meter.server.httpPort === 0) return
+  const { window, listRequests, listOwners } = sizes
+  const client = await HttpLoadClient.open(meter.server.httpPort, window)
+  try {
+    const owners = Array.from({ length: listOwners }, (_, user) => new ListOwner(client, user))
+    const owner = (index: number) => owners[index % owners.length]!
+    await meter.measure('xcap-create', listOwners, () => closedLoop(listOwners, window, index => owner(index).put()))
+    await meter.measure('xcap-get', listRequests, () => closedLoop(listRequests, window, index => owner(index).get()))
+    await meter.measure('xcap-get-304', listRequests, () =>
+      closedLoop(listRequests, window, index => owner(index).getUnchanged()),
+    )
+    await meter.measure('xcap-put', listRequests, () => closedLoop(listRequests, window, index => owner(index).put()))
+    await meter.measure('xcap-put-element', listRequests, () =>
+      closedLoop(listRequests, window, index => owner(index).putEntry()),
+    )
+    await meter.measure('xcap-put-alone', listRequests / 10, () =>
+      closedLoop(listRequests / 10, 1, index => owner(index).put()),
+    )
+    const { faults } = await closedLoop(listOwners, window, index => owner(index).get())
+    if (faults[0] !== undefined) throw new Error(faults[0])
+    await closedLoop(listOwners, window, index => owner(index).remove())
+  } finally {
+    client.close()
+  }
+}
+
 class Meter {
   readonly #figures: Figure[]
-  readonly #server: Server
+  readonly server: Server
   readonly #client: LoadClient
   readonly #settleMs: number
 
   constructor(server: Server, client: LoadClient, figures: Figure[], settleMs: number) {
     this.#settleMs = settleMs
     this.#figures = figures
-    this.#server = server
+    this.server = server
     this.#client = client
   }
 
   /** CPU of all the server's processes from just before the first request until its deferred work is done too. */
   async measure(name: string, operations: number, work: () => Promise<LoopResult>): Promise<void> {
-    const pids = this.#server.pids()
+    const pids = this.server.pids()
     const retransmissions = this.#client.retransmissions
     const before = readCpu(pids)
     const { latenciesMs, seconds, faults } = await work()

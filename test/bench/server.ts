@@ -2,12 +2,15 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
+import { type AddressInfo, createServer } from 'node:net'
 import { processTree } from './process-cost.ts'
 
 export interface Server {
   /** Names the column of the report. */
   readonly name: string
   readonly port: number
+  /** Where it serves XCAP documents by HTTP; 0 where it does not. */
+  readonly httpPort: number
   /** How long after the last answer work that belongs to the answers may still be done (a deferred flush to disk). */
   readonly settleMs: number
   start(): Promise<void>
@@ -25,6 +28,15 @@ export async function freePort(): Promise<number> {
   await new Promise<void>(bound => socket.bind(0, '127.0.0.1', bound))
   const { port } = socket.address()
   await new Promise<void>(closed => socket.close(closed))
+  return port
+}
+
+/** A TCP port likewise. */
+export async function freeTcpPort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>(bound => server.listen(0, '127.0.0.1', bound))
+  const { port } = server.address() as AddressInfo
+  await new Promise(closed => server.close(closed))
   return port
 }
 
