@@ -116,8 +116,6 @@ export const limits = {
   documentsPerUsage: 32,
   /** Octets of all documents of one user under one application usage; more are answered 409 local-constraint-failure. */
   documentOctetsPerUsage: 1_048_576,
-  /** Octets of documents whose trees each XDMS remembers, so that they need not be read again; older ones are forgotten. */
-  parsedDocumentOctets: 131_072,
   /** Sets of presence rules remembered as they were read; beyond it all are forgotten and read anew when needed. */
   ruleSetsRemembered: 1_000,
   /** Lists that rules refer to, remembered with their members; beyond either number all are forgotten. */

@@ -39,7 +39,6 @@ import {
   putDocument,
   type StoredDocument,
 } from './documents.ts'
-import { ParsedDocuments } from './parsed-documents.ts'
 
 /** Who asks, as the Aggregation Proxy has established it. */
 export interface Identity {
@@ -85,7 +84,6 @@ export class Xdms {
   readonly name: string
   readonly usages: ReadonlyMap<string, ApplicationUsage>
   readonly #options: XdmsOptions
-  readonly #parsed = new ParsedDocuments(limits.parsedDocumentOctets)
 
   constructor(options: XdmsOptions) {
     this.name = options.name
@@ -152,7 +150,7 @@ export class Xdms {
     const { body, etag } = stored
     const entityTag = `"${etag}"`
     // Whether a node exists is to be known before it can be said not to have changed.
-    const text = node === undefined ? undefined : selectedText(this.#rootOf(stored), node)
+    const text = node === undefined ? undefined : selectedText(rootOf(stored), node)
     if (node !== undefined && text === undefined) throw notFound('The selector selects nothing, or several elements')
     const headers = { ETag: entityTag, 'Cache-Control': 'no-cache' }
     if (checkConditions(request, entityTag) === 'not-modified') return { status: 304, headers, body: undefined }
@@ -182,7 +180,7 @@ export class Xdms {
     }
     if (stored === undefined) throw noParent(asked.uri.home, 'There is no such document')
     const context = editContext(asked)
-    const root = this.#rootOf(stored)
+    const root = rootOf(stored)
     const edited =
       node.terminal?.kind === 'attribute'
         ? putAttribute(root, node.steps, node.terminal, request.body, context)
@@ -196,14 +194,13 @@ export class Xdms {
     const stored = current(asked)
     if (stored === undefined) throw notFound('There is no such document')
     if (node !== undefined) {
-      const edited = deleteNode(this.#rootOf(stored), node, editContext(asked))
+      const edited = deleteNode(rootOf(stored), node, editContext(asked))
       checkConditions(request, `"${stored.etag}"`)
       return this.#store(asked, stored, edited)
     }
     checkConditions(request, `"${stored.etag}"`)
     deleteDocument(turn.db, address)
-    usage.changed?.(address, this.#rootOf(stored), undefined, turn.db)
-    this.#parsed.forget(stored.etag)
+    usage.changed?.(address, rootOf(stored), undefined, turn.db)
     return {
       response: { status: 200, headers: {}, body: undefined },
       outputs: this.#tell(address, stored.etag, undefined, turn),
@@ -218,9 +215,7 @@ export class Xdms {
     requireRoom(turn.db, address, stored, bytes.length)
     const etag = turn.random.token(12)
     putDocument(turn.db, address, { etag, body: bytes, modifiedAt: turn.now })
-    usage.changed?.(address, stored && this.#rootOf(stored), root, turn.db)
-    if (stored !== undefined) this.#parsed.forget(stored.etag)
-    this.#parsed.add(etag, bytes.length, root)
+    usage.changed?.(address, stored && rootOf(stored), root, turn.db)
     return {
       response: { status: isNew ? 201 : 200, headers: { ETag: `"${etag}"` }, body: undefined },
       outputs: this.#tell(address, stored?.etag, etag, turn),
@@ -230,10 +225,14 @@ export class Xdms {
   #tell(address: DocumentAddress, previousEtag: string | undefined, etag: string | undefined, turn: Turn): Output[] {
     return this.#options.listeners.flatMap(listener => listener({ address, previousEtag, etag }, turn))
   }
+}
 
-  #rootOf({ etag, body }: DerivedDocument): XmlElement {
-    return this.#parsed.get(etag, body.length, () => readDocument(body, storedLimits))
-  }
+/**
+ * The tree of a document that is kept. Trees are not: one that outlives its turn costs the garbage collector more than reading
+ * the document again.
+ */
+function rootOf({ body }: DerivedDocument): XmlElement {
+  return readDocument(body, storedLimits)
 }
 
 /** The document as it can be changed. */
