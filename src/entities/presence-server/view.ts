@@ -35,16 +35,13 @@ export function presenceView(
   occasion: Occasion,
   context: PresenceContext,
 ): NotifyBody | 'unchanged' {
-  const { resource, record } = subscription
+  const { record } = subscription
   const { shared } = occasion
-  const outcome = context.authorization.outcome(resource, subscriberOf(record), turn)
-  const { version, body } = once(shared, `view ${outcome.key}`, () =>
-    makeView(resource, outcome, turn, shared, context),
-  )
+  const { version, body } = viewOf(subscription, turn, shared, context)
   if (version === record.version && version !== COMPOSED && !occasion.full && !occasion.isForced) return 'unchanged'
   record.version = version
   if (record.contentType === partialType) {
-    const tag = once(shared, `tag ${outcome.key}`, () => turn.fingerprint('presence', textOf(body.body)))
+    const tag = presenceTag(subscription, turn, shared, context)
     return partialBody(subscription, body.body, tag, occasion, context.bases, context.restartedAt())
   }
   if (record.extras !== undefined) forgetBase(subscription)
@@ -53,6 +50,27 @@ export function presenceView(
 
 /** Place of `application/pidf-diff+xml` in the package's list. */
 const partialType = 1
+
+/** A token for what the watcher would be told now, which nothing else that anybody is told has (RFC 5839 §6.1). */
+export function presenceTag(
+  subscription: Subscription,
+  turn: Turn,
+  shared: Map<string, unknown>,
+  context: PresenceContext,
+): string {
+  const { body } = viewOf(subscription, turn, shared, context)
+  return once(shared, body.body, () => turn.fingerprint('presence', textOf(body.body)))
+}
+
+function viewOf(
+  { resource, record }: Subscription,
+  turn: Turn,
+  shared: Map<string, unknown>,
+  context: PresenceContext,
+): View {
+  const outcome = context.authorization.outcome(resource, subscriberOf(record), turn)
+  return once(shared, `view ${outcome.key}`, () => makeView(resource, outcome, turn, shared, context))
+}
 
 /** What a watcher would be told now, if he asked: undefined when that would be refused or wait for a decision. */
 export function shownDocument(

@@ -18,13 +18,14 @@ export function granted(request: SipRequest, service: EventService, turn: Turn):
   })
 }
 
-/** RFC 6665 §4.2.1.1 and RFC 3261 §12.1.1: 200, never 202 (RFC 6665 §8.3.1). */
+/** RFC 6665 §4.2.1.1 and RFC 3261 §12.1.1: 200, never 202 (RFC 6665 §8.3.1); 204 when no NOTIFY follows (RFC 5839 §6.3). */
 export function accept(
   request: SipRequest,
   service: EventService,
   subscription: Subscription,
   seconds: number,
   turn: Turn,
+  status: 200 | 204 = 200,
 ): Output {
   const headers: HeaderField[] = [
     ...recordRoutes(request),
@@ -36,6 +37,6 @@ export function accept(
   return {
     kind: 'respond',
     transaction: request.transaction,
-    response: respond(request, 200, { toTag: subscription.id, headers }),
+    response: respond(request, status, { toTag: subscription.id, headers }),
   }
 }

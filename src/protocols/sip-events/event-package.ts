@@ -90,6 +90,11 @@ export interface EventPackage {
    * `setOwn`, what it keeps for this subscription alone.
    */
   body(subscription: Subscription, turn: Turn, occasion: Occasion): NotifyBody | undefined | 'unchanged'
+  /**
+   * The entity-tag (RFC 5839 §6.1) of the whole state that an active subscription would be told now, without telling it: no
+   * other state of this resource has the same. Without it NOTIFYs have none, and conditions of subscribers do not count.
+   */
+  entityTag?(subscription: Subscription, turn: Turn, shared: Map<string, unknown>): string | undefined
   /** The body of the NOTIFY that ends a subscription, by its subscriber's wish or otherwise; without it none. */
   lastBody?(subscription: Subscription, turn: Turn, isWished: boolean): NotifyBody | undefined
 

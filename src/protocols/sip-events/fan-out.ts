@@ -7,12 +7,20 @@
 
 import type { Instant, Output, Turn } from '../../turn.ts'
 import type { SipResponse } from '../sip/message.ts'
+import { currentTag, holds } from './condition.ts'
 import { decide } from './decide.ts'
 import { end } from './end.ts'
 import { notifyRequest, requireFields } from './notify.ts'
+import { leastIntervalMs, longestIntervalMs, notified, rateParameters, ratesAnswered, rateWake } from './rate.ts'
 import type { EventService } from './service.ts'
-import { type ResourceRecord, type Subscription, type SubscriptionRecord, subscriberOf } from './subscription.ts'
-import { fanOutToken, notifyToken, serveToken, wakeAt } from './wakes.ts'
+import {
+  type ResourceRecord,
+  type Subscription,
+  type SubscriptionRecord,
+  setExtras,
+  subscriberOf,
+} from './subscription.ts'
+import { fanOutToken, notifyToken, rateToken, serveToken, wakeAt } from './wakes.ts'
 import { tell, watcherOf } from './watcher.ts'
 
 /**
@@ -70,6 +78,25 @@ export function serveOne(service: EventService, resource: string, id: string, tu
   return finish(pass, kept, turn, serveToken(service.name, resource, id))
 }
 
+/** RFC 6446 §7.2: a subscriber may have been told nothing for as long as he wished. */
+export function keepRate(service: EventService, resource: string, id: string, turn: Turn): Output[] {
+  const key = [service.name, resource, id]
+  const record = turn.db.get(service.tables.subscriptions, key)
+  const rates = record?.extras?.rates
+  if (record === undefined || rates === undefined || record.expiresAt <= turn.now) return []
+  const longestMs = longestIntervalMs(rates, turn.now)
+  if (longestMs === Number.POSITIVE_INFINITY) return []
+  if (record.notifiedAt + longestMs > turn.now) return rateWake(service, resource, id, record, turn)
+  const kept = turn.db.get(service.tables.resources, [service.name, resource])
+  if (kept === undefined) return []
+  const pass = newPass(service, resource, kept.revision, turn)
+  serve(pass, id, record, turn, true)
+  const outputs = finish(pass, kept, turn, serveToken(service.name, resource, id))
+  // Whoever has been told is woken for anyway.
+  if (pass.sent === 0) outputs.push(wakeAt(turn.now + longestMs, rateToken(service.name, resource, id)))
+  return outputs
+}
+
 /** What one turn of NOTIFYs about one resource has come to. */
 export interface Pass {
   readonly service: EventService
@@ -99,8 +126,11 @@ export function newPass(service: EventService, resource: string, revision: numbe
   }
 }
 
-/** Brings one subscription that is due up to date: tells its holder, ends it if the decision says so, or leaves it for later. */
-export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: Turn): void {
+/**
+ * Brings one subscription that is due up to date: tells its holder, ends it if the decision says so, or leaves it for later.
+ * `isForced`: he wants to be told even if there is nothing new.
+ */
+export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: Turn, isForced = false): void {
   const { service, resource } = pass
   const decision = decide(service, resource, subscriberOf(stored), turn, pass.shared)
   if (decision !== 'active' && decision !== 'pending') {
@@ -117,7 +147,7 @@ export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: 
     pass.unserved = true
     return
   }
-  if (!mustTell) {
+  if (!mustTell && !isForced) {
     const mayTellAt = stored.notifiedAt + intervalMs(pass, stored, turn)
     if (mayTellAt > turn.now && !service.eventPackage.isUrgent?.(resource, id, turn)) {
       pass.next = Math.min(pass.next, mayTellAt)
@@ -126,7 +156,8 @@ export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: 
   }
   const record = { ...stored, state: decision }
   if (isTransition) record.event = decision === 'active' ? 'approved' : 'subscribe'
-  send(pass, { package: service.name, resource, id, record }, mustTell, turn)
+  const occasion = { full: mustTell, isForced, isReportable: isTransition || record.extras?.isUntold === true }
+  send(pass, { package: service.name, resource, id, record }, occasion, turn)
   if (isTransition) {
     pass.outputs.push(...tell(service, resource, watcherOf(id, record, decision, record.event), turn))
   }
@@ -134,23 +165,50 @@ export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: 
 
 function intervalMs({ service, resource, intervalMs: least }: Pass, record: SubscriptionRecord, turn: Turn): number {
   const { eventPackage } = service
-  if (eventPackage.subscriberIntervalMs === undefined) return least
-  return Math.max(least, eventPackage.subscriberIntervalMs(resource, subscriberOf(record), turn))
+  const agreed = Math.max(least, leastIntervalMs(record.extras?.rates))
+  if (eventPackage.subscriberIntervalMs === undefined) return agreed
+  return Math.max(agreed, eventPackage.subscriberIntervalMs(resource, subscriberOf(record), turn))
 }
 
-/** Sends a NOTIFY for a live subscription and stores what it has told. */
-export function send(pass: Pass, subscription: Subscription, full: boolean, turn: Turn): void {
+/** Why a NOTIFY is to be made. */
+export interface Sending {
+  /** Everything is to be said. */
+  readonly full: boolean
+  /** Something is to be said even if there is nothing new. */
+  readonly isForced?: boolean
+  /** A NOTIFY goes even if its subscriber knows the state: then without a body (RFC 5839 §6.2). */
+  readonly isReportable: boolean
+}
+
+/** Sends a NOTIFY for a live subscription, unless there is nothing to say, and stores what it has told. */
+export function send(pass: Pass, subscription: Subscription, sending: Sending, turn: Turn): void {
   const { record, resource, id } = subscription
   const { service, revision, shared } = pass
-  const body =
-    record.state === 'active' ? service.eventPackage.body(subscription, turn, { full, revision, shared }) : undefined
+  const { eventPackage } = service
+  const isKnown = record.extras?.condition !== undefined && isStillKnown(pass, subscription, turn)
+  if (isKnown && !sending.isReportable) {
+    if (record.revision < 0) {
+      turn.db.put(service.tables.subscriptions, [service.name, resource, id], { ...record, revision })
+    }
+    return
+  }
+  const body = isKnown || record.state !== 'active' ? undefined : bodyOf(pass, subscription, sending, turn)
   if (body === 'unchanged') return
+  const headers = [...requireFields(eventPackage)]
+  if (eventPackage.entityTag !== undefined) {
+    const tag = currentTag(service, subscription, shared, turn)
+    if (tag !== undefined) headers.push(['SIP-ETag', tag])
+  }
   const left = Math.max(0, Math.ceil((record.expiresAt - turn.now) / 1000))
   const contact = service.contact(resource, record, turn)
-  const state = `${record.state};expires=${left}`
-  const request = notifyRequest(subscription, state, contact, body, turn.now, requireFields(service.eventPackage))
+  const state = `${record.state};expires=${left}${rateParameters(record.extras?.rates)}`
+  const request = notifyRequest(subscription, state, contact, body, turn.now, headers)
   record.notifiedAt = turn.now
   record.revision = revision
+  if (record.extras !== undefined) {
+    const { rates } = record.extras
+    setExtras(record, { rates: rates && notified(rates, turn.now), isUntold: undefined })
+  }
   turn.db.put(service.tables.subscriptions, [service.name, resource, id], record)
   pass.sent++
   pass.outputs.push({
@@ -159,7 +217,27 @@ export function send(pass: Pass, subscription: Subscription, full: boolean, turn
     token: notifyToken(service.name, resource, id),
     flow: record.flow,
   })
+  if (record.extras !== undefined) pass.outputs.push(...rateWake(service, resource, id, record, turn))
   if (body?.outputs !== undefined) pass.outputs.push(...body.outputs)
+}
+
+/** A condition that does not hold any more is forgotten: should the state be that of the tag again, the subscriber will not know. */
+function isStillKnown({ service, shared }: Pass, subscription: Subscription, turn: Turn): boolean {
+  if (holds(service, subscription, shared, turn)) return true
+  setExtras(subscription.record, { condition: undefined })
+  return false
+}
+
+function bodyOf(
+  { service, revision, shared }: Pass,
+  subscription: Subscription,
+  { full, isForced = false }: Sending,
+  turn: Turn,
+): ReturnType<EventService['eventPackage']['body']> {
+  const { eventPackage } = service
+  const body = eventPackage.body(subscription, turn, { full, isForced, revision, shared })
+  if (body !== 'unchanged' || !isForced) return body
+  return eventPackage.body(subscription, turn, { full: true, isForced, revision, shared })
 }
 
 /** Notes in the store and in the timetable what a pass has left for later; `again` is the wake of one that was for one alone. */
@@ -196,11 +274,13 @@ export function notifyAnswered(
     const subscription = { package: service.name, resource, id, record }
     return end(service, subscription, status === 408 ? 'timeout' : 'deactivated', turn)
   }
+  const changed =
+    status < 300 && response.hasHeader('Event') ? ratesAnswered(service, resource, id, response, turn) : []
   const retryAfter = status >= 300 ? Number.parseInt(response.header('Retry-After') ?? '', 10) : Number.NaN
   if (retryAfter > 0) return retryLater(service, resource, id, retryAfter, turn)
   if (status >= 300) noteFailure(service, resource, id, turn)
   const kept = turn.db.get(service.tables.resources, [service.name, resource])
-  return kept?.unserved ? serveOne(service, resource, id, turn) : []
+  return kept?.unserved ? [...changed, ...serveOne(service, resource, id, turn)] : changed
 }
 
 /** The peer lives, but has not taken what it was sent. */

@@ -8,7 +8,7 @@ import { badEvent } from '../sip/errors.ts'
 import type { SipRequest, SipResponse } from '../sip/message.ts'
 import { expire } from './end.ts'
 import type { EventPackage, Watcher } from './event-package.ts'
-import { fanOut, notifyAnswered, resourceChanged, serveOne, subscriptionChanged } from './fan-out.ts'
+import { fanOut, keepRate, notifyAnswered, resourceChanged, serveOne, subscriptionChanged } from './fan-out.ts'
 import { contactOf } from './notify.ts'
 import { policiesChanged, policyChanged } from './policy.ts'
 import { refresh } from './refresh.ts'
@@ -106,6 +106,8 @@ export class Notifier {
     switch (kind) {
       case 'fan-out':
         return fanOut(service, resource, third || undefined, turn)
+      case 'rate':
+        return keepRate(service, resource, third, turn)
       case 'serve':
         return serveOne(service, resource, third, turn)
       case 'resource':

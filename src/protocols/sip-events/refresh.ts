@@ -6,14 +6,22 @@ import { callOrTransactionDoesNotExist, forbidden } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { addressOfRecord, isSipUri } from '../sip/uri.ts'
 import { accept, granted } from './accept.ts'
+import { holds, suppressIfMatch } from './condition.ts'
 import { takesDeflate } from './content-coding.ts'
 import { end } from './end.ts'
 import { newPass, send } from './fan-out.ts'
 import { resourceOfContact } from './notify.ts'
+import { ratesOf, rateWake } from './rate.ts'
 import { acceptedType, checkBodyType, checkSupported, refusalOf, senderOf } from './request.ts'
 import { flowOf } from './return-path.ts'
 import type { EventService } from './service.ts'
-import { notSubscribed, type ResourceRecord, type Subscription, type SubscriptionRecord } from './subscription.ts'
+import {
+  notSubscribed,
+  type ResourceRecord,
+  type Subscription,
+  type SubscriptionRecord,
+  setExtras,
+} from './subscription.ts'
 import { expireToken, notifyToken, serveToken, wakeAt } from './wakes.ts'
 import { tell, watcherOf } from './watcher.ts'
 
@@ -92,9 +100,17 @@ export function update(
     expiresAt: turn.now + seconds * 1000,
   }
   const subscription = { package: service.name, resource, id, record }
-  const outputs: Output[] = [accept(request, service, subscription, seconds, turn)]
+  setExtras(record, {
+    rates: ratesOf(request.header('Event'), service, seconds, stored.extras, turn),
+    condition: suppressIfMatch(request),
+  })
+  const isKnown = holds(service, subscription, new Map(), turn)
+  if (!isKnown) setExtras(record, { condition: undefined })
+  // The same SUBSCRIBE that made the subscription, come again, is answered as before.
+  const isQuiet = isKnown && state === stored.state && request.toTag !== undefined
+  const outputs: Output[] = [accept(request, service, subscription, seconds, turn, isQuiet ? 204 : 200)]
   if (seconds === 0) {
-    outputs.push(...end(service, subscription, 'timeout', turn, 'timeout', true))
+    outputs.push(...end(service, subscription, 'timeout', turn, isQuiet ? undefined : 'timeout', true))
     return outputs
   }
   // A wake at or before the end of every subscription is always pending: one that only lasts longer needs no other.
@@ -106,7 +122,12 @@ export function update(
     record.event = state === 'active' ? 'approved' : 'subscribe'
     outputs.push(...tell(service, resource, watcherOf(id, record, state, record.event), turn))
   }
-  outputs.push(...tellAll(service, subscription, kept, request, turn))
+  if (isQuiet) {
+    record.revision = kept.revision
+    turn.db.put(service.tables.subscriptions, [service.name, resource, id], record)
+    outputs.push(...(service.eventPackage.subscribed?.(subscription, request, turn) ?? []))
+    outputs.push(...rateWake(service, resource, id, record, turn))
+  } else outputs.push(...tellAll(service, subscription, kept, request, turn))
   return outputs
 }
 
@@ -122,6 +143,8 @@ export function tellAll(
   const { resource, id, record } = subscription
   if (eventPackage.subscribed !== undefined) {
     record.revision = -1
+    if (record.extras?.condition !== undefined)
+      setExtras(record, { isUntold: request.toTag === undefined || undefined })
     turn.db.put(service.tables.subscriptions, [service.name, resource, id], record)
     const outputs = eventPackage.subscribed(subscription, request, turn)
     return [...outputs, wakeAt(turn.now, serveToken(service.name, resource, id))]
@@ -134,6 +157,6 @@ export function tellAll(
     return []
   }
   const pass = newPass(service, resource, kept.revision, turn)
-  send(pass, subscription, true, turn)
+  send(pass, subscription, { full: true, isReportable: true }, turn)
   return pass.outputs
 }

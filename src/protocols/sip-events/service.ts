@@ -27,6 +27,8 @@ export interface NotifierLimits {
   readonly subscriptionsPerResource: number
   /** Waiting watchers of one resource; a further one is forgotten at once, as if given up. */
   readonly waitingPerResource: number
+  /** Shortest time after which a subscriber who wishes it is told something although nothing has changed (RFC 6446 §7.3). */
+  readonly leastForcedMs: number
   /** Pause between turns of NOTIFYs after a restart. */
   readonly restartPaceMs: number
 }
@@ -35,5 +37,6 @@ export const defaultNotifierLimits: NotifierLimits = {
   notificationsPerTurn: 50,
   subscriptionsPerResource: 10_000,
   waitingPerResource: 200,
+  leastForcedMs: 10_000,
   restartPaceMs: 100,
 }

@@ -5,13 +5,15 @@ import { dialogAsServer } from '../sip/dialog.ts'
 import { serviceUnavailable } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { accept, granted } from './accept.ts'
+import { currentTag, holds, suppressIfMatch } from './condition.ts'
 import { takesDeflate } from './content-coding.ts'
 import { notifyRequest, requireFields } from './notify.ts'
+import { ratesOf } from './rate.ts'
 import { tellAll, update } from './refresh.ts'
 import { acceptedType, checkBodyType, checkSupported, senderOf } from './request.ts'
 import { flowOf, transportOf } from './return-path.ts'
 import type { EventService } from './service.ts'
-import { notSubscribed, type Subscription, type SubscriptionRecord } from './subscription.ts'
+import { notSubscribed, type Subscription, type SubscriptionRecord, setExtras } from './subscription.ts'
 import { endWaiting, wait } from './waiting.ts'
 import { expireToken, wakeAt } from './wakes.ts'
 import { tell, watcherOf } from './watcher.ts'
@@ -57,6 +59,10 @@ export function create(request: SipRequest, service: EventService, eventId: stri
     extras: undefined,
   }
   const subscription = { package: service.name, resource, id, record }
+  setExtras(record, {
+    rates: ratesOf(request.header('Event'), service, seconds, undefined, turn),
+    condition: suppressIfMatch(request),
+  })
   if (seconds === 0) return fetch(request, service, subscription, turn)
   const existing = turn.db.get(service.tables.subscriptions, key)
   if (existing !== undefined)
@@ -84,10 +90,13 @@ function fetch(request: SipRequest, service: EventService, subscription: Subscri
     accept(request, service, subscription, 0, turn),
     ...(eventPackage.subscribed?.(subscription, request, turn) ?? []),
   ]
+  const shared = new Map<string, unknown>()
+  const isKnown = holds(service, subscription, shared, turn)
+  const tag = currentTag(service, subscription, shared, turn)
   const revision = turn.db.get(service.tables.resources, [service.name, resource])?.revision ?? 0
   const body =
-    record.state === 'active'
-      ? eventPackage.body(subscription, turn, { full: true, revision, shared: new Map() })
+    record.state === 'active' && !isKnown
+      ? eventPackage.body(subscription, turn, { full: true, revision, shared })
       : undefined
   outputs.push({
     kind: 'request',
@@ -97,7 +106,7 @@ function fetch(request: SipRequest, service: EventService, subscription: Subscri
       service.contact(resource, record, turn),
       body === 'unchanged' ? undefined : body,
       turn.now,
-      requireFields(eventPackage),
+      tag === undefined ? requireFields(eventPackage) : [...requireFields(eventPackage), ['SIP-ETag', tag]],
     ),
     token: `fetch ${id}`,
     flow: record.flow,

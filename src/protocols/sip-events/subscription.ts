@@ -6,6 +6,7 @@
 import { type FlowId, type Instant, type Table, table } from '../../turn.ts'
 import type { Dialog } from '../sip/dialog.ts'
 import type { Subscriber } from './event-package.ts'
+import type { AgreedRates } from './rate.ts'
 import type { WatcherEvent } from './subscription-state.ts'
 
 /** Every field is always present, so that all records have one shape. */
@@ -45,6 +46,12 @@ export interface SubscriptionRecord {
 
 /** What a subscription has that uses a feature of which most make no use; others do not pay for it. Plain data. */
 export interface SubscriptionExtras {
+  /** What is agreed on the rate of NOTIFYs (RFC 6446). */
+  readonly rates?: AgreedRates | undefined
+  /** The entity-tag that the subscriber says he knows, or `*` (RFC 5839 §5.2); as long as that is what he would be told. */
+  readonly condition?: string | undefined
+  /** True while the NOTIFY that answers a SUBSCRIBE outside a dialog is to come, which no condition suppresses. */
+  readonly isUntold?: boolean | undefined
   /** The package's own. */
   readonly own?: unknown
 }
@@ -104,7 +111,12 @@ export function subscriberOf(record: Pick<SubscriptionRecord, 'subscriber' | 'al
 
 /** Keeps something of the package's own for one subscription; undefined keeps nothing. */
 export function setOwn({ record }: Subscription, own: unknown): void {
-  const { own: _, ...others } = record.extras ?? {}
-  const extras = own === undefined ? others : { ...others, own }
-  record.extras = Object.keys(extras).length === 0 ? undefined : extras
+  setExtras(record, { own })
+}
+
+/** Changes some extras; those that are undefined are no longer kept. */
+export function setExtras(record: SubscriptionRecord, change: SubscriptionExtras): void {
+  const extras = { ...record.extras, ...change }
+  const kept = Object.entries(extras).filter(([, value]) => value !== undefined)
+  record.extras = kept.length === 0 ? undefined : Object.fromEntries(kept)
 }

@@ -39,6 +39,11 @@ export function notifyToken(packageName: string, resource: string, id: string): 
   return `notify ${packageName} ${resource} ${id}`
 }
 
+/** A subscriber may have to be told something although nothing has changed. */
+export function rateToken(packageName: string, resource: string, id: string): string {
+  return `rate ${packageName} ${resource} ${id}`
+}
+
 /** A subscription may have ended. */
 export function expireToken(packageName: string, resource: string, id: string): string {
   return `expire ${packageName} ${resource} ${id}`

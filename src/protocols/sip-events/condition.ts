@@ -1,0 +1,50 @@
+/**
+ * Conditional notification (RFC 5839): a subscriber who knows the state of a resource says so by its entity-tag, and is not
+ * told it again.
+ */
+
+import type { Turn } from '../../turn.ts'
+import { badRequest } from '../sip/errors.ts'
+import type { SipRequest } from '../sip/message.ts'
+import type { EventService } from './service.ts'
+import type { Subscription, SubscriptionRecord } from './subscription.ts'
+
+/** The condition of a SUBSCRIBE: an entity-tag, or `*`. Throws 400 when it is not a single one (§5.2). */
+export function suppressIfMatch(request: SipRequest): string | undefined {
+  const text = request.header('Suppress-If-Match')
+  if (text === undefined) return undefined
+  if (text === '' || /[\s,]/.test(text) || request.headers('Suppress-If-Match').length > 1) {
+    throw badRequest('One Entity-Tag Expected in Suppress-If-Match')
+  }
+  return text
+}
+
+/** Whether the condition of a subscription holds: the state that its subscriber would be told now is the one he knows (§6.1). */
+export function holds(
+  service: EventService,
+  subscription: Subscription,
+  shared: Map<string, unknown>,
+  turn: Turn,
+): boolean {
+  const condition = subscription.record.extras?.condition
+  if (condition === undefined || service.eventPackage.entityTag === undefined) return false
+  return condition === '*' || condition === currentTag(service, subscription, shared, turn)
+}
+
+/** The entity-tag of what the subscriber would be told now; undefined when that is nothing. */
+export function currentTag(
+  service: EventService,
+  subscription: Subscription,
+  shared: Map<string, unknown>,
+  turn: Turn,
+): string | undefined {
+  const { record } = subscription
+  if (record.state !== 'active') return undefined
+  const tag = service.eventPackage.entityTag?.(subscription, turn, shared)
+  return tag && tagWith(tag, record)
+}
+
+/** The tag tells header fields of the NOTIFY as well, such as the type and coding of its body (§4). */
+function tagWith(tag: string, { contentType, deflates, eventId }: SubscriptionRecord): string {
+  return `${tag}.${contentType}${deflates ? 'd' : ''}${eventId === undefined ? '' : `.${eventId}`}`
+}
