@@ -13,6 +13,7 @@ import { isUser, listUsers } from './entities/sip-ip-core/accounts.ts'
 import { Admission } from './entities/sip-ip-core/authenticate.ts'
 import { registrationState } from './entities/sip-ip-core/bindings.ts'
 import { Home } from './entities/sip-ip-core/home.ts'
+import { assertedIdentity } from './entities/sip-ip-core/identity.ts'
 import { towardsOwnInstance } from './entities/sip-ip-core/location.ts'
 import { StatefulProxy } from './entities/sip-ip-core/proxy.ts'
 import { Registrar } from './entities/sip-ip-core/registrar.ts'
@@ -22,10 +23,17 @@ import { userOfXui } from './entities/xdms/user-identifier.ts'
 import { limits } from './limits.ts'
 import { HttpRefusal, internalServerError, refusalResponse } from './protocols/http/errors.ts'
 import type { HttpAnswer, HttpRequest, HttpResponse, OutgoingHttpRequest } from './protocols/http/message.ts'
+import { sipOptions } from './protocols/sigcomp/index.ts'
 import { badRequest, loopDetected, ParseError, SipRefusal, serverInternalError } from './protocols/sip/errors.ts'
 import type { Flow } from './protocols/sip/flow.ts'
 import { refuse, type SipRequest, type SipResponse } from './protocols/sip/message.ts'
 import { type DnsRecord, type Listening, SipStack, type StackOutput } from './protocols/sip/stack.ts'
+import { asksForCompressionAs } from './protocols/sip-sigcomp/asked.ts'
+import {
+  type CompressionCounters,
+  type CompressionOptions,
+  SipCompression,
+} from './protocols/sip-sigcomp/compression.ts'
 import { type Route, routeOf } from './routing.ts'
 import type { Settings } from './settings.ts'
 import type {
@@ -100,6 +108,7 @@ export class Appliance {
   readonly stack: SipStack
   readonly entities: Entities
   readonly #options: ApplianceOptions
+  readonly #compression: SipCompression | undefined
   readonly #home: Home
   readonly #admission: Admission
   readonly #wakes: Wakes
@@ -111,8 +120,16 @@ export class Appliance {
   #isTouched = false
 
   constructor(options: ApplianceOptions) {
-    const { domain } = options.settings()
-    const home = new Home({ domain, listening: options.listening, addresses: options.addresses ?? [] })
+    const { domain, sigcomp } = options.settings()
+    // The box is the same application to its peers after a restart, as long as they keep its contacts (RFC 5049 §9.1).
+    const asking = sigcomp.enabled ? asksForCompressionAs(`sigcomp ${options.secret}`) : { uri: '', via: '' }
+    const home = new Home({
+      domain,
+      listening: options.listening,
+      addresses: options.addresses ?? [],
+      compression: asking.uri,
+    })
+    this.#compression = sigcomp.enabled ? new SipCompression(compressionOptions(sigcomp)) : undefined
     this.#options = options
     this.#home = home
     // Which nonces were used is forgotten at a restart, so those of an earlier start must not count.
@@ -131,7 +148,12 @@ export class Appliance {
       servers: managementServers(xdms),
     })
     this.#wakes = new Wakes(options.store)
-    this.stack = new SipStack({ random: options.random, listening: options.listening, limits: limits.sip })
+    this.stack = new SipStack({
+      random: options.random,
+      listening: options.listening,
+      limits: limits.sip,
+      compression: asking.via,
+    })
     this.entities = {
       registrar: new Registrar(home, ['presence']),
       proxy: new StatefulProxy(home),
@@ -141,6 +163,7 @@ export class Appliance {
         registrationState,
         userOfXui: xui => userOfXui(xui, home),
         address: transport => home.hostPort(transport === 'sips' ? 'tls' : transport),
+        contactParameters: nextHop => home.contactParameters(nextHop),
         beside: { methods: ['REGISTER'], events: ['reg'], extensions: ['path', 'outbound'] },
       }),
       'aggregation-proxy': aggregationProxy,
@@ -205,16 +228,20 @@ export class Appliance {
 
   /** One datagram, or the next octets of a connection. */
   receive(bytes: Buffer, flow: Flow, now: Instant): void {
-    this.#take(this.stack.received(bytes, flow, now), now)
+    const read = (text: Buffer): void => this.#take(this.stack.received(text, flow, now), now)
+    if (this.#compression === undefined) read(bytes)
+    else this.#transmit(this.#compression.received(bytes, flow, now, read))
   }
 
   /** A connection asked for, or accepted, stands. */
   connected(connection: string, flow: Flow, now: Instant): void {
+    this.#compression?.connected(flow)
     this.#take(this.stack.connected(connection, flow, now), now)
   }
 
   /** A connection ended, or an attempt at one failed. */
   disconnected(connection: string, reason: string, now: Instant): void {
+    this.#compression?.disconnected(connection)
     this.#take(this.stack.disconnected(connection, reason, now), now)
     for (const [name, entity] of this.#all())
       if (entity.flowClosed) this.#undisturbed(name, now, turn => entity.flowClosed!(connection, turn))
@@ -228,14 +255,15 @@ export class Appliance {
   /** Time has passed: timers of the stack and stored wakes that are due. */
   expire(now: Instant): void {
     this.#take(this.stack.expire(now), now)
+    if (this.#compression !== undefined) this.#transmit(this.#compression.expire(now))
     this.#wakes.collect(now, limits.wakesPerTick)
   }
 
   /** When to call `expire` next. */
   deadline(): Instant | undefined {
-    const [stack, wakes] = [this.stack.deadline(), this.#wakes.deadline]
-    if (stack === undefined) return wakes
-    return wakes === undefined ? stack : Math.min(stack, wakes)
+    const [stack, wakes, compression] = [this.stack.deadline(), this.#wakes.deadline, this.#compression?.deadline()]
+    const next = Math.min(stack ?? never, wakes ?? never, compression ?? never)
+    return next === never ? undefined : next
   }
 
   /** Whether anything waits for `commit`. */
@@ -282,6 +310,11 @@ export class Appliance {
     return transmits
   }
 
+  /** Counts of what was compressed, and how much is held for it; undefined when that is switched off. */
+  get compression(): { counters: CompressionCounters; compartments: number; states: number } | undefined {
+    return this.#compression && { counters: this.#compression.counters, ...this.#compression.sizes }
+  }
+
   #all(): Array<[EntityName, Entity]> {
     return Object.entries(this.entities) as Array<[EntityName, Entity]>
   }
@@ -317,11 +350,21 @@ export class Appliance {
         case 'cancel':
           this.#undisturbed('proxy', now, turn => this.entities.proxy.cancel(output.transaction, turn))
           break
+        case 'send': {
+          const bytes = this.#compression ? this.#compression.leaving(output.bytes, output.flow, now) : output.bytes
+          if (bytes !== undefined) this.#transmit([bytes === output.bytes ? output : { ...output, bytes }])
+          break
+        }
         default:
-          this.#transmits.push(output)
-          this.#isTouched = true
+          this.#transmit([output])
       }
     }
+  }
+
+  #transmit(transmits: readonly Transmit[]): void {
+    if (transmits.length === 0) return
+    this.#transmits.push(...transmits)
+    this.#isTouched = true
   }
 
   #request(request: SipRequest, now: Instant): void {
@@ -336,6 +379,7 @@ export class Appliance {
     try {
       this.#turn(route.entity, now, turn => {
         this.#admission.admit(request, route.asks, turn)
+        this.#compression?.admitted(request, () => assertedIdentity(request), now)
         // RFC 3261 §8.2.2.2. What is to be forwarded may come by several ways.
         if (route.entity !== 'proxy' && this.stack.isMerged(request.transaction)) throw loopDetected()
         return entity.request(request, turn)
@@ -346,6 +390,7 @@ export class Appliance {
   }
 
   #response(stackToken: string, response: SipResponse, now: Instant): void {
+    this.#compression?.answered(response, now)
     const [name, token] = response.status >= 200 ? this.#finished(stackToken) : split(stackToken)
     this.#undisturbed(name, now, turn => this.entities[name as SipEntityName].response(token, response, turn))
   }
@@ -414,6 +459,24 @@ export class Appliance {
 function split(token: string): [EntityName, string] {
   const space = token.indexOf(' ')
   return [token.slice(0, space) as EntityName, token.slice(space + 1)]
+}
+
+/** Later than any deadline. */
+const never = Number.POSITIVE_INFINITY
+
+function compressionOptions(settings: Settings['sigcomp']): CompressionOptions {
+  const { decompressionMemory, stateMemory, cyclesPerBit, compartments } = settings
+  return {
+    endpoint: {
+      ...sipOptions,
+      decompressionMemorySize: decompressionMemory,
+      stateMemorySize: stateMemory,
+      cyclesPerBit,
+      messageLimit: limits.decompressedOctets,
+      peerStateLimit: limits.peerStateOctets,
+    },
+    limits: { ...limits.sigcomp, compartments },
+  }
 }
 
 function wakeOf(name: EntityName, output: Extract<Output, { kind: 'wake' }>): Wake {

@@ -88,6 +88,21 @@ export const limits = {
   waitingWatchersPerResource: 200,
   /** Changes of a resource's watchers remembered to be told one by one; who missed more is told all watchers. */
   watcherChangesPerResource: 100,
+  /** Bounds of compression, which see (`CompressionLimits`); how many compartments is a setting. */
+  sigcomp: {
+    perUser: 8,
+    idleMs: 7_200_000,
+    cycles: { perSecond: 10_000_000, burst: 20_000_000, addresses: 10_000 },
+    strangersCycles: { perSecond: 20_000_000, burst: 40_000_000, addresses: 1 },
+    nacks: { perSecond: 20, burst: 40, addresses: 10_000 },
+    remembered: 4_096,
+    streamMessageOctets: 66_000,
+    streamMessageMs: 32_000,
+  },
+  /** Octets of one decompressed message; a longer one is not read (OUTPUT_OVERFLOW). */
+  decompressedOctets: 65_535,
+  /** Octets of what a handset offers to keep for us that are used, for as many are remembered here. */
+  peerStateOctets: 8_192,
   /** Bounds of HTTP, which see (`HttpLimits`). */
   http: {
     headerOctets: 16_384,

@@ -27,6 +27,9 @@ export interface Status extends Counts {
   readonly connections: number
   readonly memoryOctets: number
   readonly storeOctets: number
+  /** Handsets that compress, and state items kept for them. */
+  readonly compartments: number
+  readonly compressionStates: number
   readonly lastError: LastError | null
   readonly counters: Readonly<Record<string, number>> & TransportCounters
 }
@@ -56,8 +59,15 @@ export function statusOf({ appliance, settings, transports, log, store, now, sta
     connections: transports.connections.size,
     memoryOctets: memoryUsage.rss(),
     storeOctets: store.usage().diskBytes,
+    compartments: appliance.compression?.compartments ?? 0,
+    compressionStates: appliance.compression?.states ?? 0,
     lastError: log.lastError ?? null,
-    counters: { ...appliance.counters, ...appliance.stack.counters, ...transports.counters },
+    counters: {
+      ...appliance.counters,
+      ...appliance.stack.counters,
+      ...transports.counters,
+      ...appliance.compression?.counters,
+    },
   }
 }
 
@@ -84,6 +94,7 @@ function statusLines(status: Status): string[] {
     ['publications', status.publications],
     ['subscriptions', subscriptionsLine(status)],
     ['connections', status.connections],
+    ['compression', compressionLine(status)],
     ['memory', size(status.memoryOctets)],
     ['store', `${size(status.storeOctets)} on disk`],
     ['last error', status.lastError === null ? 'none' : `${status.lastError.at} ${status.lastError.message}`],
@@ -96,6 +107,13 @@ function statusLines(status: Status): string[] {
     ],
   ]
   return rows.map(([name, value]) => `${name.padEnd(15)}${value}`)
+}
+
+/** `3 handsets; came 1.2 KiB for 8.1 KiB, left 2.0 KiB for 15.3 KiB`. */
+function compressionLine({ compartments, counters }: Status): string {
+  const { sigcompReceivedOctets = 0, sigcompReceivedText = 0, sigcompSentOctets = 0, sigcompSentText = 0 } = counters
+  const came = `came ${size(sigcompReceivedOctets)} for ${size(sigcompReceivedText)}`
+  return `${compartments} handsets; ${came}, left ${size(sigcompSentOctets)} for ${size(sigcompSentText)}`
 }
 
 /** `12: presence 10, presence.winfo 2`. */

@@ -7,7 +7,10 @@ import { answerChallenge } from '../../src/protocols/sip/digest.ts'
 import type { Flow } from '../../src/protocols/sip/flow.ts'
 import { type HeaderField, respond, SipRequest, type SipResponse } from '../../src/protocols/sip/message.ts'
 import { SipStack, type StackOutput } from '../../src/protocols/sip/stack.ts'
+import { asksForCompressionAs } from '../../src/protocols/sip-sigcomp/asked.ts'
+import { type Effect, SipCompression } from '../../src/protocols/sip-sigcomp/compression.ts'
 import type { Instant, Random } from '../../src/turn.ts'
+import { handsetCompression } from './handset-compression.ts'
 
 export interface UserAgentOptions {
   /** As flows call it: `Alice`. */
@@ -19,6 +22,8 @@ export interface UserAgentOptions {
   /** Where the box listens: every request goes there first. */
   readonly box: Endpoint
   readonly random: Random
+  /** Whether it speaks SigComp with the box, its outbound proxy, whose URI says so (RFC 3486 §4.1). */
+  readonly compresses?: boolean
 }
 
 export interface Endpoint {
@@ -49,6 +54,10 @@ export class UserAgent {
   readonly received: SipRequest[] = []
   /** While true the agent hears nothing and says nothing: its radio is gone. */
   silent = false
+  readonly compression: SipCompression | undefined
+  readonly #asking: { readonly uri: string; readonly via: string }
+  /** How requests go out: through the box, as configured, then as the box has said (RFC 3608). */
+  #route: string
   readonly #exchanges = new Map<string, Exchange>()
   #tokens = 0
   #cseq = 0
@@ -56,15 +65,20 @@ export class UserAgent {
 
   constructor(options: UserAgentOptions) {
     this.options = options
+    const { address, port } = options.box
+    this.#asking = options.compresses ? asksForCompressionAs(options.aor) : { uri: '', via: '' }
+    this.#route = `<sip:${address}:${port};lr${options.compresses ? ';comp=sigcomp' : ''}>`
+    this.compression = options.compresses ? new SipCompression(handsetCompression) : undefined
     this.stack = new SipStack({
       random: options.random,
       listening: [{ transport: 'udp', address: options.local.address, port: options.local.port }],
+      compression: this.#asking.via,
     })
   }
 
   get contact(): string {
     const user = this.options.aor.slice(4, this.options.aor.indexOf('@'))
-    return `<sip:${user}@${this.options.local.address}:${this.options.local.port}>`
+    return `<sip:${user}@${this.options.local.address}:${this.options.local.port}${this.#asking.uri}>`
   }
 
   token(characters = 10): string {
@@ -84,7 +98,7 @@ export class UserAgent {
       ['Call-ID', `${this.token(16)}@${this.options.name.toLowerCase()}`],
       ['CSeq', `${++this.#cseq} ${method}`],
       ['Contact', this.contact],
-      ['Route', `<sip:${this.options.box.address}:${this.options.box.port};lr>`],
+      ['Route', this.#route],
     ]
     const request = new SipRequest(
       method,
@@ -105,7 +119,9 @@ export class UserAgent {
 
   receive(bytes: Buffer, flow: Flow, now: Instant): void {
     if (this.silent) return
-    this.#take(this.stack.received(bytes, flow, now), now)
+    const read = (text: Buffer): void => this.#take(this.stack.received(text, flow, now), now)
+    if (this.compression) this.#effects(this.compression.received(bytes, flow, now, read))
+    else read(bytes)
   }
 
   expire(now: Instant): void {
@@ -125,10 +141,22 @@ export class UserAgent {
 
   #take(outputs: readonly StackOutput[], now: Instant): void {
     for (const output of outputs) {
-      if (output.kind === 'request') this.#request(output.request, now)
-      else if (output.kind === 'response') this.#response(output.token, output.response, now)
-      else if (output.kind !== 'cancel') this.#transmits.push(output)
+      if (output.kind === 'request') {
+        // Everything a handset hears is from its outbound proxy.
+        this.compression?.admitted(output.request, () => 'the box', now)
+        this.#request(output.request, now)
+      } else if (output.kind === 'response') {
+        this.compression?.answered(output.response, now)
+        this.#response(output.token, output.response, now)
+      } else if (output.kind === 'send') {
+        const bytes = this.compression ? this.compression.leaving(output.bytes, output.flow, now) : output.bytes
+        if (bytes) this.#transmits.push({ ...output, bytes })
+      } else if (output.kind !== 'cancel') this.#transmits.push(output)
     }
+  }
+
+  #effects(effects: readonly Effect[]): void {
+    this.#transmits.push(...effects)
   }
 
   #request(request: SipRequest, now: Instant): void {
@@ -147,8 +175,13 @@ export class UserAgent {
     if (response.status < 200) return
     this.#exchanges.delete(token)
     const again = this.#credentials(exchange, response)
-    if (again) this.#send(exchange, again, now)
-    else exchange.final = response
+    if (again) {
+      this.#send(exchange, again, now)
+      return
+    }
+    exchange.final = response
+    const [serviceRoute] = response.status < 300 ? response.headers('Service-Route') : []
+    if (this.compression && serviceRoute !== undefined) this.#route = serviceRoute
   }
 
   /** The request again with credentials, when the answer is a first challenge (RFC 3261 §22.2). */

@@ -1,4 +1,7 @@
-/** Every `.flow` of this folder, played in a simulated world; the same files are played against the built box. */
+/**
+ * Every `.flow` of this folder, played in a simulated world, once plain and once with handsets that compress; the same files
+ * are played against the built box.
+ */
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -9,11 +12,14 @@ import { play, readFlow } from './language.ts'
 
 for (const name of readdirSync(import.meta.dirname).filter(one => one.endsWith('.flow'))) {
   const flow = readFlow(readFileSync(join(import.meta.dirname, name), 'utf8'))
-  test(`${name}: ${flow.title}`, async () => {
-    const world = new SimulatedWorld({ seed: 1, settings: flow.settings })
-    await play(flow, world)
-    assert.deepEqual(world.faults, [])
-    await world.pass(8 * 86_400_000)
-    assert.deepEqual(world.leftovers(), {}, 'when all has expired, the store is empty')
-  })
+  for (const compressed of [false, true])
+    test(`${name}${compressed ? ', compressed' : ''}: ${flow.title}`, async () => {
+      const world = new SimulatedWorld({ seed: 1, settings: flow.settings, compressed })
+      await play(flow, world)
+      assert.deepEqual(world.faults, [])
+      if (compressed) assert.ok(world.wire.compressed > world.wire.plain, JSON.stringify(world.wire))
+      else assert.equal(world.wire.compressed, 0)
+      await world.pass(8 * 86_400_000)
+      assert.deepEqual(world.leftovers(), {}, 'when all has expired, the store is empty')
+    })
 }

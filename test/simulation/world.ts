@@ -14,6 +14,7 @@ import { PresenceSource } from '../actors/presence-source.ts'
 import { Registrant } from '../actors/registrant.ts'
 import { Watcher } from '../actors/watcher.ts'
 import type { Person, World } from '../flows/world.ts'
+import { WireTap } from '../second-sigcomp/wire-tap.ts'
 import { HttpNetwork } from './http.ts'
 import { fair, Network, type Weather } from './network.ts'
 import { SeededRandom } from './random.ts'
@@ -24,6 +25,8 @@ export interface SimulatedWorldOptions {
   readonly settings?: ReadonlyArray<readonly [name: string, value: string]>
   /** Probability, at each commit, that the box dies before anything of it leaves. */
   readonly deathAtCommit?: number
+  /** Whether handsets and box compress what they send each other. */
+  readonly compressed?: boolean
 }
 
 const notify = Buffer.from('NOTIFY ')
@@ -35,6 +38,7 @@ export class SimulatedWorld implements World {
   readonly network: Network
   readonly http: HttpNetwork
   #deathAtCommit: number
+  readonly #compressed: boolean
   readonly #people = new Map<string, Person>()
   #settings: Settings
   #now: Instant = beginning
@@ -45,9 +49,12 @@ export class SimulatedWorld implements World {
   /** The highest CSeq of NOTIFYs that left the box in each dialog, and the branches of all. */
   readonly #notified = new Map<string, { cseq: number; branches: Set<string> }>()
   restarts = 0
+  /** What went over the network, read by others than those who wrote it. */
+  readonly wire = new WireTap()
 
   constructor(options: SimulatedWorldOptions) {
     this.#deathAtCommit = options.deathAtCommit ?? 0
+    this.#compressed = options.compressed ?? false
     this.random = new SeededRandom(options.seed)
     this.network = new Network(this.random, options.weather ?? fair)
     this.http = new HttpNetwork(this.network, this.random)
@@ -92,6 +99,7 @@ export class SimulatedWorld implements World {
       local: { address: `10.0.1.${this.#people.size + 1}`, port: 5060 },
       box,
       random: this.random,
+      compresses: this.#compressed,
     })
     const person: Person = { aor, agent, source: new PresenceSource(agent), watcher: new Watcher(agent) }
     this.#people.set(name, person)
@@ -218,8 +226,14 @@ export class SimulatedWorld implements World {
   }
 
   /** In each dialog the CSeq of NOTIFYs only grows; only a retransmission has the same again (RFC 3261 §12.2.1.1). */
-  #watch(bytes: Buffer): void {
-    if (!bytes.subarray(0, 7).equals(notify)) return
+  #watch(octets: Buffer): void {
+    let bytes: Buffer | undefined
+    try {
+      bytes = this.wire.text(octets)
+    } catch (error) {
+      this.faults.push(`a datagram that nobody else can read: ${(error as Error).message}`)
+    }
+    if (bytes === undefined || !bytes.subarray(0, 7).equals(notify)) return
     const request = parseMessage(bytes)
     const dialog = `${request.callId} ${request.fromTag} ${request.toTag}`
     const [cseq, branch] = [request.cseq.number, request.topVia.params.get('branch') ?? '']

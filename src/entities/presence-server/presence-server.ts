@@ -36,6 +36,7 @@ export interface PresenceServerOptions
     AuthorizationOptions {
   /** Host and port for Contact, by transport. */
   readonly address: NotifierOptions['address']
+  readonly contactParameters?: NonNullable<NotifierOptions['contactParameters']>
   /** Further event packages this entity serves. */
   readonly packages?: readonly EventPackage[]
   readonly notifierLimits?: NotifierOptions['limits']
@@ -90,6 +91,7 @@ export class PresenceServer implements SipEntity {
       packages: [presence, ...(options.packages ?? [])],
       servedBeside: this.#beside.events,
       address: options.address,
+      ...(options.contactParameters === undefined ? {} : { contactParameters: options.contactParameters }),
       limits: {
         notificationsPerTurn: limits.notificationsPerTurn,
         subscriptionsPerResource: limits.subscriptionsPerResource,

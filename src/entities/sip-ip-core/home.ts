@@ -21,6 +21,8 @@ export interface HomeOptions {
   readonly listening: readonly ListeningPoint[]
   /** Further addresses of the machine, for listening points that take any. */
   readonly addresses?: readonly string[]
+  /** URI parameters by which this box asks for compressed requests (RFC 5049 §9.1); absent when it takes none. */
+  readonly compression?: string
 }
 
 /** The requests a URI may stand for, seen from this box. */
@@ -31,10 +33,12 @@ export class Home {
   readonly #listening: readonly ListeningPoint[]
   readonly #hosts = new Set<string>()
   readonly #ports = new Set<number>()
+  readonly #compression: string
 
   constructor(options: HomeOptions) {
     this.domain = options.domain.toLowerCase()
     this.#listening = options.listening
+    this.#compression = options.compression ?? ''
     for (const { address, port, advertisedHost } of options.listening) {
       this.#ports.add(port)
       if (!isWildcard(address)) this.#hosts.add(inUri(address))
@@ -71,14 +75,21 @@ export class Home {
 
   /**
    * The URI, without brackets, that leads back to this box over `transport`, with the loose-routing parameter: for
-   * Record-Route, Service-Route and Path (RFC 3261 §16.6 step 4).
+   * Record-Route, Service-Route and Path (RFC 3261 §16.6 step 4). `isCompressed`: those on that side ask for compression, and
+   * are asked for it (RFC 3486 §5).
    */
-  routeUri(transport: Transport, user?: string): string {
+  routeUri(transport: Transport, user?: string, isCompressed = false): string {
     const point = this.#pointOf(transport)
     const userInfo = user === undefined ? '' : `${user}@`
-    if (point === undefined) return `sip:${userInfo}${this.domain};lr`
+    const compression = isCompressed ? this.#compression : ''
+    if (point === undefined) return `sip:${userInfo}${this.domain};lr${compression}`
     const suffix = point.transport === 'udp' ? '' : `;transport=${point.transport}`
-    return `sip:${userInfo}${this.#hostOf(point)}:${point.port}${suffix};lr`
+    return `sip:${userInfo}${this.#hostOf(point)}:${point.port}${suffix};lr${compression}`
+  }
+
+  /** What a Contact of ours says besides to somebody whose next hop towards us is this URI or name-addr (RFC 3486 §5). */
+  contactParameters(nextHop: string): string {
+    return /;comp=sigcomp(?![^;>?])/i.test(nextHop) ? this.#compression : ''
   }
 
   /** Host and port by which this box is reached over a transport, for Contact. */

@@ -5,7 +5,9 @@
  */
 
 import type { SipRequest } from '../../protocols/sip/message.ts'
+import { wantsCompression } from '../../protocols/sip/next-hop.ts'
 import { isSipUri, parseUri } from '../../protocols/sip/uri.ts'
+import { asksForCompression } from '../../protocols/sip/via.ts'
 import type { FlowId, Turn } from '../../turn.ts'
 import type { Home, Transport } from './home.ts'
 import { flowTo } from './outbound.ts'
@@ -18,7 +20,7 @@ const dialogForming: ReadonlySet<string> = new Set(['INVITE', 'SUBSCRIBE', 'NOTI
 
 /**
  * Adds this proxy to the route set of a dialog that the request may form: one value, or two when the sides differ in
- * transport or a side must be reached by its flow (RFC 5658 §5).
+ * transport or compression (RFC 3486 §6) or a side must be reached by its flow (RFC 5658 §5).
  */
 export function recordRoute(
   copy: SipRequest,
@@ -30,15 +32,22 @@ export function recordRoute(
   if (!dialogForming.has(received.method)) return
   const { callId } = received
   const secure = copy.uri.startsWith('sips:')
-  const upstream = { transport: received.source?.transport ?? 'udp', flow: flowOfSender(received) }
-  const downstream = { transport: transportTowards(copy, flow), flow }
+  const upstream = {
+    transport: received.source?.transport ?? 'udp',
+    flow: flowOfSender(received),
+    isCompressed: asksForCompression(received.topVia),
+  }
+  const downstream = { transport: transportTowards(copy, flow), flow, isCompressed: wantsCompression(copy) }
   const values =
-    upstream.transport === downstream.transport && upstream.flow === undefined && downstream.flow === undefined
+    upstream.transport === downstream.transport &&
+    upstream.isCompressed === downstream.isCompressed &&
+    upstream.flow === undefined &&
+    downstream.flow === undefined
       ? [downstream]
       : [downstream, upstream]
   for (const side of values.reverse()) {
     const user = routeToken(turn, callId, side.flow)
-    const uri = home.routeUri(side.transport, user)
+    const uri = home.routeUri(side.transport, user, side.isCompressed)
     copy.prepend('Record-Route', `<${secure ? uri.replace(/^sip:/, 'sips:').replace(';transport=tls', '') : uri}>`)
   }
 }

@@ -14,6 +14,7 @@ import {
 import { type HeaderField, parseDeltaSeconds, respond, type SipRequest } from '../../protocols/sip/message.ts'
 import { formatNameAddr, type NameAddr, parseNameAddr } from '../../protocols/sip/name-addr.ts'
 import { formatUri, isSipUri, parseUri, sameUri } from '../../protocols/sip/uri.ts'
+import { asksForCompression } from '../../protocols/sip/via.ts'
 import type { Output, Turn } from '../../turn.ts'
 import { isUser } from './accounts.ts'
 import {
@@ -287,7 +288,10 @@ function accepted(
   ])
   headers.push(['Date', new Date(turn.now).toUTCString()])
   if (path.length > 0) headers.push(['Path', path.map(formatNameAddr).join(', ')])
-  if (request.source !== undefined) headers.push(['Service-Route', `<${home.routeUri(request.source.transport)}>`])
+  if (request.source !== undefined) {
+    const route = home.routeUri(request.source.transport, undefined, asksForCompression(request.topVia))
+    headers.push(['Service-Route', `<${route}>`])
+  }
   if (outbound.isRequired) {
     headers.push(['Require', 'outbound'])
     if (isFirstHop(request)) headers.push(['Flow-Timer', String(flowTimerSeconds(request))])

@@ -42,6 +42,7 @@ export class Registrar implements SipEntity {
       packages: [registrationEvents(home)],
       servedBeside,
       address: transport => home.hostPort(transport === 'sips' ? 'tls' : transport),
+      contactParameters: nextHop => home.contactParameters(nextHop),
     })
   }
 

@@ -106,7 +106,7 @@ export class Compressor {
   /** The SigComp message for a text; undefined when it cannot be compressed for this peer (RFC 3320 §5.2). */
   compress(text: Uint8Array, options: CompressOptions): Uint8Array | undefined {
     if (this.#isGivenUp || text.length > encodingLimit / 2) return undefined
-    const usable = this.#usable(options.onStream)
+    const usable = this.#usable()
     const uncovered = new Uncovered(linesOf(text))
     const base = best(usable, uncovered)
     return (
@@ -208,8 +208,7 @@ export class Compressor {
         Math.floor((most - slack) / 128),
       )
       const cost = code.length + blocks * 128 + slack + stateOverhead
-      const outgoing =
-        this.#savedOctets + cost > this.#budget() ? this.#leastUseful(text, base, options.onStream) : undefined
+      const outgoing = this.#savedOctets + cost > this.#budget() ? this.#leastUseful(text, base) : undefined
       if (outgoing !== undefined) {
         used = [...loads, { identifier: outgoing.identifier, begin: code.length, bytes: outgoing.text.subarray(0, 1) }]
         encoded = encode(text, baseText, used)
@@ -234,7 +233,7 @@ export class Compressor {
     if ((control & controlSave) === controlSave)
       this.#remember(text, control >> 4, baseText, used, sequence, introduces)
     // A peer that never returns feedback has been told often enough.
-    if (introduces && (options.onStream || ++this.#introductions >= mostIntroductions)) this.#isIntroduced = true
+    if (introduces && ++this.#introductions >= mostIntroductions) this.#isIntroduced = true
     return message
   }
 
@@ -245,8 +244,8 @@ export class Compressor {
   }
 
   /** The state to free for another: one much like it if there is one, else the oldest; only what the peer has. */
-  #leastUseful(text: Uint8Array, base: Saved | undefined, onStream: boolean): Saved | undefined {
-    const candidates = this.#saved.filter(each => each !== base && (onStream || each.isAcknowledged))
+  #leastUseful(text: Uint8Array, base: Saved | undefined): Saved | undefined {
+    const candidates = this.#saved.filter(each => each !== base && each.isAcknowledged)
     const uncovered = new Uncovered(linesOf(text))
     const alike = best(candidates, uncovered, uncovered.left / 2)
     return alike ?? candidates[0]
@@ -331,11 +330,12 @@ export class Compressor {
     this.#saved.splice(at, 1)
   }
 
-  /** States to count on: all on a reliable transport; else those acknowledged, or all while none is (RFC 5049 §4.4). */
-  #usable(onStream: boolean): readonly Saved[] {
-    if (onStream) return this.#saved
-    const acknowledged = this.#saved.filter(each => each.isAcknowledged)
-    return acknowledged.length > 0 ? acknowledged : this.#saved
+  /**
+   * States to count on: those acknowledged, on streams too. What has arrived is not yet kept: it must have been found
+   * genuine as well, as the first REGISTER of a handset, which is challenged, is not.
+   */
+  #usable(): readonly Saved[] {
+    return this.#saved.filter(each => each.isAcknowledged)
   }
 
   #freeSequence(): number {

@@ -34,6 +34,11 @@ export class Decompressor {
     this.#store = store
   }
 
+  /** UDVM cycles of the last message, also of one that failed. */
+  get lastCycles(): number {
+    return this.#udvm.cycles
+  }
+
   /**
    * Decompresses one whole message, without its delimiter if it came on a stream, which halves the UDVM memory instead of
    * subtracting the message from it (RFC 3320 §7). Throws `DecompressionFailure`.

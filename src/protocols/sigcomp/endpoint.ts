@@ -113,14 +113,19 @@ export class SigCompEndpoint {
       const received = this.#decompressor.decompress(message, onStream)
       return { kind: 'message', text: received.output, received }
     } catch (error) {
-      const failure = error instanceof DecompressionFailure ? error : new DecompressionFailure('INTERNAL_ERROR')
+      const failure = failureOf(error)
       return { kind: 'failure', failure, nack: writeNack(failure, message) }
     }
   }
 
-  /** The answer to a stream that has lost its marks (RFC 4077 §3.2, FRAMING_ERROR). */
-  framingError(failure: DecompressionFailure): Uint8Array {
-    return writeNack(failure, undefined)
+  /** UDVM cycles of the message received last, also of one that failed. */
+  get lastCycles(): number {
+    return this.#decompressor.lastCycles
+  }
+
+  /** The answer to a stream that has lost its marks: what `RecordMarking.push` has thrown (RFC 4077 §3.2). */
+  framingError(error: unknown): Uint8Array {
+    return writeNack(failureOf(error), undefined)
   }
 
   #nack(message: Uint8Array): Reception {
@@ -203,4 +208,8 @@ export class SigCompEndpoint {
     this.#compartments.set(name, compartment)
     return compartment
   }
+}
+
+function failureOf(error: unknown): DecompressionFailure {
+  return error instanceof DecompressionFailure ? error : new DecompressionFailure('INTERNAL_ERROR')
 }

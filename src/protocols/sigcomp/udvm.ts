@@ -97,6 +97,11 @@ export class Udvm {
   #bit = 0
   #lastBitOrder = 0
 
+  /** Cycles used by the last run. */
+  get cycles(): number {
+    return this.#cycles
+  }
+
   /** Decompresses one message. Throws `DecompressionFailure` and nothing else. */
   run(program: Program): Decompressed {
     this.#start(program)

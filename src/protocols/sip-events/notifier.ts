@@ -32,6 +32,8 @@ export interface NotifierOptions {
   readonly servedBeside?: readonly string[]
   /** Host and port by which subscribers reach us over a transport, for Contact: `192.0.2.1:5060`. */
   readonly address: (transport: SubscriptionRecord['transport'], turn: Turn) => string
+  /** Further parameters of our Contact for a subscriber whose next hop, towards us, is this URI or name-addr (RFC 3486 §5). */
+  readonly contactParameters?: (nextHop: string) => string
   readonly limits?: Partial<NotifierLimits>
   /** RFC 3261 T1; a NOTIFY without answer is given up after 64 of it. */
   readonly t1Ms?: number
@@ -59,7 +61,7 @@ export class Notifier {
 
   /** Adds a package, such as one that itself needs the notifier. */
   add(eventPackage: EventPackage): void {
-    const { owner, address, t1Ms = 500 } = this.#options
+    const { owner, address, contactParameters, t1Ms = 500 } = this.#options
     this.#services.set(eventPackage.name, {
       eventPackage,
       name: eventPackage.name,
@@ -68,8 +70,10 @@ export class Notifier {
       timeoutMs: 64 * t1Ms,
       owner,
       allowEvents: () => this.#allowEvents,
-      contact: (resource, { transport }, turn) =>
-        contactOf(resource, transport, address(transport, turn), turn.settings.domain, owner),
+      contact: (resource, { transport, dialog }, turn) => {
+        const parameters = contactParameters?.(dialog.routeSet[0] ?? dialog.remoteTarget)
+        return contactOf(resource, transport, address(transport, turn), turn.settings.domain, owner, parameters)
+      },
     })
     if (!eventPackage.isTemplate) this.#allowEvents = [...this.#allowEvents, eventPackage.name]
   }

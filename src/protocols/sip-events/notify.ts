@@ -60,7 +60,7 @@ function leastSequence(now: Instant): number {
 
 /**
  * Contact of the notifier for one dialog: `<sip:alice@192.0.2.1:5060;gr=presence-server>`. The user part is that of a resource
- * in our domain, else the whole resource, escaped; `owner` is the entity.
+ * in our domain, else the whole resource, escaped; `owner` is the entity. `parameters` are further ones of the URI.
  */
 export function contactOf(
   resource: string,
@@ -68,10 +68,11 @@ export function contactOf(
   address: string,
   domain: string,
   owner: string,
+  parameters = '',
 ): string {
   const scheme = transport === 'sips' ? 'sips' : 'sip'
   const parameter = transport === 'tcp' || transport === 'tls' ? `;transport=${transport}` : ''
-  return `<${scheme}:${userOf(resource, domain)}@${address}${parameter};gr=${owner}>`
+  return `<${scheme}:${userOf(resource, domain)}@${address}${parameter};gr=${owner}${parameters}>`
 }
 
 /** The resource that a URI made by `contactOf` tells; undefined for any other. */

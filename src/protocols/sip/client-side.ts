@@ -9,7 +9,7 @@ import { hostOf, isUdpFlowId } from './flow.ts'
 import { ackTo, cancelOf } from './hop-by-hop.ts'
 import { type DnsRecord, Locating, type Place } from './locate.ts'
 import { respond, type SipRequest, type SipResponse } from './message.ts'
-import { nextHop, reachableByTcp } from './next-hop.ts'
+import { nextHop, reachableByTcp, wantsCompression } from './next-hop.ts'
 import { Outgoing, type OutgoingUser } from './outgoing.ts'
 import { PeersWithoutTcp } from './peers-without-tcp.ts'
 import { timerQueue } from './timers.ts'
@@ -223,7 +223,7 @@ export class ClientSide implements OutgoingUser {
     if (!socket) return false
     const branch = this.#addVia(outgoing, socket)
     const bytes = outgoing.request.toBytes()
-    if (mayUseTcp && bytes.length > this.#context.limits.udpRequestBytes) {
+    if (mayUseTcp && bytes.length > this.#longestByUdp(outgoing.request)) {
       const place = outgoing.place
         ? { ...outgoing.place, transport: 'tcp' as const }
         : reachableByTcp(outgoing.request, flow)
@@ -238,6 +238,12 @@ export class ClientSide implements OutgoingUser {
     }
     this.#attempt(outgoing, flow, branch, bytes, undefined, now)
     return true
+  }
+
+  /** Octets; what leaves compressed is no longer than half as long. */
+  #longestByUdp(request: SipRequest): number {
+    const { limits, compression } = this.#context
+    return limits.udpRequestBytes * (compression !== '' && wantsCompression(request) ? 2 : 1)
   }
 
   #attemptOn(outgoing: Outgoing, connection: Connection, now: number): void {
@@ -283,7 +289,10 @@ export class ClientSide implements OutgoingUser {
     const { request } = outgoing
     if (outgoing.hasVia) request.removeFirstValue('Via')
     const branch = cookie + this.#context.random.token(branchCharacters)
-    request.prepend('Via', sentBy.viaHead + branch)
+    const { compression } = this.#context
+    // "If a client sends a compressed request, it SHOULD add the parameter comp=sigcomp to the topmost entry" (RFC 3486 §4)
+    const asking = compression !== '' && wantsCompression(request) ? compression : ''
+    request.prepend('Via', sentBy.viaHead + branch + asking)
     outgoing.hasVia = true
     return branch
   }

@@ -157,6 +157,8 @@ export class StackContext {
   readonly counters: Counters = newCounters()
   readonly serverHeader: string | undefined
   readonly locateOptions: LocateOptions
+  /** What our Via says to a next hop that takes compressed requests; '' when whoever owns the sockets does not compress. */
+  readonly compression: string
 
   constructor(options: {
     lengths: TimerLengths
@@ -165,12 +167,14 @@ export class StackContext {
     listening: readonly Listening[]
     serverHeader: string | undefined
     naptr: boolean
+    compression: string
   }) {
     this.lengths = options.lengths
     this.limits = options.limits
     this.random = options.random
     this.sentBys = options.listening.map(sentByOf)
     this.serverHeader = options.serverHeader
+    this.compression = options.compression
     this.locateOptions = {
       transports: transportsOf(options.listening),
       families: familiesOf(options.listening),

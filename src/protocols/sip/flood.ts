@@ -24,14 +24,14 @@ export class Flood {
     this.#limits = limits
   }
 
-  /** Takes one message of this address into account; false when it is one too many. */
-  admits(address: string, now: number): boolean {
+  /** Takes one message of this address into account, or as many as it costs; false when it is one too many. */
+  admits(address: string, now: number, cost = 1): boolean {
     const { perSecond, burst } = this.#limits
     const bucket = this.#recent.get(address) ?? this.#recall(address, now)
     bucket.tokens = Math.min(burst, bucket.tokens + ((now - bucket.at) * perSecond) / 1000)
     bucket.at = now
     if (bucket.tokens < 1) return false
-    bucket.tokens--
+    bucket.tokens -= cost
     return true
   }
 

@@ -26,6 +26,16 @@ export function nextHop(request: SipRequest): { uri: SipUri; secure: boolean } |
   }
 }
 
+/** Whether the next hop has asked for requests in SigComp: `comp=sigcomp` in its URI (RFC 3486 §4). */
+export function wantsCompression(request: SipRequest): boolean {
+  // Most ask for nothing, and their URIs need not be read.
+  if (!asksForIt.test(request.uri) && !request.headers('Route').some(route => asksForIt.test(route))) return false
+  const next = nextHop(request)
+  return typeof next !== 'number' && next.uri.params.get('comp')?.toLowerCase() === 'sigcomp'
+}
+
+const asksForIt = /comp=sigcomp/i
+
 /**
  * The place to try TCP at for a request that is too long for its UDP flow: only a peer that says it is where its datagrams
  * come from, since no connection leads to one behind a NAT.

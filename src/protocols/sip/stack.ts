@@ -44,6 +44,11 @@ export type StackOptions = {
   readonly serverHeader?: string | undefined
   /** Whether names are looked up by NAPTR first (RFC 3263 §4.1); true unless said otherwise. */
   readonly naptr?: boolean
+  /**
+   * Via parameters for requests whose next hop takes them compressed (RFC 3486 §4): `;comp=sigcomp;sigcomp-id="urn:..."`. Whoever
+   * owns the sockets compresses; absent when he does not.
+   */
+  readonly compression?: string
 }
 
 type Owner =
@@ -74,6 +79,7 @@ export class SipStack {
       listening: options.listening,
       serverHeader: options.serverHeader,
       naptr: options.naptr ?? true,
+      compression: options.compression ?? '',
     })
     this.#connections = new Connections(this.#context)
     this.#client = new ClientSide(this.#context, this.#connections)

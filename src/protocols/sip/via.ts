@@ -54,6 +54,11 @@ function upperCaseTransport(text: string): string {
   return text === 'UDP' || text === 'TCP' || text === 'TLS' ? text : text.toUpperCase()
 }
 
+/** Whether who added this Via wants responses, and by its side of a dialog requests, in SigComp (RFC 3486 §5). */
+export function asksForCompression({ params }: Via): boolean {
+  return params.get('comp')?.toLowerCase() === 'sigcomp'
+}
+
 /** The value as text. */
 export function formatVia(via: Via): string {
   const port = via.port === undefined ? '' : `:${via.port}`

@@ -1,0 +1,44 @@
+/**
+ * Reads what goes over a wire, compressed or not, with the second UDVM: it knows the static dictionaries and every state that
+ * any message on the wire has asked for, and has nothing of the library that wrote them but the octets of its bytecode, which
+ * endpoints of ours have and announce.
+ */
+
+import { codeState } from '../../src/protocols/sigcomp/bytecode.ts'
+import { presenceDictionary, sipDictionary } from '../../src/protocols/sigcomp/index.ts'
+import { type SecondState, secondDecompress, secondState } from './udvm.ts'
+
+export class WireTap {
+  compressed = 0
+  plain = 0
+  nacks = 0
+  readonly #states: SecondState[] = [sipDictionary, presenceDictionary, codeState].map(state =>
+    secondState(state.value, state.address, state.instruction, state.minimumAccessLength),
+  )
+
+  /** The text of a datagram; undefined for a NACK. Throws what makes it unreadable. */
+  text(octets: Buffer): Buffer | undefined {
+    if (octets[0]! < 0xf8) {
+      this.plain++
+      return octets
+    }
+    if (octets[0] === 0xf8 && octets[1] === 0 && octets[2]! < 16) {
+      this.nacks++
+      return undefined
+    }
+    this.compressed++
+    const { output, created } = secondDecompress(octets, {
+      memorySize: 8192 - octets.length,
+      cyclesPerBit: 16,
+      version: 2,
+      outputLimit: 65536,
+      find: partial => this.#states.find(({ identifier }) => identifier.startsWith(partial.toString('hex'))),
+    })
+    for (const state of created)
+      if (!this.#states.some(({ identifier }) => identifier === state.identifier)) this.#states.push(state)
+    if (output === undefined) throw new Error('a compressed message without a text')
+    // What the text could be shared as (RFC 3321 §5.2).
+    this.#states.push(secondState(output, 0, 0, 6))
+    return output
+  }
+}
