@@ -84,7 +84,7 @@ export const targets: readonly FuzzTarget[] = [
   {
     name: 'sigcomp-bytecode',
     seeds: [
-      Buffer.from(uploadWithCode({ parametersOctet: 0x12, version: 2, announced: [] })),
+      Buffer.from(uploadWithCode({ parametersOctet: 0x12, version: 2, announced: [], isShared: true })),
       ...torture.map(message => message.subarray(3)),
     ],
     run(bytes) {

@@ -4,7 +4,7 @@
  */
 
 import { assemble } from './assembler.ts'
-import { deltaGroups, type Group, lengthBase, loadSymbol, symbolGroups } from './codes.ts'
+import { deltaGroups, flushSymbol, type Group, lengthBase, loadSymbol, symbolGroups } from './codes.ts'
 import { StateItem } from './state.ts'
 
 /** Where uploaded bytecode goes: the lowest address there is (RFC 3320 §7.3), and its number in the header. */
@@ -26,22 +26,25 @@ const cells = {
   loadBegin: 72,
   loadLength: 74,
   loadIdentifier: 76,
-  start: 54,
-  control: 56,
-  saved: 58,
-  returned: 60,
-  access: 62,
+  start: 82,
+  control: 84,
+  saved: 86,
+  returned: 88,
+  access: 90,
 } as const
 
-/** Where returned parameters are put: octet, version, then the identifier of the shared state, then announced states. */
-export const parametersAddress = cells.parameters
-export const announcedAddress = 39
+/** Where returned parameters are put: octet, version, then the identifier of the shared state, then announced states; or, when
+ * the text is shared with nobody, octet, version and announced states at another place. */
+const announcedBehindShared = 39
+const unsharedParameters = 48
 /** The cell that says where to decompress to, relative to the code. */
-export const lengthAddress = cells.next
+const lengthAddress = cells.next
 
 /** Bits of the control word's lower octet. */
 export const controlSave = 6
 export const controlReturn = 16
+/** The same without a shared state. */
+export const controlReturnUnshared = 48
 /** In its upper octet: the Q-bit of requested feedback (RFC 3320 §9.4.9). */
 export const controlRequest = 4
 
@@ -53,10 +56,12 @@ const source = (codeLength: number): string => `
   LOAD (start, $next)
 :loop
   INPUT-HUFFMAN (symbol, end, ${huffman(symbolGroups)})
-  COMPARE ($symbol, ${loadSymbol}, literal, load, match)
+  COMPARE ($symbol, ${loadSymbol}, literal, load, other)
 :literal
   COPY-LITERAL (symbolOctet, 1, $next)
   JUMP (loop)
+:other
+  COMPARE ($symbol, ${flushSymbol}, match, flush, match)
 :match
   SUBTRACT ($symbol, ${lengthBase})
   INPUT-HUFFMAN (delta, end, ${huffman(deltaGroups)})
@@ -69,6 +74,11 @@ const source = (codeLength: number): string => `
 :loaded
   ADD ($next, $loadLength)
   JUMP (again)
+:flush
+  SUBTRACT ($next, $start)
+  OUTPUT ($start, $next)
+  LOAD (next, $start)
+  JUMP (loop)
 :end
   SUBTRACT ($next, $start)
   OUTPUT ($start, $next)
@@ -79,7 +89,7 @@ const source = (codeLength: number): string => `
   MULTILOAD (saved, 3, $control, $control, $control)
   RSHIFT ($saved, 4)
   ADD ($saved, ${codeLength})
-  AND ($returned, ${controlReturn})
+  AND ($returned, ${controlReturnUnshared})
   AND ($access, ${controlSave})
   STATE-FREE (loadIdentifier, 6)
   END-MESSAGE (control, $returned, $saved, codeAddress, codeAddress, $access, 0)
@@ -104,6 +114,8 @@ export interface Introduction {
   readonly version: number
   /** Six octets each of at most two states to announce. */
   readonly announced: readonly Uint8Array[]
+  /** Whether the text is shared too; then what is told stands where the decompressor adds that. */
+  readonly isShared: boolean
 }
 
 /** Bytecode to upload: the code, run after what tells of us. */
@@ -136,10 +148,11 @@ export function uploadWithState(introduction: Introduction, identifier: Uint8Arr
   ).bytes
 }
 
-function introductionSource({ parametersOctet, version, announced }: Introduction): string {
+function introductionSource({ parametersOctet, version, announced, isShared }: Introduction): string {
   const length = 7 * announced.length
-  return `LOAD (${parametersAddress}, ${parametersOctet * 256 + version})
-  ${length === 0 ? '' : `COPY (announced, ${length}, ${announcedAddress})`}`
+  const to = isShared ? announcedBehindShared : unsharedParameters + 2
+  return `LOAD (${isShared ? cells.parameters : unsharedParameters}, ${parametersOctet * 256 + version})
+  ${length === 0 ? '' : `COPY (announced, ${length}, ${to})`}`
 }
 
 function announcedSource({ announced }: Introduction): string {

@@ -3,13 +3,14 @@
  * a state to load, or match lengths; and changes of the match distance. Chosen by counting over presence traffic.
  */
 
-/** The symbol that loads a state; octets are themselves, a match of length n is n + `lengthBase`. */
+/** The symbol that loads a state, and the one that outputs and begins again; octets are themselves, a match of n is n + `lengthBase`. */
 export const loadSymbol = 256
+export const flushSymbol = 257
 export const lengthBase = 255
 export const shortestMatch = 3
 
 /** `count` values from `first` on have codes of `bits` bits. Ascending in bits; a value listed twice has the shorter code. */
-interface Range {
+export interface Range {
   readonly bits: number
   readonly first: number
   readonly count: number
@@ -23,7 +24,7 @@ const symbolRanges: readonly Range[] = [
   { bits: 6, first: 258, count: 9 },
   { bits: 7, first: 103, count: 20 },
   { bits: 8, first: 59, count: 32 },
-  { bits: 8, first: 256, count: 1 },
+  { bits: 8, first: 256, count: 2 },
   { bits: 9, first: 267, count: 36 },
   { bits: 14, first: 303, count: 374 },
   { bits: 16, first: 0, count: 256 },
@@ -54,7 +55,7 @@ export const longestMatch =
   symbolRanges.reduce((most, { first, count }) => Math.max(most, first + count - 1), 0) - lengthBase
 
 /** Numbers the codes of each length in order. Of the codes of up to seven bits none is all ones: these pad the last octet. */
-function prefixCode(ranges: readonly Range[], size: number): { groups: Group[]; table: CodeTable } {
+export function prefixCode(ranges: readonly Range[], size: number): { groups: Group[]; table: CodeTable } {
   const table = new Uint32Array(size)
   const groups: Group[] = []
   let [code, length] = [0, 0]

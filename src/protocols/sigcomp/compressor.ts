@@ -10,6 +10,7 @@ import {
   codeState,
   controlRequest,
   controlReturn,
+  controlReturnUnshared,
   controlSave,
   type Introduction,
   textLengthAt,
@@ -18,8 +19,9 @@ import {
   uploadWithState,
 } from './bytecode.ts'
 import { presenceDictionary, presenceDictionaryStrings, sipDictionary, sipDictionaryStrings } from './dictionaries.ts'
-import { encode, encodingLimit, type Load } from './encode.ts'
+import { encode, type Load, memoryAfter } from './encode.ts'
 import type { ReturnedParameters } from './feedback.ts'
+import { firstMessage } from './first-message.ts'
 import { type Lines, linesOf, Uncovered } from './lines.ts'
 import type { Nack } from './nack.ts'
 import { StateItem, stateOverhead } from './state.ts'
@@ -50,11 +52,15 @@ interface Saved extends Known {
 const nothing = new Uint8Array(0)
 /** Octets of text that a state keeps at most, however much memory the peer has. */
 const longestSaved = 2000
+/** Less would not lie over all of the bytecode that introduces us. */
+const shortestSaved = 64
 /** Lines that a state has to add to be worth the ten octets of loading it. */
 const worthLoading = 70
 /** Octets of lines found nowhere, from which on a dictionary is loaded. */
 const worthDictionary = 160
 const mostLoads = 2
+/** RFC 3320 §9.4.8 bounds what a message may output. */
+const longestText = 65_536
 /** How often our parameters are told to a peer of whom nothing comes back. */
 const mostIntroductions = 5
 /** Octets of state memory left to shared states where there is much of it. */
@@ -63,8 +69,10 @@ const sharedReserve = 1280
 const mostShared = 2
 const mostSharedOctets = 3072
 /** The bits of the control octet that tell messages apart. */
-const sequenceBits = [0, 1, 8, 9, 32, 33, 40, 41, 64, 65, 72, 73, 96, 97, 104, 105] as const
-const sequenceMask = 105
+const sequenceBits = [0, 1, 8, 9, 64, 65, 72, 73] as const
+const sequenceMask = 73
+/** Octets of text at least that go around the peer's memory at once, where that does not hold all of it. */
+const shortestLap = 512
 
 export interface CompressOptions {
   /** True on TCP and TLS: what was sent will arrive, and the peer has half its memory for it (RFC 3320 §7). */
@@ -74,7 +82,7 @@ export interface CompressOptions {
 }
 
 export class Compressor {
-  readonly #introduction: Introduction
+  readonly #introduction: Omit<Introduction, 'isShared'>
   readonly #stateLimit: number
   #peer: PeerParameters
   #saved: Saved[] = []
@@ -84,6 +92,7 @@ export class Compressor {
   #hasCode = false
   #hasSipDictionary = true
   #hasPresenceDictionary = false
+  #isFirst = true
   #isIntroduced = false
   #introductions = 0
   #isGivenUp = false
@@ -92,7 +101,7 @@ export class Compressor {
   #toReturn: Uint8Array = nothing
 
   /** `stateLimit`: octets of the peer's state memory used at most, for all of it is remembered here (RFC 4896 §10.2). */
-  constructor(introduction: Introduction, peer: PeerParameters, stateLimit: number) {
+  constructor(introduction: Omit<Introduction, 'isShared'>, peer: PeerParameters, stateLimit: number) {
     this.#introduction = introduction
     this.#stateLimit = stateLimit
     this.#peer = { ...peer, stateMemorySize: Math.min(stateLimit, peer.stateMemorySize) }
@@ -105,7 +114,12 @@ export class Compressor {
 
   /** The SigComp message for a text; undefined when it cannot be compressed for this peer (RFC 3320 §5.2). */
   compress(text: Uint8Array, options: CompressOptions): Uint8Array | undefined {
-    if (this.#isGivenUp || text.length > encodingLimit / 2) return undefined
+    if (this.#isGivenUp || text.length > longestText) return undefined
+    if (this.#isFirst) {
+      this.#isFirst = false
+      const first = this.#hasCode ? undefined : this.#first(text, options.onStream)
+      if (first !== undefined) return first
+    }
     const usable = this.#usable()
     const uncovered = new Uncovered(linesOf(text))
     const base = best(usable, uncovered)
@@ -114,6 +128,14 @@ export class Compressor {
       this.#attempt(text, options, base, []) ??
       (base === undefined ? undefined : this.#attempt(text, options, undefined, []))
     )
+  }
+
+  /** Nothing of it will be kept, and it says nothing of us. */
+  #first(text: Uint8Array, onStream: boolean): Uint8Array | undefined {
+    const { decompressionMemorySize } = this.#peer
+    const memorySize = onStream ? decompressionMemorySize / 2 : decompressionMemorySize - ((5 * text.length) >> 3)
+    const message = firstMessage(text, memorySize, hasDocument(text))
+    return message === undefined || 8 * message.length > 5 * text.length + 8 * 64 ? undefined : message
   }
 
   /** States that add what the base has not; the last of them is freed by the message. */
@@ -125,8 +147,10 @@ export class Compressor {
     uncovered: Uncovered,
   ): Load[] {
     if (base !== undefined) uncovered.cover(base.lines)
-    let room =
-      -1 + this.#room(text, onStream, base, 64 + (text.length >> 2) + (base === undefined ? text.length >> 3 : 0))
+    const messageLength = 64 + (text.length >> 2) + (base === undefined ? text.length >> 3 : 0)
+    const space = this.#space(onStream, messageLength) - (base?.text.length ?? 0)
+    // What does not hold the text anyway may as well hold something to write it with.
+    let room = space > text.length ? space - text.length - 1 : Math.floor(space / 3)
     const fits = (length: number): boolean => {
       if (length > room) return false
       room -= length
@@ -162,12 +186,11 @@ export class Compressor {
     return dictionaries.length > 0 ? [...saved, ...dictionaries] : []
   }
 
-  /** Octets that base, text and message leave of the peer's memory for loads. */
-  #room(text: Uint8Array, onStream: boolean, base: Saved | undefined, messageLength: number): number {
+  /** Octets of the peer's memory that the message and our code leave. */
+  #space(onStream: boolean, messageLength: number): number {
     const { decompressionMemorySize } = this.#peer
     const memory = onStream ? decompressionMemorySize / 2 : decompressionMemorySize - messageLength
-    const used = text.length + (base?.text.length ?? 0)
-    return Math.min(memory - codeAddress - code.length, encodingLimit) - used
+    return Math.min(memory, 65_536) - codeAddress - code.length
   }
 
   /** Octets of text that a state keeps at most, so that it and the next message fit into the peer's memory together. */
@@ -190,16 +213,22 @@ export class Compressor {
     const needsUpload = base === undefined && !this.#hasCode
     const introduces = needsUpload || !this.#isIntroduced
     const loaded = loads.reduce((sum, { bytes }) => sum + bytes.length, 0)
-    if (this.#room(text, options.onStream, base, 0) < loaded) return undefined
     const baseText = base?.text ?? nothing
+    // One octet for the state that a message may free by loading it.
+    const beside = baseText.length + loaded + 1
+    const fits = beside + text.length <= this.#space(options.onStream, text.length >> 2)
+    const capacity = fits
+      ? text.length
+      : Math.min(text.length, this.#space(options.onStream, Math.min(text.length, 64 + (text.length >> 1))) - beside)
+    if (capacity < Math.min(text.length, shortestLap)) return undefined
     let used = loads
-    let encoded = encode(text, baseText, used)
+    let encoded = encode(text, baseText, used, capacity)
     let control = 0
     const sequence = this.#freeSequence()
     const most = this.#longestSaved(options.onStream)
     // What went well with the states there are needs no state of its own.
     const isWorthIt = introduces || base === undefined || encoded.body.length > worthSaving(text.length)
-    if (isWorthIt && most > 128 && sequence >= 0) {
+    if (isWorthIt && text.length >= shortestSaved && most > 128 && sequence >= 0) {
       const flags = (controlRequest << 8) | controlSave | controlReturn | sequence
       const slack = flags >> 4
       const blocks = Math.min(
@@ -211,19 +240,20 @@ export class Compressor {
       const outgoing = this.#savedOctets + cost > this.#budget() ? this.#leastUseful(text, base) : undefined
       if (outgoing !== undefined) {
         used = [...loads, { identifier: outgoing.identifier, begin: code.length, bytes: outgoing.text.subarray(0, 1) }]
-        encoded = encode(text, baseText, used)
+        encoded = encode(text, baseText, used, capacity)
       }
       control = flags | (blocks << 11)
     }
-    const shares = (introduces || this.#hasCode) && isRequest(text) && options.keepShared(text)
-    if (introduces && !shares && !options.keepShared(text)) return undefined
-    if (introduces || shares) control |= controlReturn
-    else control &= ~controlReturn
+    const mayShare = (introduces || this.#hasCode) && isRequest(text) && capacity === text.length
+    const isShared = mayShare && options.keepShared(text)
+    control &= ~controlReturnUnshared
+    if (isShared) control |= controlReturn
+    else if (introduces) control |= controlReturnUnshared
     const { body } = encoded
     body[0] = control >> 8
     body[1] = control & 255
-    const message = this.#frame(body, base, introduces, needsUpload)
-    if (this.#room(text, options.onStream, base, message.length) < loaded + 1) return undefined
+    const message = this.#frame(body, base, introduces ? { ...this.#introduction, isShared } : undefined, needsUpload)
+    if (this.#space(options.onStream, message.length) < beside + capacity) return undefined
     if (encoded.cycles + (control >> 4) + code.length > (1000 + 8 * message.length) * this.#peer.cyclesPerBit)
       return undefined
     if (!options.onStream && message.length >= text.length) return undefined
@@ -231,7 +261,7 @@ export class Compressor {
     const freed = used[used.length - 1]?.identifier
     if (freed !== undefined) this.#free(freed)
     if ((control & controlSave) === controlSave)
-      this.#remember(text, control >> 4, baseText, used, sequence, introduces)
+      this.#remember(text, control >> 4, memoryAfter(text, baseText, used, capacity), sequence, introduces)
     // A peer that never returns feedback has been told often enough.
     if (introduces && ++this.#introductions >= mostIntroductions) this.#isIntroduced = true
     return message
@@ -258,17 +288,22 @@ export class Compressor {
   }
 
   /** Header, feedback, and whatever brings the decompressor into memory. */
-  #frame(body: Uint8Array, base: Saved | undefined, introduces: boolean, needsUpload: boolean): Uint8Array {
+  #frame(
+    body: Uint8Array,
+    base: Saved | undefined,
+    introduction: Introduction | undefined,
+    needsUpload: boolean,
+  ): Uint8Array {
     const item = this.#toReturn
     const first = item.length > 0 ? 0xfc : 0xf8
-    if (!introduces) {
+    if (introduction === undefined) {
       const identifier = (base ?? codeState).identifier.subarray(0, 6)
       return Buffer.concat([Uint8Array.of(first | 1), item, identifier, body])
     }
     const upload = needsUpload
-      ? uploadWithCode(this.#introduction)
+      ? uploadWithCode(introduction)
       : uploadWithState(
-          this.#introduction,
+          introduction,
           (base ?? codeState).identifier,
           code.length + (base === undefined ? 0 : base.text.length),
         )
@@ -286,20 +321,13 @@ export class Compressor {
   #remember(
     text: Uint8Array,
     length: number,
-    base: Uint8Array,
-    loads: readonly Load[],
+    { memory, last }: { readonly memory: Uint8Array; readonly last: number },
     sequence: number,
     hadIntroduction: boolean,
   ): void {
     const kept = new Uint8Array(length)
-    // The text is copied over the base; what reaches beyond it is what was there before.
-    let at = 0
-    for (const part of [base, ...loads.map(({ bytes }) => bytes), text]) {
-      if (at < length) kept.set(part.subarray(0, length - at), at)
-      at += part.length
-    }
-    kept.set(text.subarray(0, length), 0)
-    const identifier = savedIdentifier(text.length, kept)
+    kept.set(memory.subarray(0, length))
+    const identifier = savedIdentifier(last, kept)
     const known = this.#saved.findIndex(({ identifier: each }) => Buffer.compare(each, identifier) === 0)
     if (known >= 0) this.#forget(known)
     const cost = code.length + length + stateOverhead
@@ -308,7 +336,7 @@ export class Compressor {
     this.#saved.push({
       identifier,
       text: kept,
-      lines: linesOf(text.subarray(0, length)),
+      lines: linesOf(last === text.length ? text.subarray(0, length) : kept),
       cost,
       sequence,
       hadIntroduction,

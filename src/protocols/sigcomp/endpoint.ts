@@ -71,7 +71,7 @@ export class SigCompEndpoint {
   readonly #options: EndpointOptions
   readonly #store = new StateStore()
   readonly #decompressor: Decompressor
-  readonly #introduction: Introduction
+  readonly #introduction: Omit<Introduction, 'isShared'>
   /** In order of use. */
   readonly #compartments = new Map<string, Compartment>()
   readonly #sent = new Map<string, Compartment>()

@@ -10,7 +10,10 @@ const register = corpus()[0]!.bytes
 
 test('§4: an endpoint offers 8192 octets for decompression, 2048 or more of state, 16 cycles per bit, version 2', () => {
   const box = new SigCompEndpoint(sipOptions)
-  const reception = box.receive(new SigCompEndpoint(sipOptions).compress(register, 'box', false)!, false)
+  const sender = new SigCompEndpoint(sipOptions)
+  // The first message is as short as can be; the next says who we are.
+  sender.compress(register, 'box', false)
+  const reception = box.receive(sender.compress(register, 'box', false)!, false)
   assert.ok(reception.kind === 'message')
   const { returnedParameters } = reception.received
   assert.equal(returnedParameters!.decompressionMemorySize, 8192)
@@ -54,12 +57,14 @@ test('§7: a message over 65536 octets cannot go where SigComp goes', () => {
 test('§8: a retransmission is compressed anew, with what is known by then', () => {
   const [handset, box] = [new SigCompEndpoint(sipOptions), new SigCompEndpoint(sipOptions)]
   const first = handset.compress(register, 'box', false)!
-  const reception = box.receive(first, false)
-  assert.ok(reception.kind === 'message')
-  box.accept(reception, 'handset')
-  const answer = handset.receive(box.compress(corpus()[1]!.bytes, 'handset', false)!, false)
-  assert.ok(answer.kind === 'message')
-  handset.accept(answer, 'box')
+  for (const bytes of [first, handset.compress(register, 'box', false)!]) {
+    const reception = box.receive(bytes, false)
+    assert.ok(reception.kind === 'message')
+    box.accept(reception, 'handset')
+    const answer = handset.receive(box.compress(corpus()[1]!.bytes, 'handset', false)!, false)
+    assert.ok(answer.kind === 'message')
+    handset.accept(answer, 'box')
+  }
   const again = handset.compress(register, 'box', false)!
   assert.ok(again.length < first.length / 4)
   assert.ok(readHeader(again).stateIdentifier !== undefined)
