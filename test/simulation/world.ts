@@ -27,6 +27,8 @@ export interface SimulatedWorldOptions {
   readonly deathAtCommit?: number
   /** Whether handsets and box compress what they send each other. */
   readonly compressed?: boolean
+  /** Hears every datagram as it is sent. */
+  readonly listener?: (bytes: Buffer, from: string, to: string) => void
 }
 
 const notify = Buffer.from('NOTIFY ')
@@ -39,6 +41,7 @@ export class SimulatedWorld implements World {
   readonly http: HttpNetwork
   #deathAtCommit: number
   readonly #compressed: boolean
+  readonly #listener: SimulatedWorldOptions['listener']
   readonly #people = new Map<string, Person>()
   #settings: Settings
   #now: Instant = beginning
@@ -55,6 +58,7 @@ export class SimulatedWorld implements World {
   constructor(options: SimulatedWorldOptions) {
     this.#deathAtCommit = options.deathAtCommit ?? 0
     this.#compressed = options.compressed ?? false
+    this.#listener = options.listener
     this.random = new SeededRandom(options.seed)
     this.network = new Network(this.random, options.weather ?? fair)
     this.http = new HttpNetwork(this.network, this.random)
@@ -216,12 +220,10 @@ export class SimulatedWorld implements World {
       const flow = udpFlow(transmit.flow)
       this.#watch(transmit.bytes)
       if (!flow) throw new Error(`no flow ${transmit.flow}`)
-      this.network.send(
-        place({ address: flow.localAddress, port: flow.localPort }),
-        place({ address: flow.remoteAddress, port: flow.remotePort }),
-        transmit.bytes,
-        this.#now,
-      )
+      const from = place({ address: flow.localAddress, port: flow.localPort })
+      const to = place({ address: flow.remoteAddress, port: flow.remotePort })
+      this.#listener?.(transmit.bytes, from, to)
+      this.network.send(from, to, transmit.bytes, this.#now)
     }
   }
 
