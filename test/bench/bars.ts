@@ -4,7 +4,7 @@
  */
 
 export type Bar = {
-  readonly unit: 'µs' | 'MiB' | 's' | 'lost'
+  readonly unit: 'µs' | 'MiB' | 's' | 'lost' | '%'
   /** The figure passes when it is not above this. */
   readonly atMost: number
   /**
@@ -28,6 +28,16 @@ export const bars: Readonly<Record<string, Bar>> = {
   'idle-rss': { unit: 'MiB', atMost: 90, what: 'RSS when idle' },
   'stored-pss': { unit: 'MiB', atMost: 160, what: 'PSS at rest with everything stored' },
   'restart-seconds': { unit: 's', atMost: 2, what: 'kill -9 until serving again' },
+  'sigcomp-octets': { unit: '%', atMost: 22, what: 'SigComp: octets of a day, both directions' },
+  'sigcomp-octets-stream': { unit: '%', atMost: 22, what: 'SigComp: the same on a connection' },
+  'sigcomp-held-out': { unit: '%', atMost: 22, what: 'SigComp: a corpus nothing was tuned by' },
+  'sigcomp-held-out-stream': { unit: '%', atMost: 22, what: 'SigComp: the same on a connection' },
+  'sigcomp-first': { unit: '%', atMost: 50, what: 'SigComp: the first message, with its bytecode' },
+  'sigcomp-publish': { unit: '%', atMost: 12.5, what: 'SigComp: steady PUBLISH with answers' },
+  'sigcomp-notify': { unit: '%', atMost: 12.5, what: 'SigComp: steady NOTIFY with answers' },
+  'sigcomp-compress': { unit: 'µs', atMost: 100, what: 'SigComp: CPU to compress a message' },
+  'sigcomp-decompress': { unit: 'µs', atMost: 100, what: 'SigComp: CPU to decompress a message' },
+  'sigcomp-memory': { unit: 'MiB', atMost: 24, what: 'SigComp: memory of 1000 compartments' },
   'restart-lost': { unit: 'lost', atMost: 0, what: 'publications and subscriptions lost' },
 }
 

@@ -3,6 +3,7 @@
  * Rounds are interleaved (box, peer, box, peer, ...), medians are reported, and all answers are checked.
  */
 
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +14,7 @@ import { profileTable } from './profile.ts'
 import { barTable, cpuTable, faultLines, referenceLine, serviceTable, summarize } from './report.ts'
 import { type Figure, fullSizes, measureRound, quickSizes, scenarioNames, warmUpSizes } from './scenarios.ts'
 import type { Server } from './server.ts'
+import type { SigCompFigures } from './sigcomp.ts'
 import { fillAndWeigh, killAndRestart } from './stored.ts'
 
 const usage = `usage: bench [--json FILE] [--rounds N] [--quick] [--stored N] [--only NAMES] [--without-kamailio] [--profile]
@@ -74,6 +76,8 @@ async function main(): Promise<void> {
     `${cpus()[0]?.model ?? 'unknown CPU'} × ${cpus().length}; SIP over UDP and HTTP over ${sizes.window} open connections, on loopback; ${sizes.window} operations under way at once; no authentication, no throttle; documents are on disk before they are answered for, checked against their schema by the box, for being well-formed by Kamailio`,
   )
 
+  const sigcomp = options['without-box'] || only !== undefined ? undefined : measureSigComp()
+  if (sigcomp !== undefined) print(`\n${barTable(sigcomp)}`)
   const box = options['without-box'] ? undefined : new Porchlight(profileDirectory)
   const peers = missing ? [] : kamailioModes.map(mode => new Kamailio(mode))
   const servers: Server[] = box ? [box, ...peers] : [...peers]
@@ -127,7 +131,7 @@ async function main(): Promise<void> {
     const plain = Object.fromEntries([...summaries].map(([server, of]) => [server, Object.fromEntries(of)]))
     writeFileSync(
       options.json,
-      `${JSON.stringify({ machine: cpus()[0]?.model, date: new Date().toISOString(), sizes, rounds, medians: plain, memory }, null, 2)}\n`,
+      `${JSON.stringify({ machine: cpus()[0]?.model, date: new Date().toISOString(), sizes, rounds, medians: plain, memory, sigcomp }, null, 2)}\n`,
     )
     print(`all figures: ${options.json}`)
   }
@@ -135,6 +139,16 @@ async function main(): Promise<void> {
     print('FAILED: the box gave wrong answers or lost something, see above.')
     process.exitCode = 1
   }
+}
+
+/** In a process of its own, which collects garbage when it is told. */
+function measureSigComp(): SigCompFigures {
+  const program = join(import.meta.dirname, 'sigcomp.ts')
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', program, '--json'], {
+    encoding: 'utf8',
+  })
+  if (status !== 0) throw new Error(`sigcomp.ts ended with ${status}: ${stderr}`)
+  return JSON.parse(stdout) as SigCompFigures
 }
 
 /** Memory idle and full, in fresh processes; then the box is killed and must come back with everything. */
