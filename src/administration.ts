@@ -90,7 +90,12 @@ export function administer(context: AdministrationContext, command: string, give
   }
 }
 
-const decideForAll: ReadonlySet<string> = new Set(['presence.defaultHandling', 'presence.softOverridesHard'])
+const decideForAll: ReadonlySet<string> = new Set([
+  'presence.defaultHandling',
+  'presence.softOverridesHard',
+  'prs5.root',
+  'prs8.root',
+])
 
 type Work = (
   given: Arguments,

@@ -17,7 +17,10 @@ import { assertedIdentity } from './entities/sip-ip-core/identity.ts'
 import { towardsOwnInstance } from './entities/sip-ip-core/location.ts'
 import { StatefulProxy } from './entities/sip-ip-core/proxy.ts'
 import { Registrar } from './entities/sip-ip-core/registrar.ts'
+import { presenceServerPoints } from './entities/xdm-client/points.ts'
+import { XdmClient } from './entities/xdm-client/xdm-client.ts'
 import { furnishUsers } from './entities/xdms/default-documents.ts'
+import type { ChangeListener } from './entities/xdms/documents.ts'
 import { managementServers, type XdmsContext } from './entities/xdms/servers.ts'
 import { userOfXui } from './entities/xdms/user-identifier.ts'
 import { limits } from './limits.ts'
@@ -72,6 +75,8 @@ export interface Batch {
 /** Where faults of our own and remarkable events are told. */
 export interface ApplianceLog {
   fault(where: string, error: unknown): void
+  /** A trouble of this name has begun, or with `text` undefined is over. */
+  alarm(name: string, text: string | undefined): void
 }
 
 export interface ApplianceOptions {
@@ -95,15 +100,18 @@ export interface ApplianceCounters {
 }
 
 /** The functional entities, by the name under which their wakes and requests return. */
-export interface Entities extends Record<SipEntityName, SipEntity>, Record<EntityName, Entity> {
+export interface Entities extends Record<SipEntityName, SipEntity>, Record<Exclude<EntityName, SipEntityName>, Entity> {
   readonly registrar: Registrar
   readonly proxy: StatefulProxy
   readonly 'presence-server': PresenceServer
   readonly 'aggregation-proxy': AggregationProxy
   readonly 'content-server': ContentServer
+  readonly 'xdm-client': XdmClient
 }
 
 export class Appliance {
+  /** Troubles that stand, by name. */
+  readonly alarms = new Map<string, string>()
   readonly counters: ApplianceCounters = { turns: 0, refusals: 0, faults: 0 }
   readonly stack: SipStack
   readonly entities: Entities
@@ -134,18 +142,26 @@ export class Appliance {
     this.#home = home
     // Which nonces were used is forgotten at a restart, so those of an earlier start must not count.
     this.#admission = new Admission(home, `${options.secret}${options.random.token(22)}`)
+    const toPresenceServer: ChangeListener = (change, turn) =>
+      this.entities['presence-server'].documentChanged(change, turn)
     const xdms: XdmsContext = {
       userOf: xui => userOfXui(xui, home),
       isUser: (turn, user) => isUser(turn, user),
       isShown: (watcher, { xui, path }, turn) =>
         this.entities['content-server'].isShown(watcher, { owner: xui, name: path }, turn),
-      listeners: [(change, turn) => this.entities['presence-server'].documentChanged(change, turn)],
+      listeners: [toPresenceServer],
     }
     const contentAdmission = new HttpAdmission(`content ${options.secret}${options.random.token(22)}`)
     const aggregationProxy = new AggregationProxy({
       ...xdms,
       secret: `http ${options.secret}${options.random.token(22)}`,
       servers: managementServers(xdms),
+    })
+    const xdmClient = new XdmClient({
+      settings: options.settings,
+      userOfXui: xui => userOfXui(xui, home),
+      address: () => home.hostPort('udp'),
+      listeners: { prs5: toPresenceServer, prs8: toPresenceServer },
     })
     this.#wakes = new Wakes(options.store)
     this.stack = new SipStack({
@@ -162,6 +178,7 @@ export class Appliance {
         isUser: (db, aor) => isUser({ db, settings: options.settings() }, aor),
         registrationState,
         userOfXui: xui => userOfXui(xui, home),
+        documents: xdmClient.reader(presenceServerPoints),
         address: transport => home.hostPort(transport === 'sips' ? 'tls' : transport),
         contactParameters: nextHop => home.contactParameters(nextHop),
         beside: { methods: ['REGISTER'], events: ['reg'], extensions: ['path', 'outbound'] },
@@ -175,6 +192,7 @@ export class Appliance {
         presenceShown: (presentity, watcher, turn) =>
           this.entities['presence-server'].shownTo({ identities: [watcher], displayName: undefined }, presentity, turn),
       }),
+      'xdm-client': xdmClient,
     }
   }
 
@@ -268,7 +286,7 @@ export class Appliance {
 
   /** Whether anything waits for `commit`. */
   pending(): boolean {
-    return this.#isTouched || this.#wakes.areDue
+    return this.#isTouched || this.#wakes.areDue || this.entities['xdm-client'].hasWants
   }
 
   /** Administration is a turn like any other: what it asks for leaves with the next commit. Throws what `work` throws. */
@@ -287,6 +305,8 @@ export class Appliance {
    * may overlap; batches resolve in order. Rejects when the store has failed: the process must end.
    */
   async commit(now: Instant): Promise<Batch> {
+    // What was read, be it in a turn that came to nothing, and is elsewhere.
+    if (this.entities['xdm-client'].hasWants) this.#wakes.now({ entity: 'xdm-client', token: 'wanted' })
     for (let fired = 0; fired < limits.wakesPerTick; fired++) {
       const wake = this.#wakes.take()
       if (wake === undefined) break
@@ -334,6 +354,9 @@ export class Appliance {
         return []
       case 'answer':
         this.#transmits.push(output)
+        return []
+      case 'alarm':
+        this.#alarm(output.name, output.text)
         return []
     }
   }
@@ -393,6 +416,13 @@ export class Appliance {
     this.#compression?.answered(response, now)
     const [name, token] = response.status >= 200 ? this.#finished(stackToken) : split(stackToken)
     this.#undisturbed(name, now, turn => this.entities[name as SipEntityName].response(token, response, turn))
+  }
+
+  #alarm(name: string, text: string | undefined): void {
+    if ((this.alarms.get(name) === undefined) === (text === undefined)) return
+    if (text === undefined) this.alarms.delete(name)
+    else this.alarms.set(name, text)
+    this.#options.log.alarm(name, text)
   }
 
   /** Whose request has had its final response, and his own token for it. */

@@ -64,7 +64,7 @@ export const referencePoints = {
     between: ['Presence Server', 'Shared XDMS'],
     protocol: 'XCAP',
     carries: 'URI lists named in presence rules',
-    at: undefined,
+    at: 'entities/xdm-client',
   },
   'PRS-6': {
     between: ['Presence XDMS', 'SIP/IP Core'],
@@ -82,7 +82,7 @@ export const referencePoints = {
     between: ['Presence Server', 'Presence XDMS'],
     protocol: 'XCAP',
     carries: 'presence rules and hard state',
-    at: undefined,
+    at: 'entities/xdm-client',
   },
   'PRS-9': {
     between: ['Resource List Server', 'Shared XDMS'],

@@ -38,6 +38,8 @@ const routes: readonly Row[] = [
 const contacts: Readonly<Record<string, Route | undefined>> = {
   'presence-server': { over: 'PRS-3', entity: 'presence-server', asks: 'server' },
   registrar: { over: 'PRS-2', entity: 'registrar', asks: 'server' },
+  // A notifier elsewhere has no account here; that it knows the dialog is its proof.
+  'xdm-client': { over: 'XDM-2', entity: 'xdm-client', asks: 'nobody' },
 }
 
 /** The first row that fits; the last ones fit whatever the others leave. Throws ParseError. */

@@ -31,6 +31,10 @@ export interface Settings {
     readonly trusted: string
     readonly trustedNames: string
   }
+  /** Presence Server to Shared XDMS and Presence XDMS. */
+  readonly prs5: XdmPoint
+  readonly prs8: XdmPoint
+  readonly xdm: { readonly pollSeconds: number; readonly keepSeconds: number }
   /** Aggregation Proxy to Presence XDMS, RLS XDMS and Shared XDMS. */
   readonly prs7: RemoteXdms
   readonly prs12: RemoteXdms
@@ -83,6 +87,11 @@ export interface RemoteXdms {
   readonly root: string
   readonly username: string
   readonly password: string
+}
+
+/** The same for those who read documents by themselves, and learn of changes. */
+export interface XdmPoint extends RemoteXdms {
+  readonly notifier: string
 }
 
 type Leaf = string | number | boolean
@@ -173,6 +182,18 @@ const sigcompMemory = {
 
 function isPowerOf2(value: number, least: number, most: number): boolean {
   return value >= least && value <= most && Number.isInteger(Math.log2(value))
+}
+
+function notifierOf(point: string) {
+  return {
+    path: ['Vendor', 'Porchlight', point.toUpperCase(), 'Notifier'],
+    format: 'chr',
+    default: '',
+    meaning: `where subscriptions to changes of documents at ${point}.root are sent (xcap-diff); empty: it is asked now and then`,
+    allowed: 'a sip or sips URI, or empty',
+    isAllowed: (text: string): boolean => text === '' || /^sips?:[\w.+%~-]*@?[\w.:[\]-]+(?:;[\w=.-]+)*$/.test(text),
+    effect: 'at once',
+  } as const
 }
 
 /** A row missing here, or of another type than in `Settings`, does not compile. */
@@ -290,6 +311,24 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
     allowed: 'host names separated by commas, or empty',
     isAllowed: text => text === '' || text.split(',').every(part => isDomainName(part.trim().toLowerCase())),
     effect: 'at once',
+  },
+  ...remoteXdms('prs5', 'the Shared XDMS that the Presence Server reads lists in'),
+  'prs5.notifier': notifierOf('prs5'),
+  ...remoteXdms('prs8', 'the Presence XDMS that the Presence Server reads rules and permanent presence in'),
+  'prs8.notifier': notifierOf('prs8'),
+  'xdm.pollSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Xdm', 'PollInterval'],
+    default: 300,
+    meaning: 'how often documents elsewhere are asked for again while their changes are not notified',
+    ...wholeNumber(10, 86_400),
+  },
+  'xdm.keepSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Xdm', 'KeepTime'],
+    default: 3600,
+    meaning: 'how long documents elsewhere count while it cannot be found out whether they have changed',
+    ...wholeNumber(0, 2_147_483),
   },
   ...remoteXdms('prs7', 'the Presence XDMS that the Aggregation Proxy sends clients to'),
   ...remoteXdms('prs12', 'the RLS XDMS that the Aggregation Proxy sends clients to'),

@@ -93,7 +93,7 @@ export interface Turn {
 }
 
 /** The entities that SIP requests are routed to. */
-export type SipEntityName = 'registrar' | 'proxy' | 'presence-server'
+export type SipEntityName = 'registrar' | 'proxy' | 'presence-server' | 'xdm-client'
 
 /** The entities that take turns; the first element of every wake's key, so a name never changes. */
 export type EntityName = SipEntityName | 'aggregation-proxy' | 'content-server'
@@ -123,6 +123,8 @@ export type Output =
   | { readonly kind: 'http'; readonly request: OutgoingHttpRequest; readonly token: string }
   /** Answers the HTTP request that was handed in as `exchange` and not answered in its turn. */
   | { readonly kind: 'answer'; readonly exchange: string; readonly response: HttpResponse }
+  /** Tells the operator of a trouble that stands until it is said with `text` undefined; the same again is nothing new. */
+  | { readonly kind: 'alarm'; readonly name: string; readonly text: string | undefined }
   /**
    * Wakes an entity (this one unless `entity` is given) at `at`, kept in the store. A wake is a hint, not state: equal
    * wakes are one, it may come late or for nothing, and whoever wakes looks at its own records for what is due.

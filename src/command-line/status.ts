@@ -31,6 +31,8 @@ export interface Status extends Counts {
   readonly compartments: number
   readonly compressionStates: number
   readonly lastError: LastError | null
+  /** Troubles that stand. */
+  readonly alarms: readonly string[]
   readonly counters: Readonly<Record<string, number>> & TransportCounters
 }
 
@@ -68,6 +70,7 @@ export function statusOf({ appliance, settings, transports, log, store, now, sta
       ...transports.counters,
       ...appliance.compression?.counters,
     },
+    alarms: [...appliance.alarms].map(([name, text]) => `${name}: ${text}`),
   }
 }
 
@@ -97,6 +100,7 @@ function statusLines(status: Status): string[] {
     ['compression', compressionLine(status)],
     ['memory', size(status.memoryOctets)],
     ['store', `${size(status.storeOctets)} on disk`],
+    ...status.alarms.map(alarm => ['alarm', alarm] as const),
     ['last error', status.lastError === null ? 'none' : `${status.lastError.at} ${status.lastError.message}`],
     [
       'counted',

@@ -62,6 +62,12 @@ export class Log {
     if (error instanceof Error && error.stack) this.debug(error.stack)
   }
 
+  /** A trouble that the operator should know of has begun, or with `text` undefined is over. */
+  alarm(name: string, text: string | undefined): void {
+    if (text === undefined) this.notice(`alarm cleared: ${name}`)
+    else this.warning(`alarm: ${name}: ${text}`)
+  }
+
   #line(level: LogLevel, message: string, fields: LogFields | undefined): void {
     if (priorities[level] > this.#least) return
     this.#write(

@@ -66,7 +66,10 @@ export class TortureBox {
         { transport: 'udp', address: this.#ends.box, port: 5070 },
         { transport: 'tcp', address: this.#ends.box, port: 5070 },
       ],
-      log: { fault: (where, error) => this.faults.push(`${where}: ${(error as Error).stack}`) },
+      log: {
+        fault: (where, error) => this.faults.push(`${where}: ${(error as Error).stack}`),
+        alarm: (name, text) => this.faults.push(`${name}: ${text}`),
+      },
     })
     this.appliance.start(this.now)
   }

@@ -48,6 +48,7 @@ export class WholeBox {
         fault: (where, error) => {
           throw new Error(`${where}: ${(error as Error).stack}`)
         },
+        alarm: () => {},
       },
     })
     this.#appliance.start(this.now)

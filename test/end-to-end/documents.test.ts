@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { porchlight, RunningBox, temporaryData } from './box.ts'
 import { HttpClient } from './http-client.ts'
+import { DatagramClient } from './raw-client.ts'
 
 const at = '/xcap-root/resource-lists/users/sip:alice@box.example/index'
 const list = (inner: string) =>
@@ -78,5 +79,39 @@ test('RP-33: documents may be in another box, which is told who their user is, a
   assert.equal(own.body, got.body)
   assert.equal((await remote.stop()).status, 0)
   assert.equal((await client.ask('GET', at)).status, 502)
+  assert.equal((await box.stop()).status, 0)
+})
+
+test('PRS-8: the Presence Server obeys rules in another box, as soon as they are written through its own', async t => {
+  const [near, far] = [temporaryData(t), temporaryData(t)]
+  for (const data of [near, far]) {
+    for (const name of ['alice', 'bob']) {
+      const added = await porchlight(['user', 'add', name, '--password-stdin', '--data', data], 'wonderland\n')
+      assert.equal(added.status, 0, added.errors)
+    }
+  }
+  const remote = await RunningBox.start(t, far, ['xdms.listen=127.0.0.1:0', 'xdms.trusted=127.0.0.1', 'xcap.root=/far'])
+  const root = `http://127.0.0.1:${remote.port('xdms-http')}/far`
+  const box = await RunningBox.start(t, near, [`prs7.root=${root}`, `prs8.root=${root}`])
+  const bob = await DatagramClient.open(t, box.port('udp'))
+  const rules = '/xcap-root/pres-rules/users/sip:alice@box.example/index'
+  const handling = (text: string) =>
+    `<ruleset xmlns="urn:ietf:params:xml:ns:common-policy" xmlns:p="urn:ietf:params:xml:ns:pres-rules"><rule id="a"><conditions><identity><one id="sip:bob@box.example"/></identity></conditions><actions><p:sub-handling>${text}</p:sub-handling></actions></rule></ruleset>`
+  const client = new HttpClient(t, box.port('http'))
+  const type = { 'content-type': 'application/auth-policy+xml' }
+  assert.equal((await client.ask('PUT', rules, handling('allow'), type)).status, 201)
+  const fields = { Event: 'presence', Expires: '600' }
+  const asked = { method: 'SUBSCRIBE', uri: 'sip:alice@box.example', fields }
+  assert.equal((await bob.askAs({ name: 'bob', password: 'wonderland' }, asked)).status, 200)
+  const notified = async (state: RegExp): Promise<void> => {
+    for (;;) {
+      const notify = await bob.request('NOTIFY')
+      bob.answer(notify, 200)
+      if (state.test(notify.header('Subscription-State')!)) return
+    }
+  }
+  await notified(/^active/)
+  assert.equal((await client.ask('PUT', rules, handling('block'), type)).status, 200)
+  await notified(/^terminated;reason=rejected/)
   assert.equal((await box.stop()).status, 0)
 })

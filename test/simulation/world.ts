@@ -51,6 +51,8 @@ export class SimulatedWorld implements World {
   readonly faults: string[] = []
   /** The highest CSeq of NOTIFYs that left the box in each dialog, and the branches of all. */
   readonly #notified = new Map<string, { cseq: number; branches: Set<string> }>()
+  /** Troubles that the box has told its operator of, and that they are over, in order. */
+  readonly alarms: string[] = []
   restarts = 0
   /** What went over the network, read by others than those who wrote it. */
   readonly wire = new WireTap()
@@ -158,7 +160,10 @@ export class SimulatedWorld implements World {
       settings: () => this.#settings,
       secret: 'the secret of the simulated box',
       listening: [{ transport: 'udp', address: box.address, port: box.port }],
-      log: { fault: (where, error) => this.faults.push(`${where}: ${(error as Error).stack}`) },
+      log: {
+        fault: (where, error) => this.faults.push(`${where}: ${(error as Error).stack}`),
+        alarm: (name, text) => this.alarms.push(text === undefined ? `over: ${name}` : `${name}: ${text}`),
+      },
     })
     appliance.start(this.#now)
     return appliance

@@ -8,6 +8,7 @@ import { badRequest, HttpRefusal, notFound, refusalResponse } from '../../protoc
 import type { HttpAnswer, HttpRequest, HttpResponse } from '../../protocols/http/message.ts'
 import { originForm, parseXcapUri, type XcapUri } from '../../protocols/xcap/document-selector.ts'
 import type { Entity, Output, Turn } from '../../turn.ts'
+import { documentWritten } from '../xdm-client/xdm-client.ts'
 import { assertedUser } from '../xdms/asserted-identity.ts'
 import { type Identity, Xdms, type XdmsOptions } from '../xdms/xdms.ts'
 import { HttpAdmission } from './authenticate.ts'
@@ -87,7 +88,11 @@ export class AggregationProxy implements Entity {
     if (user === undefined && uri.tree === 'users') throw badRequest('Whose documents these are cannot be told')
     if (remote !== undefined) {
       const outgoing = forwarded(request, user, remote, turn)
-      return { response: undefined, outputs: [{ kind: 'http', token: `forward ${exchange}`, request: outgoing }] }
+      const isWriting = request.method === 'PUT' || request.method === 'DELETE'
+      const owner = uri.tree === 'users' ? (this.#users.userOf(uri.xui) ?? '') : ''
+      const written = isWriting ? ` ${uri.auid} ${encodeURIComponent(owner)}` : ''
+      const token = `forward ${exchange}${written}`
+      return { response: undefined, outputs: [{ kind: 'http', token, request: outgoing }] }
     }
     const isOperator =
       operators !== '' && !!user && operators.split(',').some(name => this.#users.userOf(name.trim()) === user)
@@ -99,8 +104,13 @@ export class AggregationProxy implements Entity {
   }
 
   httpResponse(token: string, answer: HttpAnswer, turn: Turn): Output[] {
-    const [kind, exchange = '', place = ''] = token.split(' ')
-    if (kind === 'forward') return [{ kind: 'answer', exchange, response: relayed(answer) }]
+    const [kind, exchange = '', place = '', owner = ''] = token.split(' ')
+    if (kind === 'forward') {
+      const outputs: Output[] = [{ kind: 'answer', exchange, response: relayed(answer) }]
+      // Who reads the document here need not wait to be notified.
+      if (place !== '' && answer.status < 300) outputs.push(documentWritten(place, decodeURIComponent(owner), turn.now))
+      return outputs
+    }
     const waiting = this.#waiting.get(exchange)
     if (waiting === undefined) return []
     waiting.parts.push(partOf(waiting.remotes[Number(place)]!, answer))

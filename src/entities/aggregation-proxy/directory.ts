@@ -9,6 +9,7 @@ import {
   xcapDirectoryType,
 } from '../../documents/xcap-directory.ts'
 import type { HttpRequest } from '../../protocols/http/message.ts'
+import { pathSegment } from '../../protocols/xcap/document-selector.ts'
 import type { Turn } from '../../turn.ts'
 import type { ApplicationUsage } from '../xdms/application-usage.ts'
 import { documentsOf } from '../xdms/documents.ts'
@@ -46,7 +47,7 @@ export function directory(
 function folderOf({ auid, viewOf }: ApplicationUsage, xui: string, root: string, turn: Turn): DirectoryFolder[] {
   if (viewOf !== undefined) return []
   const entries = [...documentsOf(turn.db, auid, xui)].map(({ path, document }) => ({
-    uri: `${root}/${auid}/users/${segment(xui)}/${path.split('/').map(segment).join('/')}`,
+    uri: `${root}/${auid}/users/${pathSegment(xui)}/${path.split('/').map(pathSegment).join('/')}`,
     etag: `"${document.etag}"`,
     lastModified: document.modifiedAt,
     size: document.body.length,
@@ -60,9 +61,4 @@ function rootUri({ headers, source }: HttpRequest, { settings }: Turn): string {
   return host === undefined
     ? settings.xcap.root
     : `${source.isSecure ? 'https' : 'http'}://${host}${settings.xcap.root}`
-}
-
-/** RFC 3986 §3.3: what may stand in a segment stays as it is. */
-function segment(text: string): string {
-  return encodeURIComponent(text).replace(/%(?:3A|40|24|26|2B|2C|3B|3D)/g, decodeURIComponent)
 }

@@ -12,7 +12,8 @@ import { ParseError } from '../../protocols/sip/errors.ts'
 import { addressOfRecord, parseUri } from '../../protocols/sip/uri.ts'
 import type { Subscriber } from '../../protocols/sip-events/event-package.ts'
 import type { Instant, Transaction, Turn } from '../../turn.ts'
-import { type DocumentAddress, documentAt } from '../xdms/documents.ts'
+import type { DocumentReader } from '../xdms/document-reader.ts'
+import type { DocumentAddress } from '../xdms/documents.ts'
 import { presenceSources } from './presence-document.ts'
 import { RuleDocuments } from './rules/documents.ts'
 import { evaluate } from './rules/evaluate.ts'
@@ -23,14 +24,16 @@ import { sphereOf } from './rules/sphere.ts'
 export interface AuthorizationOptions {
   /** The user that an XUI means; undefined when it means none. */
   userOfXui(xui: string): string | undefined
+  /** Rules and lists, wherever they are. */
+  readonly documents: DocumentReader
 }
 
 /** The rules of one presentity as they stand in one turn, with what they need to know looked up once. */
 interface Judgement {
   readonly presentity: string
-  readonly set: RuleSet | undefined
+  readonly set: RuleSet | undefined | 'unavailable'
   readonly sphere: string | undefined
-  readonly listMembers: (list: string) => ReadonlySet<string> | undefined
+  readonly listMembers: (list: string) => ReadonlySet<string> | undefined | 'awaited'
   /** What each watcher gets, by his identities: it is asked whether, how often and what he is told. */
   readonly outcomes: Map<string, Outcome>
 }
@@ -39,7 +42,7 @@ const everything = outcomeOf(subHandlings.allow, allPermissions)
 
 export class Authorization {
   readonly #options: AuthorizationOptions
-  readonly #documents = new RuleDocuments(canonicalUri)
+  readonly #documents: RuleDocuments
   /** One turn asks about many watchers of one presentity; turns do not overlap, so the latest is enough. */
   #latest: { readonly turn: Turn; readonly judgement: Judgement } | undefined
   readonly #lists = new Map<string, KnownList>()
@@ -48,12 +51,15 @@ export class Authorization {
 
   constructor(options: AuthorizationOptions) {
     this.#options = options
+    this.#documents = new RuleDocuments(canonicalUri, options.documents)
   }
 
   /** What a watcher gets now. A presentity always sees himself (PS-93). */
   outcome(presentity: string, watcher: Subscriber, turn: Turn): Outcome {
     if (watcher.identities.includes(presentity)) return everything
     const { set, sphere, listMembers, outcomes } = this.#judgement(presentity, turn)
+    // PS-75, SEC-03: nothing is shown, and nobody is turned away who may be let in when the rules are there.
+    if (set === 'unavailable') return withoutRules(subHandlings.confirm)
     if (set !== undefined) {
       const key = watcher.identities.join(' ')
       let outcome = outcomes.get(key)
@@ -68,10 +74,14 @@ export class Authorization {
     return withoutRules(subHandlings[turn.settings.presence.defaultHandling])
   }
 
-  /** What of a publication for a presentity counts: of his own everything, of another's what his rules let through (PS-12, PS-112). */
-  publication(presentity: string, publisher: Subscriber, turn: Turn): Outcome {
+  /**
+   * What of a publication for a presentity counts: of his own everything, of another's what his rules let through (PS-12,
+   * PS-112). `unavailable`: his rules cannot be had.
+   */
+  publication(presentity: string, publisher: Subscriber, turn: Turn): Outcome | 'unavailable' {
     if (publisher.identities.includes(presentity)) return everything
     const set = this.#documents.publicationRulesOf(turn.db, presentity)
+    if (set === 'unavailable') return set
     if (set === undefined) return withoutRules(subHandlings.block)
     return evaluate(set, {
       identities: publisher.identities,
@@ -83,13 +93,13 @@ export class Authorization {
   /** When rules of a presentity next begin or cease to hold by themselves (PS-99). */
   nextBoundary(db: Transaction, presentity: string, now: Instant): Instant | undefined {
     const set = this.#documents.rulesOf(db, presentity)
-    return set && nextBoundary(set, now)
+    return set === undefined || set === 'unavailable' ? undefined : nextBoundary(set, now)
   }
 
-  /** Whether rules of a presentity refer to lists (PS-99). */
+  /** Whether rules of a presentity refer to lists, or may (PS-99). */
   refersToLists(db: Transaction, presentity: string): boolean {
     const set = this.#documents.rulesOf(db, presentity)
-    return set !== undefined && listsOf(set).size > 0
+    return set === 'unavailable' || (set !== undefined && listsOf(set).size > 0)
   }
 
   #judgement(presentity: string, turn: Turn): Judgement {
@@ -100,11 +110,14 @@ export class Authorization {
     return judgement
   }
 
-  #circumstances(set: RuleSet | undefined, presentity: string, turn: Turn): Pick<Judgement, 'sphere' | 'listMembers'> {
-    const members = new Map<string, ReadonlySet<string> | undefined>()
+  #circumstances(set: Judgement['set'], presentity: string, turn: Turn): Pick<Judgement, 'sphere' | 'listMembers'> {
+    const members = new Map<string, ReturnType<Judgement['listMembers']>>()
     const etags = new Map<string, string | undefined>()
     return {
-      sphere: set?.usesSphere ? presentitySphere(presentity, turn) : undefined,
+      sphere:
+        set !== 'unavailable' && set?.usesSphere
+          ? presentitySphere(presentity, turn, this.#options.documents)
+          : undefined,
       listMembers: list => {
         if (!members.has(list)) members.set(list, this.#members(list, presentity, turn, etags))
         return members.get(list)
@@ -118,12 +131,15 @@ export class Authorization {
     presentity: string,
     turn: Turn,
     etags: Map<string, string | undefined>,
-  ): ReadonlySet<string> | undefined {
-    const { root } = turn.settings.xcap
+  ): ReturnType<Judgement['listMembers']> {
+    const { documents } = this.#options
+    const root = documents.rootPath('resource-lists')
     const key = `${presentity} ${root} ${list}`
     const known = this.#lists.get(key)
-    if (known?.from.every(({ address, etag }) => etagAt(turn.db, address, etags) === etag)) return known.members
+    if (known?.from.every(({ address, etag }) => etagAt(documents, turn.db, address, etags) === etag))
+      return known.members
     const from: KnownList['from'][number][] = []
+    let isAwaited = false
     const members = membersOf(list, {
       root,
       canonical: canonicalUri,
@@ -131,12 +147,17 @@ export class Authorization {
         const owner = xui === '' ? '' : this.#options.userOfXui(xui)
         if (owner !== '' && owner !== presentity) return 'unavailable'
         const address = { auid, xui: owner, path }
-        const document = documentAt(turn.db, address)
+        const document = documents.at(turn.db, address)
+        if (document === 'unavailable') {
+          isAwaited = true
+          return document
+        }
         from.push({ address, etag: document?.etag })
         return document && (readable(document.body) ?? 'unavailable')
       },
     })
-    if (members !== undefined) this.#remember(key, { members, from })
+    if (members === undefined) return isAwaited ? 'awaited' : undefined
+    this.#remember(key, { members, from })
     return members
   }
 
@@ -151,9 +172,17 @@ export class Authorization {
 }
 
 /** The entity-tag of a document, read once: several lists of a rule are in one document, which may be large. */
-function etagAt(db: Transaction, address: DocumentAddress, etags: Map<string, string | undefined>): string | undefined {
+function etagAt(
+  documents: DocumentReader,
+  db: Transaction,
+  address: DocumentAddress,
+  etags: Map<string, string | undefined>,
+): string | undefined {
   const key = `${address.auid} ${address.xui} ${address.path}`
-  if (!etags.has(key)) etags.set(key, documentAt(db, address)?.etag)
+  if (!etags.has(key)) {
+    const document = documents.at(db, address)
+    etags.set(key, document === 'unavailable' ? document : document?.etag)
+  }
   return etags.get(key)
 }
 
@@ -186,8 +215,8 @@ function withoutRules(handling: number): Outcome {
 }
 
 /** Where what is published says something, what is stored may have to be silent (PS-123). */
-function presentitySphere(presentity: string, turn: Turn): string | undefined {
-  const sources = presenceSources(presentity, turn)
+function presentitySphere(presentity: string, turn: Turn, documents: DocumentReader): string | undefined {
+  const sources = presenceSources(presentity, turn, documents)
   const sphere = (kind: 'soft' | 'hard' | undefined) =>
     sphereOf(
       sources.filter(source => kind === undefined || source.kind === kind).map(({ bytes }) => bytes),

@@ -3,6 +3,7 @@
 import type { Uri } from '../../protocols/sip/uri.ts'
 import type { Instant, Output, Transaction, Turn } from '../../turn.ts'
 import type { RegistrationState } from '../sip-ip-core/bindings.ts'
+import type { DocumentReader } from '../xdms/document-reader.ts'
 import type { Authorization } from './authorize.ts'
 import type { ViewBases } from './partial.ts'
 
@@ -11,6 +12,8 @@ export interface PresenceContext {
   readonly authorization: Authorization
   /** What watchers who are told of changes were told last. */
   readonly bases: ViewBases
+  /** Rules, lists and permanent presence, wherever they are (PRS-5, PRS-8). */
+  readonly documents: DocumentReader
   /** The address-of-record that a URI stands for here, whether or not he is a user; undefined when it leads elsewhere. */
   userOf(uri: Uri): string | undefined
   /** Whether somebody with this address-of-record is a user of the box. */

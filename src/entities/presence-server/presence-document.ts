@@ -5,6 +5,7 @@
 
 import { limits } from '../../limits.ts'
 import type { Instant, Turn } from '../../turn.ts'
+import type { DocumentReader } from '../xdms/document-reader.ts'
 import { type CheckedSource, type ComposeOptions, type Composition, compose } from './compose.ts'
 import type { PresenceContext } from './context.ts'
 import { permanentSource } from './permanent-presence.ts'
@@ -12,7 +13,7 @@ import { currentPublications } from './publications.ts'
 
 /** What is told of a presentity to those who may see everything, and when that changes by itself. */
 export function presenceDocument(presentity: string, turn: Turn, context: PresenceContext): Composition {
-  const sources = presenceSources(presentity, turn)
+  const sources = presenceSources(presentity, turn, context.documents)
   const { state } = context.registrationState(turn.db, presentity, turn.now)
   // Of somebody who is not registered the registrar says nothing: it cannot tell one who has left from one who never comes.
   return compose(presentity, sources, state === 'active' ? { state } : undefined, {
@@ -22,7 +23,7 @@ export function presenceDocument(presentity: string, turn: Turn, context: Presen
 }
 
 /** What devices have published, and what the presentity has stored for good (PS-86, PS-121). */
-export function presenceSources(presentity: string, turn: Turn): CheckedSource[] {
+export function presenceSources(presentity: string, turn: Turn, documents: DocumentReader): CheckedSource[] {
   const sources = currentPublications(turn.db, presentity, turn.now).map(
     ({ id, publication: { document, since, publishedAt, summary } }): CheckedSource => ({
       key: id,
@@ -33,7 +34,7 @@ export function presenceSources(presentity: string, turn: Turn): CheckedSource[]
       summary,
     }),
   )
-  const permanent = permanentSource(presentity, turn)
+  const permanent = permanentSource(presentity, turn, documents)
   if (permanent !== undefined) sources.push(permanent)
   return sources
 }

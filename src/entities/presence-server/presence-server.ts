@@ -71,12 +71,13 @@ export class PresenceServer implements SipEntity {
   #restartedAt: Instant = 0
 
   constructor(options: PresenceServerOptions) {
-    const { userOf, isUser, registrationState } = options
+    const { userOf, isUser, registrationState, documents } = options
     this.#beside = options.beside ?? { methods: [], events: [], extensions: [] }
     this.#authorization = new Authorization(options)
     this.#context = {
       authorization: this.#authorization,
       bases: new ViewBases(),
+      documents,
       userOf,
       isUser,
       registrationState,

@@ -63,7 +63,7 @@ export function publish(request: SipRequest, turn: Turn, context: PresenceContex
 
 /** Something published may have ended by its `until` (OP-11): tells those who watch, and wakes again for what ends next. */
 export function elementsEnded(presentity: string, turn: Turn, context: PresenceContext): Output[] {
-  const isEnding = presenceSources(presentity, turn).some(
+  const isEnding = presenceSources(presentity, turn, context.documents).some(
     ({ summary }) => summary.until !== 0 && summary.until <= turn.now,
   )
   if (!isEnding) return []
@@ -107,7 +107,10 @@ function requestedPresentity(
 ): { readonly presentity: string; readonly permissions: Permissions } {
   const presentity = context.userOf(request.requestUri)
   if (presentity === undefined || !context.isUser(turn.db, presentity)) throw notFound()
-  const { handling, permissions } = context.authorization.publication(presentity, senderOf(request, turn), turn)
+  const outcome = context.authorization.publication(presentity, senderOf(request, turn), turn)
+  // PS-08: by then his rules may be there.
+  if (outcome === 'unavailable') throw serviceUnavailable(2)
+  const { handling, permissions } = outcome
   if (handling !== 'allow') throw forbidden('Not the Presentity')
   return { presentity, permissions }
 }

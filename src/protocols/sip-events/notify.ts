@@ -54,7 +54,7 @@ const deflateFromOctets = 600
  * the latest numbers with it, and when a request that made a dialog comes again after its end (PS-41). It starts in 2020 and
  * stays below 2**31 until 2088 (RFC 3261 §8.1.1.5).
  */
-function leastSequence(now: Instant): number {
+export function leastSequence(now: Instant): number {
   return Math.floor((now - Date.UTC(2020, 0)) / 1000)
 }
 

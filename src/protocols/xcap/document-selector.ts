@@ -60,6 +60,11 @@ export function originForm(target: string): string {
   return scheme === null ? target : target.slice(scheme[0].length)
 }
 
+/** One segment as a path carries it (RFC 3986 §3.3): what may stand in a segment stays as it is. */
+export function pathSegment(text: string): string {
+  return encodeURIComponent(text).replace(/%(?:3A|40|24|26|2B|2C|3B|3D)/g, decodeURIComponent)
+}
+
 /** The segments of a path without its query, decoded as far as they can be. */
 export function segmentsOf(path: string): string[] {
   const mark = path.indexOf('?')

@@ -8,7 +8,8 @@ import { parseXml } from '../../../documents/xml/parse.ts'
 import type { XmlElement } from '../../../documents/xml/tree.ts'
 import { limits } from '../../../limits.ts'
 import type { Transaction } from '../../../turn.ts'
-import { documentsOf, filledIn, type StoredDocument, type Template } from '../../xdms/documents.ts'
+import type { DocumentReader } from '../../xdms/document-reader.ts'
+import { filledIn, type StoredDocument, type Template } from '../../xdms/documents.ts'
 import { type Combining, type RuleSet, ranked, ruleSet } from './rule-set.ts'
 
 /** RFC 5025 §9.1. */
@@ -24,20 +25,23 @@ export const listUsages: ReadonlySet<string> = new Set(['resource-lists', 'org.o
 
 export class RuleDocuments {
   readonly #canonical: CanonicalUri
+  readonly #reader: DocumentReader
   /** By the entity-tags of the documents. An entity-tag is never given to two, so nothing here is out of date. */
   readonly #sets = new Map<string, RuleSet>()
 
-  constructor(canonical: CanonicalUri) {
+  constructor(canonical: CanonicalUri, reader: DocumentReader) {
     this.#canonical = canonical
+    this.#reader = reader
   }
 
   /**
-   * The rules in force; undefined when there is no document. All documents of `pres-rules` count (RFC 5025 §9.7, PS-78), or the
+   * The rules in force; undefined when there is no document, `unavailable` when they cannot be had. All documents of `pres-rules` count (RFC 5025 §9.7, PS-78), or the
    * one of OMA; who has both meant what he wrote last, and what he has been given he did not write.
    */
-  rulesOf(db: Transaction, presentity: string): RuleSet | undefined {
-    const common = stored(db, commonUsage, presentity)
-    const oma = stored(db, omaUsage, presentity)
+  rulesOf(db: Transaction, presentity: string): RuleSet | undefined | 'unavailable' {
+    const common = this.#reader.of(db, commonUsage, presentity)
+    const oma = this.#reader.of(db, omaUsage, presentity)
+    if (common === 'unavailable' || oma === 'unavailable') return 'unavailable'
     if (common.length === 0 && oma.length === 0) return undefined
     const isOma = newest(oma) >= newest(common)
     return isOma
@@ -45,9 +49,10 @@ export class RuleDocuments {
       : this.#set('common-policy', presentity, common, readPresenceRules)
   }
 
-  /** The rules about who may publish for a presentity; undefined when there is no document (PS-112). */
-  publicationRulesOf(db: Transaction, presentity: string): RuleSet | undefined {
-    const documents = stored(db, publicationUsage, presentity)
+  /** The rules about who may publish for a presentity (PS-112); as above. */
+  publicationRulesOf(db: Transaction, presentity: string): RuleSet | undefined | 'unavailable' {
+    const documents = this.#reader.of(db, publicationUsage, presentity)
+    if (documents === 'unavailable') return 'unavailable'
     return documents.length === 0 ? undefined : this.#set('precedence', presentity, documents, readPublicationRules)
   }
 
@@ -65,10 +70,6 @@ export class RuleDocuments {
 }
 
 type RuleReader = (ruleset: XmlElement, canonical: CanonicalUri) => PresenceRule[]
-
-function stored(db: Transaction, auid: string, presentity: string): StoredDocument[] {
-  return [...documentsOf(db, auid, presentity)].map(({ document }) => document)
-}
 
 function newest(documents: readonly StoredDocument[]): number {
   return documents.reduce(

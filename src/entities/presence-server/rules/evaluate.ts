@@ -24,12 +24,12 @@ export interface WatcherRequest {
   readonly now: Instant
   /** The presentity's sphere in lower case; undefined when there is none or several (RFC 5025 §3.1.2). */
   readonly sphere: string | undefined
-  /** The canonical URIs of a list; undefined when it cannot be had. */
-  listMembers(list: string): ReadonlySet<string> | undefined
+  /** The canonical URIs of a list; undefined when it cannot be had, `awaited` when that may be over soon. */
+  listMembers(list: string): ReadonlySet<string> | undefined | 'awaited'
 }
 
-/** Whether something holds; `unknown` when that depends on a list which cannot be had. */
-type Truth = 'yes' | 'no' | 'unknown'
+/** Whether something holds; `unknown` when that depends on a list which cannot be had, `awaited` when it may be had soon. */
+type Truth = 'yes' | 'no' | 'unknown' | 'awaited'
 
 /** What the rules grant to the one who asks. Nothing that holds is a block (DEC-02). */
 export function evaluate(set: RuleSet, request: WatcherRequest): Outcome {
@@ -42,10 +42,13 @@ const rememberedOutcomes = 256
 /** RFC 4745 §10.2: all rules that hold are combined. `other-identity` depends on other rules, which nothing here does. */
 function byCommonPolicy(set: RuleSet, request: WatcherRequest): Outcome {
   const used: number[] = []
-  for (const [place, { conditions }] of set.rules.entries()) {
-    if (!conditions.otherIdentity && holds(conditions, request) === 'yes') used.push(place)
+  let isAwaited = false
+  for (const [place, { conditions, handling }] of set.rules.entries()) {
+    const truth = conditions.otherIdentity ? 'no' : holds(conditions, request)
+    if (truth === 'yes') used.push(place)
+    if (truth === 'awaited' && handling > subHandlings.block) isAwaited = true
   }
-  return combined(set, used, [])
+  return combined(set, used, [], isAwaited)
 }
 
 /** The rules of the lowest rank at which one holds. Of others that may hold as well, what they grant less is not granted. */
@@ -54,9 +57,12 @@ function byPrecedence(set: RuleSet, request: WatcherRequest): Outcome {
   let rank = Number.POSITIVE_INFINITY
   let used: number[] = []
   const perhaps: number[] = []
+  let isAwaited = false
   for (const [place, rule] of set.rules.entries()) {
-    const truth = rule.conditions.otherIdentity && isNamed !== 'no' ? 'no' : holdsByClass(rule, request)
-    if (truth === 'unknown') perhaps.push(place)
+    const isOther = rule.conditions.otherIdentity && isNamed !== 'no'
+    const truth = isOther ? (isNamed === 'awaited' ? isNamed : 'no') : holdsByClass(rule, request)
+    if (truth === 'awaited' && rule.handling > subHandlings.block) isAwaited = true
+    if (truth === 'unknown' || (truth === 'awaited' && !isOther)) perhaps.push(place)
     if (truth !== 'yes' || rule.rank > rank) continue
     if (rule.rank < rank) used = []
     rank = rule.rank
@@ -67,6 +73,7 @@ function byPrecedence(set: RuleSet, request: WatcherRequest): Outcome {
     used,
     // Beside rules that hold, one of the same rank only adds; one of a higher rank does not count.
     perhaps.filter(place => set.rules[place]!.rank < rank),
+    isAwaited,
   )
 }
 
@@ -78,7 +85,14 @@ function holdsByClass({ conditions }: RankedRule, request: WatcherRequest): Trut
   return holds(conditions, request)
 }
 
-function combined({ rules, outcomes }: RuleSet, used: readonly number[], perhaps: readonly number[]): Outcome {
+/** Who may be let in once a list is there is not turned away before: he waits, and is shown nothing. */
+function combined(
+  { rules, outcomes }: RuleSet,
+  used: readonly number[],
+  perhaps: readonly number[],
+  isAwaited: boolean,
+): Outcome {
+  if (isAwaited && used.length === 0) return outcomeOf(subHandlings.confirm, noPermissions)
   const key = `${used.join()}?${perhaps.join()}`
   let outcome = outcomes.get(key)
   if (outcome === undefined) {
@@ -111,7 +125,7 @@ function namedBy(rules: readonly RankedRule[], request: WatcherRequest): Truth {
     if (conditions.identities.length === 0 && conditions.externalLists.length === 0) continue
     const named = isMeant(conditions, request)
     if (named === 'yes') return 'yes'
-    if (named === 'unknown') truth = 'unknown'
+    if (named !== 'no' && truth !== 'awaited') truth = named
   }
   return truth
 }
@@ -133,7 +147,8 @@ function isMeant({ identities, externalLists }: Conditions, request: WatcherRequ
   for (const lists of externalLists) {
     const listed = isListed(lists, request)
     if (listed === 'no') return 'no'
-    if (listed === 'unknown') truth = 'unknown'
+    // One that is unknown for good leaves nothing to wait for.
+    if (listed !== 'yes' && truth !== 'unknown') truth = listed
   }
   return truth
 }
@@ -163,7 +178,8 @@ function isListed(lists: readonly string[], { identities, listMembers }: Watcher
   let truth: Truth = 'no'
   for (const list of lists) {
     const members = listMembers(list)
-    if (members === undefined) truth = 'unknown'
+    if (members === 'awaited') truth = members
+    else if (members === undefined) truth = truth === 'awaited' ? truth : 'unknown'
     else if (identities.some(identity => members.has(identity))) return 'yes'
   }
   return truth

@@ -5,9 +5,7 @@
 
 import { presenceGrammar } from '../../../documents/grammar/presence.ts'
 import { pidfContentType, pidfNamespace } from '../../../documents/pidf.ts'
-import type { Transaction } from '../../../turn.ts'
 import type { ApplicationUsage } from '../application-usage.ts'
-import { documentAt, type StoredDocument } from '../documents.ts'
 
 export const pidfManipulation: ApplicationUsage = {
   auid: 'pidf-manipulation',
@@ -16,9 +14,4 @@ export const pidfManipulation: ApplicationUsage = {
   grammar: presenceGrammar,
   // COMPAT(RCS): clients of the OMA call the same document perm-presence (DEC-04).
   names: { index: 'index', 'perm-presence': 'index' },
-}
-
-/** What a user has said of himself until further notice (PS-120); undefined when nothing. */
-export function permanentPresence(db: Transaction, user: string): StoredDocument | undefined {
-  return documentAt(db, { auid: pidfManipulation.auid, xui: user, path: 'index' })
 }

@@ -43,7 +43,10 @@ class Town {
         { transport: 'udp', address: boxAddress, port: 5060 },
         { transport: 'tcp', address: boxAddress, port: 5060 },
       ],
-      log: { fault: (where, error) => this.faults.push(`${where}: ${(error as Error).stack}`) },
+      log: {
+        fault: (where, error) => this.faults.push(`${where}: ${(error as Error).stack}`),
+        alarm: (name, text) => this.faults.push(`${name}: ${text}`),
+      },
     })
     this.box.start(this.now)
   }

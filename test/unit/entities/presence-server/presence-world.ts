@@ -3,6 +3,8 @@
 import { compose } from '../../../../src/entities/presence-server/compose.ts'
 import { PresenceServer, type PresenceServerOptions } from '../../../../src/entities/presence-server/presence-server.ts'
 import type { RegistrationState } from '../../../../src/entities/sip-ip-core/bindings.ts'
+import type { DocumentReader } from '../../../../src/entities/xdms/document-reader.ts'
+import { documentAt, documentsOf } from '../../../../src/entities/xdms/documents.ts'
 import type { HeaderField, SipResponse } from '../../../../src/protocols/sip/message.ts'
 import { addressOfRecord, isSipUri } from '../../../../src/protocols/sip/uri.ts'
 import type { SettingName } from '../../../../src/settings.ts'
@@ -11,6 +13,13 @@ import { EntityWorld, type Sent } from '../../protocols/sip-events/entity-world.
 export const alice = 'sip:alice@box.example'
 export const bob = 'sip:bob@box.example'
 export const carol = 'sip:carol@box.example'
+
+/** The documents of the box itself. */
+const localDocuments: DocumentReader = {
+  at: documentAt,
+  of: (db, auid, xui) => [...documentsOf(db, auid, xui)].map(({ document }) => document),
+  rootPath: () => '/xcap-root',
+}
 
 export class PresenceWorld extends EntityWorld {
   readonly users: Set<string>
@@ -31,6 +40,7 @@ export class PresenceWorld extends EntityWorld {
         state: registered.has(aor) ? 'active' : 'terminated',
         contacts: [],
       }),
+      documents: localDocuments,
       address: () => '192.0.2.1:5060',
       notifierLimits: limits,
     }

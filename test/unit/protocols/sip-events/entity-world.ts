@@ -5,14 +5,9 @@
 
 import { createHmac } from 'node:crypto'
 import { type MemoryStore, openMemoryStore } from '../../../../src/platform/storage/memory.ts'
+import { failedAnswer, type HttpAnswer, type OutgoingHttpRequest } from '../../../../src/protocols/http/message.ts'
 import { ParseError, SipRefusal } from '../../../../src/protocols/sip/errors.ts'
-import {
-  type HeaderField,
-  refuse,
-  respond,
-  SipRequest,
-  type SipResponse,
-} from '../../../../src/protocols/sip/message.ts'
+import { type HeaderField, refuse, respond, SipRequest, SipResponse } from '../../../../src/protocols/sip/message.ts'
 import { defaultSettings, type SettingName } from '../../../../src/settings.ts'
 import type { Instant, Output, Random, SipEntity, Transaction, Turn } from '../../../../src/turn.ts'
 
@@ -26,7 +21,10 @@ export interface Sent {
 /** What a peer does with a request of the entity: a status, a response made from it, or nothing, which is a 408 after 32 s. */
 export type Peer = (sent: Sent) => number | SipResponse | undefined
 
-const random: Random = {
+/** What a server does with an HTTP request of the entity; nothing is a timeout after 10 s. */
+export type HttpServer = (request: OutgoingHttpRequest) => HttpAnswer | undefined
+
+const constant: Random = {
   bytes: count => new Uint8Array(count),
   token: characters => 'a'.repeat(characters),
   below: () => 0,
@@ -41,11 +39,18 @@ export class EntityWorld {
   readonly sent: Sent[] = []
   /** How peers answer; 200 unless told otherwise. */
   peer: Peer = () => 200
+  /** HTTP requests that the entity has sent. */
+  readonly asked: OutgoingHttpRequest[] = []
+  /** By origin; who is not there is unreachable. */
+  readonly servers = new Map<string, HttpServer>()
+  /** Alarms that stand, by name. */
+  readonly alarms = new Map<string, string>()
+  random: Random = constant
   readonly #make: () => SipEntity
   readonly #values: Partial<Record<SettingName, string | number | boolean>>
   #wakes = new Map<string, Instant>()
   #inProgress = new Map<string, Instant>()
-  #answers: { readonly token: string; readonly response: SipResponse }[] = []
+  #answers: { readonly token: string; readonly response: SipResponse | HttpAnswer }[] = []
   #serial = 0
 
   constructor(make: () => SipEntity, settings: Partial<Record<SettingName, string | number | boolean>> = {}) {
@@ -116,7 +121,12 @@ export class EntityWorld {
       const answer = this.#answers.shift()
       if (answer !== undefined) {
         this.#inProgress.delete(answer.token)
-        this.#turn(turn => this.entity.response(answer.token, answer.response, turn))
+        const { token, response } = answer
+        this.#turn(turn =>
+          response instanceof SipResponse
+            ? this.entity.response(token, response, turn)
+            : this.entity.httpResponse!(token, response, turn),
+        )
         continue
       }
       const due = [...this.#wakes].find(([, at]) => at <= this.now)
@@ -141,8 +151,11 @@ export class EntityWorld {
       this.now = Math.max(this.now, next)
       for (const [token, at] of this.#inProgress) {
         if (at > this.now) continue
-        const { request } = this.sent.findLast(sent => sent.token === token)!
-        this.#answers.push({ token, response: respond(request, 408) })
+        const sent = this.sent.findLast(sent => sent.token === token)
+        this.#answers.push({
+          token,
+          response: sent === undefined ? failedAnswer('timeout') : respond(sent.request, 408),
+        })
       }
       this.settle()
       if (this.now >= end && ![...this.#inProgress.values()].some(at => at <= this.now)) return
@@ -206,7 +219,7 @@ export class EntityWorld {
       work({
         now: this.now,
         db,
-        random,
+        random: this.random,
         settings: this.settings,
         inProgress: token => this.#inProgress.has(token),
         fingerprint: (...parts) =>
@@ -217,7 +230,19 @@ export class EntityWorld {
       if (output.kind === 'respond') answers.push(output.response)
       else if (output.kind === 'wake') this.#wakes.set(`${output.at} ${output.token}`, output.at)
       else if (output.kind === 'request') this.#send(output)
+      else if (output.kind === 'http') this.#ask(output)
+      else if (output.kind === 'alarm' && output.text === undefined) this.alarms.delete(output.name)
+      else if (output.kind === 'alarm') this.alarms.set(output.name, output.text!)
     }
+  }
+
+  #ask({ request, token }: Extract<Output, { kind: 'http' }>): void {
+    if (this.#inProgress.has(token)) throw new Error(`a request with token '${token}' is in progress`)
+    this.asked.push(request)
+    this.#inProgress.set(token, this.now + 10_000)
+    const server = this.servers.get(new URL(request.uri).origin)
+    const response = server === undefined ? failedAnswer('unreachable') : server(request)
+    if (response !== undefined) this.#answers.push({ token, response })
   }
 
   #send({ request, token, flow }: Extract<Output, { kind: 'request' }>): void {

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import {
   attributePermissions,
   intersectionOf,
+  noPermissions,
   type Permissions,
   permissionsKey,
   subHandlings,
@@ -319,4 +320,25 @@ describe('properties', () => {
       }),
     )
   })
+})
+
+test('who may be let in by a list that is awaited waits; who is decided upon without it does not', () => {
+  const list = '<ocp:external-list><ocp:entry anc="l"/></ocp:external-list>'
+  const listMembers = () => 'awaited' as const
+  for (const combining of ['common-policy', 'precedence'] as const) {
+    const set = setOf(combining, ruleset(rule(list, 'allow', '', 'a'), rule(one('sip:c@b'), 'block', '', 'b')))
+    const awaited = ask(set, 'sip:w@b', { listMembers })
+    assert.deepEqual([awaited.handling, awaited.permissions], ['confirm', noPermissions])
+    assert.equal(ask(set, 'sip:w@b', { listMembers: () => undefined }).handling, 'block')
+    assert.equal(ask(set, 'sip:w@b', { listMembers: () => new Set() }).handling, 'block')
+    // Whoever would be blocked by the list is blocked without it.
+    assert.equal(ask(setOf(combining, ruleset(rule(list, 'block'))), 'sip:w@b', { listMembers }).handling, 'block')
+  }
+  const named = setOf('precedence', ruleset(rule(list, 'allow', '', 'a'), rule(one('sip:c@b'), 'block', '', 'b')))
+  assert.equal(ask(named, 'sip:c@b', { listMembers }).handling, 'block')
+  const other = setOf(
+    'precedence',
+    ruleset(rule(list, 'block', '', 'a'), rule('<ocp:other-identity/>', 'allow', '', 'b')),
+  )
+  assert.equal(ask(other, 'sip:w@b', { listMembers }).handling, 'confirm')
 })
