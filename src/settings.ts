@@ -823,7 +823,7 @@ function isListOf(text: string, words: readonly string[]): boolean {
 
 /** One address, or a prefix with its length. */
 function isAddressRange(text: string): boolean {
-  const [, address = '', length = '0'] = /^([^/]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
+  const [, address = '', length = '0'] = /^([^/%]+)(?:\/(\d{1,3}))?$/.exec(text) ?? []
   return isIPv4(address) ? Number(length) <= 32 : isIPv6(address) && Number(length) <= 128
 }
 

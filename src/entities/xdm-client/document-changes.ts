@@ -81,7 +81,8 @@ export function toldBy(request: SipRequest, xui: string, sameUser: (xui: string)
     const [auid = '', tree, ...rest] = sel.split('/').map(decoded)
     const owner = tree === 'users' ? rest.shift() : ''
     const isHis = owner === xui || (owner !== undefined && owner !== '' && sameUser(owner) === xui)
-    return isHis && rest.length > 0 ? [{ auid, path: rest.join('/'), newEtag }] : []
+    const isDocument = rest.length > 0 && !rest.includes('')
+    return isHis && isDocument ? [{ auid, path: rest.join('/'), newEtag }] : []
   })
 }
 
