@@ -14,7 +14,7 @@ import { type Identity, Xdms, type XdmsOptions } from '../xdms/xdms.ts'
 import { HttpAdmission } from './authenticate.ts'
 import { capabilities } from './capabilities.ts'
 import { directory } from './directory.ts'
-import { forwarded, relayed } from './forward.ts'
+import { forwarded, relayed, withOwnRoot } from './forward.ts'
 import { type Part, partOf } from './gathering.ts'
 import { type RemoteRoot, RemoteRoots } from './remote-roots.ts'
 
@@ -106,7 +106,9 @@ export class AggregationProxy implements Entity {
   httpResponse(token: string, answer: HttpAnswer, turn: Turn): Output[] {
     const [kind, exchange = '', place = '', owner = ''] = token.split(' ')
     if (kind === 'forward') {
-      const outputs: Output[] = [{ kind: 'answer', exchange, response: relayed(answer) }]
+      const remote = place === '' ? undefined : this.#remotes.of(place, turn.settings)
+      const response = remote === undefined ? relayed(answer) : withOwnRoot(relayed(answer), remote, turn)
+      const outputs: Output[] = [{ kind: 'answer', exchange, response }]
       // Who reads the document here need not wait to be notified.
       if (place !== '' && answer.status < 300) outputs.push(documentWritten(place, decodeURIComponent(owner), turn.now))
       return outputs

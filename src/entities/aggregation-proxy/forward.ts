@@ -68,3 +68,17 @@ export function relayed({ status, headers, body, failure }: HttpAnswer): HttpRes
   }
   return { status, headers: kept, body: body.length === 0 ? undefined : body }
 }
+
+/** A conflict report names the closest ancestor that exists by its URI (RFC 4825 §11.1): below the root that clients know. */
+export function withOwnRoot(response: HttpResponse, remote: RemoteRoot, { settings }: Turn): HttpResponse {
+  const { body, headers, status } = response
+  if (status !== 409 || body === undefined || !String(headers['Content-Type']).startsWith('application/xcap-error+xml'))
+    return response
+  const theirs = new URL(remote.uri).pathname.replace(/\/$/, '')
+  const text = Buffer.from(body)
+    .toString('utf8')
+    .replace(/(<(?:[\w.-]+:)?ancestor>\s*)(?:https?:\/\/[^/<]*)?([^<]*)/g, (whole, start: string, path: string) =>
+      path.startsWith(`${theirs}/`) ? `${start}${settings.xcap.root}${path.slice(theirs.length)}` : whole,
+    )
+  return { ...response, body: Buffer.from(text, 'utf8') }
+}

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { failedAnswer, type HttpAnswer, type OutgoingHttpRequest } from '../../../src/protocols/http/message.ts'
 import type { Subscription } from '../../actors/watcher.ts'
+import { SeededRandom } from '../../simulation/random.ts'
 import { SimulatedWorld } from '../../simulation/world.ts'
 import { one, rule, ruleset } from '../../unit/entities/presence-server/rules/rules-of.ts'
 
@@ -187,4 +188,65 @@ test('a box that dies at any commit ends up with the rules as they are', async (
     assert.equal(last(subscription), 'terminated rejected')
     assert.deepEqual(world.faults, [])
   }
+})
+
+/** Half an hour in which rules change, the XDMS comes and goes, and the box is killed. Returns what went wrong. */
+async function halfHour(seed: number): Promise<string[]> {
+  const world = new World()
+  const choose = new SeededRandom(seed)
+  const allowed: Array<readonly [from: number, until: number]> = []
+  let since: number | undefined
+  const setRules = (isAllowed: boolean): void => {
+    world.keep(rulesAt, isAllowed ? allowBob : blockBob)
+    if (isAllowed) since ??= world.now()
+    else if (since !== undefined) {
+      allowed.push([since, world.now()])
+      since = undefined
+    }
+  }
+  setRules(true)
+  const { source } = world.person('Alice')
+  const { watcher } = world.person('Bob')
+  const end = world.now() + 1_800_000
+  let note = 0
+  const stateOf = () => {
+    const last = watcher.subscriptions.at(-1)
+    return (last?.exchange.final?.status ?? 0) >= 300 ? 'terminated' : last?.notifications.at(-1)?.state
+  }
+  const subscribeIfNot = (): void => {
+    const last = watcher.subscriptions.at(-1)
+    if (last === undefined || stateOf() === 'terminated') watcher.subscribe(alice, 'presence', 3600, world.now())
+  }
+  source.publish('open', 'n0', 7200, world.now())
+  while (world.now() < end) {
+    await world.pass(choose.below(20_000))
+    if (choose.chance(0.15)) setRules(choose.chance(0.5))
+    if (choose.chance(0.1)) world.network.cut.add(origin)
+    if (choose.chance(0.1)) world.network.cut.delete(origin)
+    if (choose.chance(0.05)) await world.restart()
+    if (choose.chance(0.3) && source.entityTag !== undefined) source.modify('open', `n${++note}`, 7200, world.now())
+    subscribeIfNot()
+  }
+  world.network.cut.delete(origin)
+  const isAllowed = since !== undefined
+  if (since !== undefined) allowed.push([since, Number.POSITIVE_INFINITY])
+  await world.pass(200_000)
+  subscribeIfNot()
+  await world.pass(10_000)
+  const wrong = [...world.faults]
+  // What is shown was allowed at most the time ago for which a document counts that cannot be confirmed, and the time it takes to find that out.
+  const mostMs = (120 + 30 + 30) * 1000
+  for (const { notifications } of watcher.subscriptions) {
+    for (const { at, body } of notifications) {
+      if (!body.includes('<note')) continue
+      if (!allowed.some(([from, until]) => from <= at && at <= until + mostMs)) wrong.push(`shown at ${at}: ${body}`)
+    }
+  }
+  const state = stateOf()
+  if (state !== (isAllowed ? 'active' : 'terminated')) wrong.push(`in the end ${state}, though allowed is ${isAllowed}`)
+  return wrong
+}
+
+test('property: nothing is shown for longer than rules elsewhere count unconfirmed, and in the end they are obeyed', async () => {
+  for (let seed = 1; seed <= 12; seed++) assert.deepEqual(await halfHour(seed), [], `seed ${seed}`)
 })

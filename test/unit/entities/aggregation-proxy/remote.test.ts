@@ -56,6 +56,15 @@ test('conditional requests and conflicts are those of the XDMS elsewhere', () =>
   assert.equal(box.put(rules, ruleset, 'text/plain').status, 415)
 })
 
+test('RFC 4825 §11.1: the ancestor in a conflict report is below the root that the client knows', () => {
+  const carrier = new DocumentBox({ 'xcap.root': '/carrier', 'xdms.trusted': '192.0.2.0/24' })
+  const box = new DocumentBox({ 'prs7.root': `${origin}/carrier`, 'xcap.root': '/ours' })
+  box.servers.set(origin, request => carrier.askAsXdms(request, '192.0.2.1'))
+  const missing = box.putNode(`/ours${rules}/~~/ruleset/rule`, '<rule id="a"/>')
+  assert.equal(missing.status, 409)
+  assert.equal(trimmedText(childElements(missing.conflict)[0]), '/ours/pres-rules/users/sip:bill@example.com/')
+})
+
 test('AP-02, AP-04, AP-06: the XDMS is told who has authenticated, never what the client says about himself', () => {
   const { box } = pair()
   const spoofed = {
