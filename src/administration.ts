@@ -34,6 +34,7 @@ export interface Administered {
   administer<T>(entity: EntityName, now: Instant, work: (turn: Turn) => { result: T; outputs: Output[] }): T
   readonly entities: {
     readonly registrar: { readonly notifier: { counts(db: Transaction): Readonly<Record<string, number>> } }
+    readonly xdms: { counts(db: Transaction): Readonly<Record<string, number>> }
     readonly 'presence-server': {
       counts(
         db: Transaction,
@@ -154,7 +155,11 @@ function furnish(turn: Turn): void {
 
 function counts({ entities }: Administered, { db, now }: Turn): Counts {
   const presence = entities['presence-server'].counts(db, now)
-  const subscriptionsByPackage = { ...presence.subscriptions, ...entities.registrar.notifier.counts(db) }
+  const subscriptionsByPackage = {
+    ...presence.subscriptions,
+    ...entities.registrar.notifier.counts(db),
+    ...entities.xdms.counts(db),
+  }
   return {
     users: [...listUsers(db)].length,
     registrations: [...someRegistrations(db, '', Number.MAX_SAFE_INTEGER)].filter(({ registration }) =>

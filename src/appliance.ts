@@ -8,7 +8,7 @@ import { hash } from 'node:crypto'
 import { AggregationProxy } from './entities/aggregation-proxy/aggregation-proxy.ts'
 import { HttpAdmission } from './entities/aggregation-proxy/authenticate.ts'
 import { ContentServer } from './entities/content-server/content-server.ts'
-import { PresenceServer } from './entities/presence-server/presence-server.ts'
+import { PresenceServer, presenceWakes } from './entities/presence-server/presence-server.ts'
 import { isUser, listUsers } from './entities/sip-ip-core/accounts.ts'
 import { Admission } from './entities/sip-ip-core/authenticate.ts'
 import { registrationState } from './entities/sip-ip-core/bindings.ts'
@@ -19,6 +19,7 @@ import { StatefulProxy } from './entities/sip-ip-core/proxy.ts'
 import { Registrar } from './entities/sip-ip-core/registrar.ts'
 import { presenceServerPoints } from './entities/xdm-client/points.ts'
 import { XdmClient } from './entities/xdm-client/xdm-client.ts'
+import { ChangeNotifier } from './entities/xdms/change-subscriptions/change-notifier.ts'
 import { furnishUsers } from './entities/xdms/default-documents.ts'
 import type { ChangeListener } from './entities/xdms/documents.ts'
 import { managementServers, type XdmsContext } from './entities/xdms/servers.ts'
@@ -37,7 +38,7 @@ import {
   type CompressionOptions,
   SipCompression,
 } from './protocols/sip-sigcomp/compression.ts'
-import { type Route, routeOf } from './routing.ts'
+import { changeEvents, type Route, routeOf } from './routing.ts'
 import type { Settings } from './settings.ts'
 import type {
   Entity,
@@ -104,6 +105,7 @@ export interface Entities extends Record<SipEntityName, SipEntity>, Record<Exclu
   readonly registrar: Registrar
   readonly proxy: StatefulProxy
   readonly 'presence-server': PresenceServer
+  readonly xdms: ChangeNotifier
   readonly 'aggregation-proxy': AggregationProxy
   readonly 'content-server': ContentServer
   readonly 'xdm-client': XdmClient
@@ -149,13 +151,14 @@ export class Appliance {
       isUser: (turn, user) => isUser(turn, user),
       isShown: (watcher, { xui, path }, turn) =>
         this.entities['content-server'].isShown(watcher, { owner: xui, name: path }, turn),
-      listeners: [toPresenceServer],
+      listeners: [toPresenceServer, (change, turn) => this.entities.xdms.documentChanged(change, turn)],
     }
+    const servers = managementServers(xdms)
     const contentAdmission = new HttpAdmission(`content ${options.secret}${options.random.token(22)}`)
     const aggregationProxy = new AggregationProxy({
       ...xdms,
       secret: `http ${options.secret}${options.random.token(22)}`,
-      servers: managementServers(xdms),
+      servers,
     })
     const xdmClient = new XdmClient({
       settings: options.settings,
@@ -163,6 +166,9 @@ export class Appliance {
       address: () => home.hostPort('udp'),
       listeners: { prs5: toPresenceServer, prs8: toPresenceServer },
     })
+    const address = (transport: 'udp' | 'tcp' | 'tls' | 'sips') =>
+      home.hostPort(transport === 'sips' ? 'tls' : transport)
+    const contactParameters = (nextHop: string) => home.contactParameters(nextHop)
     this.#wakes = new Wakes(options.store)
     this.stack = new SipStack({
       random: options.random,
@@ -171,7 +177,7 @@ export class Appliance {
       compression: asking.via,
     })
     this.entities = {
-      registrar: new Registrar(home, ['presence']),
+      registrar: new Registrar(home, ['presence', ...changeEvents]),
       proxy: new StatefulProxy(home),
       'presence-server': new PresenceServer({
         userOf: uri => home.userOf(uri),
@@ -179,9 +185,17 @@ export class Appliance {
         registrationState,
         userOfXui: xui => userOfXui(xui, home),
         documents: xdmClient.reader(presenceServerPoints),
-        address: transport => home.hostPort(transport === 'sips' ? 'tls' : transport),
-        contactParameters: nextHop => home.contactParameters(nextHop),
-        beside: { methods: ['REGISTER'], events: ['reg'], extensions: ['path', 'outbound'] },
+        address,
+        contactParameters,
+        beside: { methods: ['REGISTER'], events: ['reg', ...changeEvents], extensions: ['path', 'outbound'] },
+      }),
+      xdms: new ChangeNotifier({
+        ...xdms,
+        servers,
+        placeOf: uri => home.placeOf(uri),
+        address,
+        contactParameters,
+        servedBeside: ['presence', 'reg'],
       }),
       'aggregation-proxy': aggregationProxy,
       'content-server': new ContentServer({
@@ -237,8 +251,8 @@ export class Appliance {
   /** The box has (re)started: each entity takes up what a restart has cut short. */
   start(now: Instant): void {
     this.#undisturbed('registrar', now, turn => {
-      furnishUsers(turn, () => [...listUsers(turn.db)].map(({ aor }) => aor))
-      return []
+      const isChanged = furnishUsers(turn, () => [...listUsers(turn.db)].map(({ aor }) => aor))
+      return isChanged ? [presenceWakes.policiesChanged(turn.now)] : []
     })
     for (const [name, entity] of this.#all())
       if (entity.start) this.#undisturbed(name, now, turn => entity.start!(turn))

@@ -132,6 +132,19 @@ export const limits = {
   remoteDocuments: { documents: 100_000, octets: 268_435_456, wanted: 1_000, unusedMs: 86_400_000 },
   /** Bounds of an XCAP document: 413 above `bytes`, 409 local-constraint-failure above the others. */
   xcapDocument: { bytes: 393_216, depth: 32, nodes: 32_768, attributes: 64, nameLength: 256 },
+  /**
+   * Subscriptions to changes of documents: of one user, 503 beyond; URIs in one and their characters, 413 beyond; octets of one
+   * NOTIFY, in which contents and patches, then documents are left for the next beyond; changes kept until they are told, and
+   * their octets, which are told without a patch beyond.
+   */
+  changeSubscriptions: {
+    perUser: 32,
+    entries: 64,
+    octets: 16_384,
+    bodyOctets: 61_440,
+    changes: 64,
+    changeOctets: 65_536,
+  },
   /** Documents of one user under one application usage; one more is answered 409 local-constraint-failure. */
   documentsPerUsage: 32,
   /** Octets of all documents of one user under one application usage; more are answered 409 local-constraint-failure. */

@@ -70,7 +70,7 @@ export const referencePoints = {
     between: ['Presence XDMS', 'SIP/IP Core'],
     protocol: 'SIP',
     carries: 'subscriptions to changes of presence documents',
-    at: undefined,
+    at: 'entities/xdms',
   },
   'PRS-7': {
     between: ['Aggregation Proxy', 'Presence XDMS'],
@@ -100,7 +100,7 @@ export const referencePoints = {
     between: ['RLS XDMS', 'SIP/IP Core'],
     protocol: 'SIP',
     carries: 'subscriptions to changes of presence lists',
-    at: undefined,
+    at: 'entities/xdms',
   },
   'PRS-12': {
     between: ['Aggregation Proxy', 'RLS XDMS'],
@@ -130,13 +130,13 @@ export const referencePoints = {
     between: ['XDM Client', 'SIP/IP Core'],
     protocol: 'SIP',
     carries: 'subscriptions to changes of documents',
-    at: undefined,
+    at: 'entities/sip-ip-core',
   },
   'XDM-2': {
     between: ['Shared XDMS', 'SIP/IP Core'],
     protocol: 'SIP',
     carries: 'change notifications of shared documents',
-    at: undefined,
+    at: 'entities/xdms',
   },
   'XDM-3': {
     between: ['XDM Client', 'Aggregation Proxy'],

@@ -25,9 +25,14 @@ interface Row extends Route {
   readonly events?: readonly string[]
 }
 
+/** Packages by which changes of documents are told (RFC 5875; RFC 6080 as OMA XDM 1 uses it). */
+export const changeEvents = ['xcap-diff', 'ua-profile']
+
 const routes: readonly Row[] = [
   { over: 'PRS-2', methods: ['REGISTER'], to: ['box', 'user'], entity: 'registrar', asks: 'server' },
   { over: 'PRS-2', methods: ['SUBSCRIBE'], to: ['box', 'user'], events: ['reg'], entity: 'registrar', asks: 'server' },
+  // PRS-6, PRS-11 and XDM-2 are one here: what a subscription is about may be with all three XDMSs.
+  { over: 'XDM-2', methods: ['SUBSCRIBE'], to: ['box', 'user'], events: changeEvents, entity: 'xdms', asks: 'server' },
   { over: 'PRS-3', methods: ['PUBLISH', 'SUBSCRIBE'], to: ['box', 'user'], entity: 'presence-server', asks: 'server' },
   { over: 'PRS-3', methods: ['OPTIONS'], to: ['box'], entity: 'presence-server', asks: 'nobody' },
   { over: 'PRS-2', methods: 'any', to: ['box', 'user', 'instance'], entity: 'proxy', asks: 'proxy' },
@@ -38,6 +43,7 @@ const routes: readonly Row[] = [
 const contacts: Readonly<Record<string, Route | undefined>> = {
   'presence-server': { over: 'PRS-3', entity: 'presence-server', asks: 'server' },
   registrar: { over: 'PRS-2', entity: 'registrar', asks: 'server' },
+  xdms: { over: 'XDM-2', entity: 'xdms', asks: 'server' },
   // A notifier elsewhere has no account here; that it knows the dialog is its proof.
   'xdm-client': { over: 'XDM-2', entity: 'xdm-client', asks: 'nobody' },
 }

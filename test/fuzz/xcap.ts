@@ -2,8 +2,10 @@
 
 import { strict as assert } from 'node:assert'
 import { parseXml } from '../../src/documents/xml/parse.ts'
+import { nodeOf, resolveSelection } from '../../src/entities/xdms/change-subscriptions/selection.ts'
 import { HttpRefusal } from '../../src/protocols/http/errors.ts'
 import { HttpReader, type ReadRequest } from '../../src/protocols/http/reader.ts'
+import { SipRefusal } from '../../src/protocols/sip/errors.ts'
 import { parseXcapUri } from '../../src/protocols/xcap/document-selector.ts'
 import { deleteNode, putAttribute, putElement, readDocument } from '../../src/protocols/xcap/edit.ts'
 import { parseNodeSelector } from '../../src/protocols/xcap/node-selector.ts'
@@ -20,6 +22,9 @@ const limits = { bytes: 100_000, depth: 32, nodes: 8_192, attributes: 64, nameLe
 const document = Buffer.from(
   `<?xml version="1.0"?><!--b--><r xmlns="u:d" xmlns:p="u:p"><l n="1"/><l n="2" p:x='&lt;'><e u="a"/> <e u="b"/></l><p:l/><!--c--></r>`,
 )
+const usages = new Map([
+  ['tests', { auid: 'tests', contentType: '', defaultNamespace: 'u:d', grammar: { root: '', vocabularies: [] } }],
+])
 const root = parseXml(document, { limits, instructions: true })
 const context = { limits, ancestor: String }
 
@@ -49,6 +54,25 @@ export const targets: readonly FuzzTarget[] = [
         assert.ok(!uri.path.split('/').some(segment => segment === '' || segment === '..' || segment === '.'))
         if (uri.node !== undefined) selectedText(root, parseNodeSelector(uri.node, uri.query, 'u:d'))
       })
+    },
+  },
+  {
+    name: 'xcap selection',
+    seeds: [
+      'tests/users/sip:a@b/index\nhttp://c/tests/users/a/\n/tests/global/d/~~/r/@p:x?xmlns(p=u:p)',
+      'tests/\n\n/\n%zz/\ntests/users/\ntests/users/a/index/~~/*/l%5b1%5d',
+    ].map(text => Buffer.from(text)),
+    run(bytes) {
+      const uris = Buffer.from(bytes).toString('latin1').split('\n')
+      const userOf = (xui: string) => (xui === '' ? undefined : 'sip:a@b')
+      try {
+        const selected = resolveSelection(uris, { usages, root: '', subscriber: 'sip:a@b', userOf })
+        // What was resolved can be kept, and read again later.
+        for (const one of selected) if (one.kind === 'component') selectedText(root, nodeOf(one.sel, usages))
+      } catch (error) {
+        if (!(error instanceof SipRefusal)) throw error
+        assert.ok(error.status === 400 || error.status === 413)
+      }
     },
   },
   {

@@ -10,6 +10,7 @@ import { originForm, parseXcapUri, type XcapUri } from '../../protocols/xcap/doc
 import type { Entity, Output, Turn } from '../../turn.ts'
 import { documentWritten } from '../xdm-client/xdm-client.ts'
 import { assertedUser } from '../xdms/asserted-identity.ts'
+import { isOperator } from '../xdms/user-identifier.ts'
 import { type Identity, Xdms, type XdmsOptions } from '../xdms/xdms.ts'
 import { HttpAdmission } from './authenticate.ts'
 import { capabilities } from './capabilities.ts'
@@ -71,7 +72,7 @@ export class AggregationProxy implements Entity {
 
   /** Answers one request, now or later under `exchange`. Throws HttpRefusal, and then nothing has changed. */
   handle(request: HttpRequest, exchange: string, turn: Turn): HandledLater {
-    const { root, operators } = turn.settings.xcap
+    const { root } = turn.settings.xcap
     const path = originForm(request.target)
     if (!path.startsWith(`${root}/`)) throw notFound(`XCAP documents are below ${root}/`)
     const isFromProxy = request.source.listener === 'xdms'
@@ -94,9 +95,7 @@ export class AggregationProxy implements Entity {
       const token = `forward ${exchange}${written}`
       return { response: undefined, outputs: [{ kind: 'http', token, request: outgoing }] }
     }
-    const isOperator =
-      operators !== '' && !!user && operators.split(',').some(name => this.#users.userOf(name.trim()) === user)
-    const identity = { user: user ?? '', isOperator }
+    const identity = { user: user ?? '', isOperator: isOperator(user, turn.settings, this.#users.userOf) }
     const isReading = request.method === 'GET' || request.method === 'HEAD'
     if (server === this.#own && isReading && !isFromProxy && this.#remotes.all(turn.settings).length > 0)
       return this.#gather({ request, uri, identity }, exchange, turn)

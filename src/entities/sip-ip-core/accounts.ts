@@ -96,6 +96,8 @@ export function removeUser(db: Transaction, address: string, domain: Domain, now
   return [
     ...removeRegistration(db, aor, 'rejected', now),
     policyWake('reg', aor, now, 'registrar'),
+    policyWake('xcap-diff', aor, now, 'xdms'),
+    policyWake('ua-profile', aor, now, 'xdms'),
     presenceWakes.userChanged(aor, now),
   ]
 }

@@ -46,15 +46,17 @@ export function giveDefaultDocuments(turn: Turn, users: Iterable<string>): void 
 
 /**
  * Gives documents to users of a box whose accounts are older than templates, at its first start with them: to those who have
- * written no rules, unless the operator has said himself what is to happen to these.
+ * written no rules, unless the operator has said himself what is to happen to these. Returns whether anybody got any.
  */
-export function furnishUsers(turn: Turn, users: () => readonly string[]): void {
+export function furnishUsers(turn: Turn, users: () => readonly string[]): boolean {
   const { db, now, settings } = turn
-  if (!settings.xcap.defaultDocuments || db.get(furnished, ['users']) !== undefined) return
+  if (!settings.xcap.defaultDocuments || db.get(furnished, ['users']) !== undefined) return false
   db.put(furnished, ['users'], now)
-  if (settings.presence.defaultHandling !== 'block') return
+  if (settings.presence.defaultHandling !== 'block') return false
   const hasNoRules = (user: string) => rulesAuids.every(auid => [...documentsOf(db, auid, user)].length === 0)
-  giveDefaultDocuments(turn, users().filter(hasNoRules))
+  const given = users().filter(hasNoRules)
+  giveDefaultDocuments(turn, given)
+  return given.length > 0
 }
 
 /** The template that is shipped, where the operator has put none of his own. */

@@ -2,6 +2,7 @@
 
 import { hash } from 'node:crypto'
 import { escapeAttribute } from '../../documents/xml/escape.ts'
+import type { XmlElement } from '../../documents/xml/tree.ts'
 import { type Instant, type Output, type Transaction, type Turn, table } from '../../turn.ts'
 
 /** Where a document is, canonical: the same for every way of writing its URI. */
@@ -34,6 +35,9 @@ export interface DocumentChange {
   readonly address: DocumentAddress
   readonly previousEtag: string | undefined
   readonly etag: string | undefined
+  /** The versions before and after, for who wants to know what has changed. */
+  readonly before?: (() => XmlElement | undefined) | undefined
+  readonly after?: (() => XmlElement | undefined) | undefined
 }
 
 /** Told of each change within its turn, so that what it asks for leaves with it (XDM-28, XDM-56). */

@@ -2,6 +2,7 @@
 
 import { ParseError } from '../../protocols/sip/errors.ts'
 import { isTelUri, parseUri } from '../../protocols/sip/uri.ts'
+import type { Settings } from '../../settings.ts'
 import type { Home } from '../sip-ip-core/home.ts'
 
 /**
@@ -20,4 +21,13 @@ export function userOfXui(xui: string, home: Home): string | undefined {
     if (error instanceof ParseError) return undefined
     throw error
   }
+}
+
+/** Whether a user may read and write everybody's documents. */
+export function isOperator(
+  user: string | undefined,
+  { xcap: { operators } }: Settings,
+  userOf: (xui: string) => string | undefined,
+): boolean {
+  return user !== undefined && operators !== '' && operators.split(',').some(name => userOf(name.trim()) === user)
 }

@@ -33,6 +33,7 @@ import { shippedTemplate, templatePath } from './default-documents.ts'
 import {
   type ChangeListener,
   type DocumentAddress,
+  type DocumentChange,
   deleteDocument,
   documentAt,
   documentsOf,
@@ -201,10 +202,9 @@ export class Xdms {
     checkConditions(request, `"${stored.etag}"`)
     deleteDocument(turn.db, address)
     usage.changed?.(address, rootOf(stored), undefined, turn.db)
-    return {
-      response: { status: 200, headers: {}, body: undefined },
-      outputs: this.#tell(address, stored.etag, undefined, turn),
-    }
+    const before = () => rootOf(stored)
+    const outputs = this.#tell({ address, previousEtag: stored.etag, etag: undefined, before }, turn)
+    return { response: { status: 200, headers: {}, body: undefined }, outputs }
   }
 
   /** Checks the document as it would be, and keeps it (RFC 4825 §8.2.5, §8.2.7). */
@@ -216,14 +216,13 @@ export class Xdms {
     const etag = turn.random.token(12)
     putDocument(turn.db, address, { etag, body: bytes, modifiedAt: turn.now })
     usage.changed?.(address, stored && rootOf(stored), root, turn.db)
-    return {
-      response: { status: isNew ? 201 : 200, headers: { ETag: `"${etag}"` }, body: undefined },
-      outputs: this.#tell(address, stored?.etag, etag, turn),
-    }
+    const before = () => stored && rootOf(stored)
+    const outputs = this.#tell({ address, previousEtag: stored?.etag, etag, before, after: () => root }, turn)
+    return { response: { status: isNew ? 201 : 200, headers: { ETag: `"${etag}"` }, body: undefined }, outputs }
   }
 
-  #tell(address: DocumentAddress, previousEtag: string | undefined, etag: string | undefined, turn: Turn): Output[] {
-    return this.#options.listeners.flatMap(listener => listener({ address, previousEtag, etag }, turn))
+  #tell(change: DocumentChange, turn: Turn): Output[] {
+    return this.#options.listeners.flatMap(listener => listener(change, turn))
   }
 }
 
@@ -250,14 +249,17 @@ export const storedLimits = { bytes: 1 << 26, depth: 1_000, nodes: 1 << 22, attr
 
 /** RFC 4825 §5.7: his own documents to each user, the global ones to all for reading, everything to operators. */
 function authorize(method: string, xui: string, usage: ApplicationUsage, identity: Identity): void {
-  if (identity.isOperator) return
-  const isReading = method === 'GET' || method === 'HEAD'
-  if (xui === '') {
-    if (isReading && usage.globalReaders !== 'operators') return
-    throw forbidden('These documents are for the operators')
-  }
+  if (method === 'GET' || method === 'HEAD') {
+    if (mayRead(xui, usage, identity)) return
+  } else if (identity.isOperator) return
+  if (xui === '') throw forbidden('These documents are for the operators')
   if (xui !== identity.user) throw forbidden('These are the documents of another user')
-  if (!isReading && usage.writers === 'operators') throw forbidden('The operator writes these documents')
+  if (usage.writers === 'operators') throw forbidden('The operator writes these documents')
+}
+
+/** Whether the documents of a user, or the global ones where `xui` is empty, may be read. */
+export function mayRead(xui: string, usage: ApplicationUsage, { user, isOperator }: Identity): boolean {
+  return isOperator || (xui === '' ? usage.globalReaders !== 'operators' : xui === user)
 }
 
 /** The path that a document is kept under. Throws 404, and for PUT 409 where no document of that name can be. */

@@ -30,7 +30,7 @@ test('§11.2 and PS-11: OPTIONS to the box tells what all its entities do, with 
   const [response] = responses
   assert.equal(response?.status, 200)
   assert.deepEqual([...response.headers('Allow')].sort(), ['OPTIONS', 'PUBLISH', 'REGISTER', 'SUBSCRIBE'])
-  assert.deepEqual(response.headers('Allow-Events'), ['presence', 'reg'])
+  assert.deepEqual(response.headers('Allow-Events'), ['presence', 'reg', 'xcap-diff', 'ua-profile'])
   assert.deepEqual(response.headers('Accept'), ['application/pidf+xml', 'application/pidf-diff+xml'])
   assert.deepEqual(response.headers('Accept-Encoding'), ['deflate', 'identity'])
   assert.deepEqual(response.headers('Accept-Language'), ['en'])
@@ -46,6 +46,7 @@ test('RFC 6665 §4.4.4: Allow-Events names every package of the box, whichever e
     const box = new TortureBox({ domain: 'box.example', users: ['alice'], isLaboratory: true })
     const { responses } = await box.feed(request('SUBSCRIBE', 'sip:alice@box.example', [`Event: ${event}`]), 'udp')
     assert.equal(responses[0]?.status, status, event)
-    assert.deepEqual([...responses[0].headers('Allow-Events')].sort(), ['presence', 'reg'], event)
+    const told = [...responses[0].headers('Allow-Events')].sort()
+    assert.deepEqual(told, ['presence', 'reg', 'ua-profile', 'xcap-diff'], event)
   }
 })

@@ -1,0 +1,13 @@
+/** Where clients find the XCAP root, for who cannot see by which address they have come (PRV-08). */
+
+import type { Settings } from '../../settings.ts'
+
+/** Scheme and authority: of the first listening point with TLS, else of the first without, at the name that peers are told. */
+export function xcapAuthority({ domain, sip, http, https }: Settings): string {
+  const scheme = https.listen === '' ? 'http' : 'https'
+  const [listening = ''] = (https.listen || http.listen).split(',')
+  const port = listening.slice(listening.lastIndexOf(':') + 1).trim()
+  const isDefault = port === '' || port === (scheme === 'https' ? '443' : '80')
+  const host = sip.advertisedHost || domain
+  return `${scheme}://${host}${isDefault ? '' : `:${port}`}`
+}
