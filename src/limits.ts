@@ -55,6 +55,14 @@ export const limits = {
   flowTimerUdpSeconds: 30,
   /** Failed proofs of identity: beyond `perAddress` or `perUser` in a window, 503 with Retry-After until it is over. */
   failures: { perAddress: 30, perUser: 100, windowMs: 60_000, remembered: 10_000 },
+  /**
+   * Requests by HTTP of one address (this machine aside) and of one user, per second for long and at once (AP-14): 429 with
+   * Retry-After beyond.
+   */
+  httpRequests: {
+    perAddress: { perSecond: 500, burst: 5_000, addresses: 10_000 },
+    perUser: { perSecond: 50, burst: 500, addresses: 10_000 },
+  },
   /** Nonces in use whose counts are remembered; beyond it the least recently used are forgotten and count as stale. */
   noncesRemembered: 16_384,
   /** Requests the proxy has not finished with; a further one is answered 503 with Retry-After. */

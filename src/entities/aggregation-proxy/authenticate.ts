@@ -4,7 +4,13 @@
  */
 
 import { limits } from '../../limits.ts'
-import { badRequest, forbidden, serviceUnavailable, unauthorized } from '../../protocols/http/errors.ts'
+import {
+  badRequest,
+  forbidden,
+  serviceUnavailable,
+  tooManyRequests,
+  unauthorized,
+} from '../../protocols/http/errors.ts'
 import type { HttpRequest } from '../../protocols/http/message.ts'
 import {
   type Credentials,
@@ -14,15 +20,18 @@ import {
 } from '../../protocols/sip/digest.ts'
 import { challenges } from '../../protocols/sip/digest-server.ts'
 import { ParseError } from '../../protocols/sip/errors.ts'
+import { Flood } from '../../protocols/sip/flood.ts'
 import { Nonces } from '../../protocols/sip/nonces.ts'
 import { originForm } from '../../protocols/xcap/document-selector.ts'
 import type { Turn } from '../../turn.ts'
 import { passwordDigestOf, userNamed } from '../sip-ip-core/authenticate.ts'
-import { Failures } from '../sip-ip-core/failures.ts'
+import { Failures, subnetOf } from '../sip-ip-core/failures.ts'
 
 export class HttpAdmission {
   readonly #secret: Uint8Array
   readonly #failures = new Failures(limits.failures)
+  readonly #fromAddress = new Flood(limits.httpRequests.perAddress)
+  readonly #ofUser = new Flood(limits.httpRequests.perUser)
   #nonces: { readonly lifetimeSeconds: number; readonly nonces: Nonces } | undefined
 
   /** `secret` seals nonces: at least 128 bits that others cannot guess. */
@@ -32,15 +41,19 @@ export class HttpAdmission {
 
   /**
    * The address-of-record of the sender. Throws 401 with challenges without good credentials, the same for unknown users and
-   * wrong passwords; 503 with Retry-After after too many of these; 400 for malformed credentials; 403 when it asks to act as
-   * somebody else.
+   * wrong passwords; 503 with Retry-After after too many of these; 429 with Retry-After for an address or a user with too many
+   * requests; 400 for malformed credentials; 403 when it asks to act as somebody else.
    *
    * In a laboratory (`auth.required` false) nobody is asked: it is whoever X-3GPP-Intended-Identity says, or undefined.
    */
   admit(request: HttpRequest, turn: Turn): string | undefined {
     const intended = intendedUser(request, turn)
     if (!turn.settings.auth.required) return intended
+    const { address } = request.source
+    // This machine is where a proxy for many may stand, and does itself no harm.
+    if (!isLoopback(address) && !this.#fromAddress.admits(subnetOf(address), turn.now)) throw tooManyRequests(1)
     const user = this.#authenticated(request, turn)
+    if (!this.#ofUser.admits(user, turn.now)) throw tooManyRequests(1)
     // AP-03: only an identity that this user may use; a user of the box has but one.
     if (intended !== undefined && intended !== user) throw forbidden("The intended identity is not the user's")
     return user
@@ -84,6 +97,10 @@ export class HttpAdmission {
     }
     return this.#nonces.nonces
   }
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || /^(?:::ffff:)?127\./.test(address)
 }
 
 /** Throws 400. */

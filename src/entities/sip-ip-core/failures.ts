@@ -62,8 +62,8 @@ export class Failures {
 }
 
 /** An IPv6 user has a whole /64 to himself, so that counts as one address. */
-function subnetOf(address: string): string {
-  if (!address.includes(':')) return address
+export function subnetOf(address: string): string {
+  if (!address.includes(':') || address.startsWith('::ffff:')) return address
   const [head = ''] = address.split('::')
   return head.split(':').slice(0, 4).join(':')
 }

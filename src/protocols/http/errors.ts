@@ -83,6 +83,11 @@ export function insufficientStorage(why: string): HttpRefusal {
   return new HttpRefusal(507, why)
 }
 
+/** RFC 6585 §4: of one sender; others are served. */
+export function tooManyRequests(retryAfterSeconds: number): HttpRefusal {
+  return new HttpRefusal(429, 'Too many requests', { headers: { 'Retry-After': String(retryAfterSeconds) } })
+}
+
 export function serviceUnavailable(retryAfterSeconds: number): HttpRefusal {
   return new HttpRefusal(503, 'Too much at once', { headers: { 'Retry-After': String(retryAfterSeconds) } })
 }

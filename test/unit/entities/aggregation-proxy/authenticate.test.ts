@@ -42,6 +42,27 @@ test('AP-14: too many failures lock the address with 503 and Retry-After, until 
   assert.equal(box.get(at).status, 200)
 })
 
+test('AP-14: who asks too often is answered 429 with Retry-After, and others are served', () => {
+  const box = new DocumentBox()
+  box.put(at, document, type)
+  let answer = box.get(at)
+  for (let n = 0; n < limits.httpRequests.perUser.burst && answer.status === 200; n++) answer = box.get(at)
+  assert.equal(answer.status, 429)
+  assert.equal(answer.headers['Retry-After'], '1')
+  assert.equal(box.get('/resource-lists/users/joe/index', { user: 'joe' }).status, 404)
+  box.now += 1000
+  assert.equal(box.get(at).status, 200)
+})
+
+test('AP-14: an address with too many requests is not even asked who it is; this machine always is', () => {
+  const box = new DocumentBox()
+  const { burst } = limits.httpRequests.perAddress
+  for (let n = 0; n < burst; n++) assert.equal(box.askOnce('GET', at).status, 401)
+  assert.equal(box.askOnce('GET', at).status, 429)
+  box.address = '127.0.0.1'
+  for (let n = 0; n <= burst; n++) assert.equal(box.askOnce('GET', at).status, 401)
+})
+
 test('RFC 7616 §3.3, §3.4.6: a nonce count is good once, an old nonce is stale, and the uri is the request’s', () => {
   const box = new DocumentBox()
   box.put(at, document, type)

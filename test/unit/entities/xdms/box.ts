@@ -68,6 +68,8 @@ export class Answer {
 
 export class DocumentBox {
   now = beginning
+  /** Where requests come from. */
+  address = '192.0.2.7'
   readonly store = openMemoryStore()
   readonly changes: DocumentChange[] = []
   readonly outputs: Output[] = []
@@ -153,7 +155,7 @@ export class DocumentBox {
       target,
       headers: { host: 'xcap.example.com', ...(type === undefined ? {} : { 'content-type': type }), ...headers },
       body: typeof body === 'string' ? Buffer.from(body, 'utf8') : body,
-      source: source ?? { address: '192.0.2.7', isSecure: true },
+      source: source ?? { address: this.address, isSecure: true },
     }
     try {
       const { response, outputs } = this.store.transact(db => this.#proxy.handle(request, 'x', this.#turn(db)))
