@@ -88,8 +88,8 @@ export class DocumentBox {
       userOf: xui => userOfXui(xui, home),
       isUser,
       listeners: [
-        change => {
-          this.changes.push(change)
+        ({ address, previousEtag, etag }) => {
+          this.changes.push({ address, previousEtag, etag })
           return []
         },
       ],

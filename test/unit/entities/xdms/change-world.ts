@@ -84,13 +84,21 @@ export class ChangeWorld extends EntityWorld {
     this.#userOf = context.userOf
   }
 
-  /** One request by XCAP, of the owner of the document unless told otherwise; returns the entity-tag. */
-  xcap(method: string, target: string, body = '', user?: string, type?: string): string {
+  /** One request by XCAP, of the owner of the document unless told otherwise; returns the entity-tag. Throws HttpRefusal. */
+  xcap(method: string, target: string, body = '', user?: string): string {
+    return String(this.#xcap(method, target, body, user).headers.ETag ?? '').slice(1, -1)
+  }
+
+  get(target: string): string {
+    return Buffer.from(this.#xcap('GET', target, '', undefined).body!).toString()
+  }
+
+  #xcap(method: string, target: string, body: string, user: string | undefined): HttpResponse {
     const uri = parseXcapUri(`/${target}`, '')
     const server = this.#servers.find(({ usages }) => usages.has(uri.auid))!
     const last = target.slice(target.lastIndexOf('/') + 1)
     const nodeType = last.startsWith('@') ? 'application/xcap-att+xml' : 'application/xcap-el+xml'
-    const contentType = type ?? (uri.node === undefined ? server.usages.get(uri.auid)!.contentType : nodeType)
+    const contentType = uri.node === undefined ? server.usages.get(uri.auid)!.contentType : nodeType
     const asking = user ?? this.#userOf(uri.xui) ?? ''
     const request = {
       method,
@@ -106,7 +114,7 @@ export class ChangeWorld extends EntityWorld {
       response = handled.response
       return [...handled.outputs]
     })
-    return String(response!.headers.ETag ?? '').slice(1, -1)
+    return response!
   }
 
   put(target: string, body: string, user?: string): string {
