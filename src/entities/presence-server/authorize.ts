@@ -16,7 +16,7 @@ import type { DocumentReader } from '../xdms/document-reader.ts'
 import type { DocumentAddress } from '../xdms/documents.ts'
 import { presenceSources } from './presence-document.ts'
 import { RuleDocuments } from './rules/documents.ts'
-import { evaluate } from './rules/evaluate.ts'
+import { evaluate, overriding } from './rules/evaluate.ts'
 import { membersOf } from './rules/lists.ts'
 import { listsOf, nextBoundary, type Outcome, outcomeOf, type RuleSet } from './rules/rule-set.ts'
 import { sphereOf } from './rules/sphere.ts'
@@ -32,6 +32,8 @@ export interface AuthorizationOptions {
 interface Judgement {
   readonly presentity: string
   readonly set: RuleSet | undefined | 'unavailable'
+  /** The operator's rules, which go before these. */
+  readonly operatorSet: RuleSet | undefined
   readonly sphere: string | undefined
   readonly listMembers: (list: string) => ReadonlySet<string> | undefined | 'awaited'
   /** What each watcher gets, by his identities: it is asked whether, how often and what he is told. */
@@ -54,21 +56,31 @@ export class Authorization {
     this.#documents = new RuleDocuments(canonicalUri, options.documents)
   }
 
-  /** What a watcher gets now. A presentity always sees himself (PS-93). */
+  /** What a watcher gets now. A presentity always sees himself (PS-93); the operator's word goes before his (PS-92). */
   outcome(presentity: string, watcher: Subscriber, turn: Turn): Outcome {
     if (watcher.identities.includes(presentity)) return everything
-    const { set, sphere, listMembers, outcomes } = this.#judgement(presentity, turn)
-    // PS-75, SEC-03: nothing is shown, and nobody is turned away who may be let in when the rules are there.
-    if (set === 'unavailable') return withoutRules(subHandlings.confirm)
-    if (set !== undefined) {
-      const key = watcher.identities.join(' ')
-      let outcome = outcomes.get(key)
-      if (outcome === undefined) {
-        outcome = evaluate(set, { identities: watcher.identities, now: turn.now, sphere, listMembers })
-        outcomes.set(key, outcome)
-      }
-      return outcome
+    const judgement = this.#judgement(presentity, turn)
+    if (judgement.set === undefined && judgement.operatorSet === undefined) return this.#unruled(watcher, turn)
+    const key = watcher.identities.join(' ')
+    let outcome = judgement.outcomes.get(key)
+    if (outcome === undefined) {
+      outcome = this.#ruled(judgement, watcher, turn)
+      judgement.outcomes.set(key, outcome)
     }
+    return outcome
+  }
+
+  #ruled({ set, operatorSet, sphere, listMembers }: Judgement, watcher: Subscriber, turn: Turn): Outcome {
+    const request = { identities: watcher.identities, now: turn.now, sphere, listMembers }
+    const own = () => {
+      // PS-75, SEC-03: nothing is shown, and nobody is turned away who may be let in when the rules are there.
+      if (set === 'unavailable') return withoutRules(subHandlings.confirm)
+      return set === undefined ? this.#unruled(watcher, turn) : evaluate(set, request)
+    }
+    return operatorSet === undefined ? own() : overriding(operatorSet, request, own)
+  }
+
+  #unruled(watcher: Subscriber, turn: Turn): Outcome {
     // Who has no identity sees nobody who has not said otherwise (DEC-07, PS-77).
     if (watcher.identities.length === 0) return withoutRules(subHandlings.block)
     return withoutRules(subHandlings[turn.settings.presence.defaultHandling])
@@ -86,8 +98,14 @@ export class Authorization {
     return evaluate(set, {
       identities: publisher.identities,
       now: turn.now,
-      ...this.#circumstances(set, presentity, turn),
+      ...this.#circumstances(set.usesSphere, presentity, turn),
     })
+  }
+
+  /** When rules of the operator next begin or cease to hold by themselves. */
+  nextOperatorBoundary(db: Transaction, now: Instant): Instant | undefined {
+    const set = this.#documents.operatorRules(db)
+    return set && nextBoundary(set, now)
   }
 
   /** When rules of a presentity next begin or cease to hold by themselves (PS-99). */
@@ -105,19 +123,19 @@ export class Authorization {
   #judgement(presentity: string, turn: Turn): Judgement {
     if (this.#latest?.turn === turn && this.#latest.judgement.presentity === presentity) return this.#latest.judgement
     const set = this.#documents.rulesOf(turn.db, presentity)
-    const judgement = { presentity, set, ...this.#circumstances(set, presentity, turn), outcomes: new Map() }
+    const operatorSet = this.#documents.operatorRules(turn.db)
+    const usesSphere = [set, operatorSet].some(one => one !== 'unavailable' && one?.usesSphere)
+    const circumstances = this.#circumstances(usesSphere, presentity, turn)
+    const judgement = { presentity, set, operatorSet, ...circumstances, outcomes: new Map() }
     this.#latest = { turn, judgement }
     return judgement
   }
 
-  #circumstances(set: Judgement['set'], presentity: string, turn: Turn): Pick<Judgement, 'sphere' | 'listMembers'> {
+  #circumstances(usesSphere: boolean, presentity: string, turn: Turn): Pick<Judgement, 'sphere' | 'listMembers'> {
     const members = new Map<string, ReturnType<Judgement['listMembers']>>()
     const etags = new Map<string, string | undefined>()
     return {
-      sphere:
-        set !== 'unavailable' && set?.usesSphere
-          ? presentitySphere(presentity, turn, this.#options.documents)
-          : undefined,
+      sphere: usesSphere ? presentitySphere(presentity, turn, this.#options.documents) : undefined,
       listMembers: list => {
         if (!members.has(list)) members.set(list, this.#members(list, presentity, turn, etags))
         return members.get(list)

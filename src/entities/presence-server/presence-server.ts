@@ -27,7 +27,7 @@ import { presencePackage } from './presence.ts'
 import { presenceDocument } from './presence-document.ts'
 import { countPublications } from './publications.ts'
 import { elementsEnded, expirePublication, publish, publishContentTypes, removePublications } from './publish.ts'
-import { listUsages, rulesUsages } from './rules/documents.ts'
+import { listUsages, operatorRulesAddress, rulesUsages } from './rules/documents.ts'
 import { shownDocument } from './view.ts'
 import { noteWatcher, watcherInformation } from './watcher-information.ts'
 
@@ -59,6 +59,7 @@ export interface PresenceCounts {
 }
 
 const owner = 'presence-server'
+const operatorRulesToken = 'operator-rules'
 const methods = ['PUBLISH', 'SUBSCRIBE', 'OPTIONS']
 /** RFC 5627 §4.4: our Contact is a GRUU whether or not that is required. */
 const supportedOptions = ['gruu']
@@ -133,17 +134,20 @@ export class PresenceServer implements SipEntity {
     if (kind === 'ends') return elementsEnded(presentity, turn, this.#context)
     if (kind === 'user') return this.#userChanged(presentity, turn)
     if (kind === 'permanent') return permanentPresenceChanged(presentity, turn, this.#context)
+    if (kind === operatorRulesToken) return this.#operatorRulesChanged(turn)
     if (kind === 'rules') return this.#rulesChanged(presentity, turn)
     return this.#notifier.wake(token, turn)
   }
 
   /**
    * The change feed of the XDMSs (XDM-56, PS-99, PS-121): rules decide anew about those who watch their owner, and so do lists;
-   * permanent presence is told to them.
+   * permanent presence is told to them. The operator's rules decide about everybody.
    */
-  documentChanged({ address: { auid, xui } }: DocumentChange, turn: Turn): Output[] {
+  documentChanged({ address: { auid, xui, path } }: DocumentChange, turn: Turn): Output[] {
     if (auid === pidfManipulation.auid)
       return [{ kind: 'wake', entity: owner, at: turn.now, token: `permanent ${xui}` }]
+    if (auid === operatorRulesAddress.auid && xui === '' && path === operatorRulesAddress.path)
+      return [{ kind: 'wake', entity: owner, at: turn.now, token: operatorRulesToken }]
     if (xui === '') return listUsages.has(auid) ? [presenceWakes.policiesChanged(turn.now)] : []
     const matters = rulesUsages.has(auid) || (listUsages.has(auid) && this.#authorization.refersToLists(turn.db, xui))
     return matters ? [presenceWakes.rulesChanged(xui, turn.now)] : []
@@ -189,6 +193,14 @@ export class PresenceServer implements SipEntity {
     const next = this.#authorization.nextBoundary(turn.db, presentity, turn.now)
     const outputs = [policyWake('presence', presentity, turn.now, owner)]
     if (next !== undefined) outputs.push(presenceWakes.rulesChanged(presentity, next))
+    return outputs
+  }
+
+  /** The operator's rules are others now, or will be at the next boundary of their validity: for everybody (PS-92). */
+  #operatorRulesChanged(turn: Turn): Output[] {
+    const next = this.#authorization.nextOperatorBoundary(turn.db, turn.now)
+    const outputs = [presenceWakes.policiesChanged(turn.now)]
+    if (next !== undefined) outputs.push({ kind: 'wake', at: next, token: operatorRulesToken })
     return outputs
   }
 

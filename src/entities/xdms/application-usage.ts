@@ -20,6 +20,8 @@ export interface ApplicationUsage {
   readonly readers?: 'owner' | 'watchers'
   /** The trees it has documents in; home directories alone unless given. */
   readonly trees?: ReadonlyArray<'users' | 'global'>
+  /** The documents it has in the global tree, beside a template for new users, if it has no others there. */
+  readonly globalNames?: readonly string[]
   /** Who reads the global tree, which operators write; everybody unless given. */
   readonly globalReaders?: 'everybody' | 'operators'
   /** Whether all its documents are made by the server. */

@@ -123,7 +123,7 @@ export class Xdms {
 
   /** RFC 4825 §8: an XUI that is not recognized is not found. */
   #homeOf(uri: XcapUri, usage: ApplicationUsage, turn: Turn): string {
-    if (!(usage.trees ?? ['users']).includes(uri.tree) && !isForTemplate(uri, usage))
+    if (!(usage.trees ?? ['users']).includes(uri.tree) && !isOfOperator(uri, usage))
       throw notFound(`${usage.auid} has no documents below ${uri.tree}`)
     if (uri.tree === 'global') return ''
     const user = this.#options.userOf(uri.xui)
@@ -239,9 +239,15 @@ function current({ usage, address, turn }: Asked): StoredDocument | undefined {
   return documentAt(turn.db, address) ?? shippedTemplate(usage, address)
 }
 
-/** Whether a URI is one of the global tree that a usage has for its template alone. */
-function isForTemplate({ tree }: XcapUri, { newUsers, trees }: ApplicationUsage): boolean {
-  return tree === 'global' && newUsers !== undefined && !trees?.includes('global')
+/** Whether a URI is one of the global tree that a usage has for its template and what else the operator says there. */
+function isOfOperator({ tree }: XcapUri, { newUsers, globalNames, trees }: ApplicationUsage): boolean {
+  return tree === 'global' && (newUsers ?? globalNames) !== undefined && !trees?.includes('global')
+}
+
+/** The names of these documents. */
+function operatorNames({ newUsers, globalNames = [] }: ApplicationUsage): Record<string, string> {
+  const names = newUsers === undefined ? globalNames : [templatePath, ...globalNames]
+  return Object.fromEntries(names.map(name => [name, name]))
 }
 
 /** What is stored was within the bounds of its time, and derived documents are larger than their parts. */
@@ -266,7 +272,7 @@ export function mayRead(xui: string, usage: ApplicationUsage, { user, isOperator
 function documentPath(usage: ApplicationUsage, uri: XcapUri, method: string): string {
   const { auid } = usage
   const { path, home } = uri
-  const { directory, names } = isForTemplate(uri, usage) ? templates : usage
+  const { directory, names } = isOfOperator(uri, usage) ? { directory: undefined, names: operatorNames(usage) } : usage
   const slash = path.lastIndexOf('/')
   if ((slash === -1 ? undefined : path.slice(0, slash)) !== directory)
     throw method === 'PUT' ? noParent(home, 'There is no such directory') : notFound('There is no such document')
@@ -276,8 +282,6 @@ function documentPath(usage: ApplicationUsage, uri: XcapUri, method: string): st
   if (method !== 'PUT') throw notFound('There is no such document')
   throw constraintFailure(`Documents of ${auid} are called ${Object.keys(names).join(' or ')}`)
 }
-
-const templates: Pick<ApplicationUsage, 'directory' | 'names'> = { names: { [templatePath]: templatePath } }
 
 /** Namespace bindings are what the document says; they cannot be set (RFC 4825 §8.2, §8.4). */
 function requireSettable(node: NodeSelector | undefined): void {

@@ -9,7 +9,8 @@ import type { XmlElement } from '../../../documents/xml/tree.ts'
 import { limits } from '../../../limits.ts'
 import type { Transaction } from '../../../turn.ts'
 import type { DocumentReader } from '../../xdms/document-reader.ts'
-import { filledIn, type StoredDocument, type Template } from '../../xdms/documents.ts'
+import { documentAt, filledIn, type StoredDocument, type Template } from '../../xdms/documents.ts'
+import { operatorRulesPath } from '../../xdms/presence-xdms/presence-rules.ts'
 import { type Combining, type RuleSet, ranked, ruleSet } from './rule-set.ts'
 
 /** RFC 5025 §9.1. */
@@ -22,6 +23,8 @@ const publicationUsage = 'org.openmobilealliance.pub-rules'
 export const rulesUsages: ReadonlySet<string> = new Set([commonUsage, omaUsage])
 /** Those whose lists rules may refer to. */
 export const listUsages: ReadonlySet<string> = new Set(['resource-lists', 'org.openmobilealliance.group-usage-list'])
+
+export const operatorRulesAddress = { auid: omaUsage, xui: '', path: operatorRulesPath }
 
 export class RuleDocuments {
   readonly #canonical: CanonicalUri
@@ -47,6 +50,12 @@ export class RuleDocuments {
     return isOma
       ? this.#set('precedence', presentity, oma, readPresenceRules)
       : this.#set('common-policy', presentity, common, readPresenceRules)
+  }
+
+  /** The operator's own rules, which go before those of all presentities (PS-92); undefined when there are none. */
+  operatorRules(db: Transaction): RuleSet | undefined {
+    const document = documentAt(db, operatorRulesAddress)
+    return document && this.#set('precedence', '', [document], readPresenceRules)
   }
 
   /** The rules about who may publish for a presentity (PS-112); as above. */

@@ -33,6 +33,36 @@ type Truth = 'yes' | 'no' | 'unknown' | 'awaited'
 
 /** What the rules grant to the one who asks. Nothing that holds is a block (DEC-02). */
 export function evaluate(set: RuleSet, request: WatcherRequest): Outcome {
+  const { used, perhaps, isAwaited } = holding(set, request)
+  return combined(set, used, perhaps, isAwaited)
+}
+
+/**
+ * What rules that go before others grant; where none of them is about the one who asks, what the others do (PS-92). Of those that
+ * perhaps are about him, what they grant less is not granted.
+ */
+export function overriding(set: RuleSet, request: WatcherRequest, others: () => Outcome): Outcome {
+  const { used, perhaps } = holding(set, request)
+  if (used.length > 0) return combined(set, used, perhaps, false)
+  const outcome = others()
+  if (perhaps.length === 0) return outcome
+  const rules = perhaps.map(place => set.rules[place]!)
+  return outcomeOf(
+    Math.min(subHandlings[outcome.handling], ...rules.map(rule => rule.handling)),
+    rules.reduce((least, rule) => intersectionOf(least, rule.permissions), outcome.permissions),
+    rules.reduce((least, rule) => lessOf(least, rule.notification), outcome.notification),
+  )
+}
+
+/** The places of the rules that count, and of those that perhaps do. */
+interface Holding {
+  readonly used: readonly number[]
+  readonly perhaps: readonly number[]
+  /** Whether one more may hold that grants something, once a list is there. */
+  readonly isAwaited: boolean
+}
+
+function holding(set: RuleSet, request: WatcherRequest): Holding {
   return set.combining === 'common-policy' ? byCommonPolicy(set, request) : byPrecedence(set, request)
 }
 
@@ -40,7 +70,7 @@ export function evaluate(set: RuleSet, request: WatcherRequest): Outcome {
 const rememberedOutcomes = 256
 
 /** RFC 4745 §10.2: all rules that hold are combined. `other-identity` depends on other rules, which nothing here does. */
-function byCommonPolicy(set: RuleSet, request: WatcherRequest): Outcome {
+function byCommonPolicy(set: RuleSet, request: WatcherRequest): Holding {
   const used: number[] = []
   let isAwaited = false
   for (const [place, { conditions, handling }] of set.rules.entries()) {
@@ -48,11 +78,11 @@ function byCommonPolicy(set: RuleSet, request: WatcherRequest): Outcome {
     if (truth === 'yes') used.push(place)
     if (truth === 'awaited' && handling > subHandlings.block) isAwaited = true
   }
-  return combined(set, used, [], isAwaited)
+  return { used, perhaps: [], isAwaited }
 }
 
 /** The rules of the lowest rank at which one holds. Of others that may hold as well, what they grant less is not granted. */
-function byPrecedence(set: RuleSet, request: WatcherRequest): Outcome {
+function byPrecedence(set: RuleSet, request: WatcherRequest): Holding {
   const isNamed = set.usesOtherIdentity ? namedBy(set.rules, request) : 'no'
   let rank = Number.POSITIVE_INFINITY
   let used: number[] = []
@@ -68,13 +98,8 @@ function byPrecedence(set: RuleSet, request: WatcherRequest): Outcome {
     rank = rule.rank
     used.push(place)
   }
-  return combined(
-    set,
-    used,
-    // Beside rules that hold, one of the same rank only adds; one of a higher rank does not count.
-    perhaps.filter(place => set.rules[place]!.rank < rank),
-    isAwaited,
-  )
+  // Beside rules that hold, one of the same rank only adds; one of a higher rank does not count.
+  return { used, perhaps: perhaps.filter(place => set.rules[place]!.rank < rank), isAwaited }
 }
 
 /** Rules without any identity are for those who have one; the others have a class of their own. */

@@ -8,6 +8,9 @@ import { presenceRulesGrammar } from '../../../documents/grammar/presence-rules.
 import type { ApplicationUsage } from '../application-usage.ts'
 import { defaultRules } from './default-rules.ts'
 
+/** The operator's rules, in the global tree, which go before those of every presentity (PS-92). */
+export const operatorRulesPath = 'operator'
+
 const contentType = 'application/auth-policy+xml'
 
 export const presRules: ApplicationUsage = {
@@ -23,4 +26,7 @@ export const omaPresRules: ApplicationUsage = {
   defaultNamespace: 'urn:ietf:params:xml:ns:common-policy',
   grammar: presenceRulesGrammar,
   newUsers: { path: 'pres-rules', template: defaultRules },
+  globalNames: [operatorRulesPath],
+  // They may say about whom the operator is suspicious.
+  globalReaders: 'operators',
 }

@@ -373,3 +373,100 @@ describe('the rules users begin with (DEC-02)', () => {
     }
   })
 })
+
+describe("PS-92: the operator's rules go before the presentity's", () => {
+  const operator = (world: RulesWorld, body: string | undefined) => world.write(oma, body, 'operator', '')
+  const other = '<ocp:other-identity/>'
+
+  test('about whom they name, and at once; of others the presentity decides', () => {
+    const world = new RulesWorld()
+    world.publish('open')
+    world.write(common, ruleset(rule('<cr:identity><cr:many/></cr:identity>', 'allow', services)))
+    world.subscribe()
+    world.subscribe({ from: carol })
+    operator(world, ruleset(rule(one(bob), 'polite-block')))
+    assert.equal(said(world.sent.at(-1)), 'closed')
+    assert.equal(world.sent.length, 3)
+    operator(world, ruleset(rule(one(bob), 'block')))
+    assert.equal(world.log().at(-1), 'NOTIFY terminated;reason=rejected 3')
+    assert.equal(world.subscribe().status, 403)
+    operator(world, undefined)
+    assert.equal(world.subscribe().status, 200)
+    assert.equal(said(world.sent.at(-1)), 'open')
+  })
+
+  test('whoever has rules or none, and whatever these are; but himself he always sees (PS-93)', () => {
+    const world = new RulesWorld({ 'presence.defaultHandling': 'block' })
+    world.publish('open')
+    operator(world, ruleset(rule(one(bob), 'allow', services), rule(one(alice), 'block', '', 'a')))
+    assert.equal(world.subscribe().status, 200)
+    assert.equal(world.subscribe({ from: carol }).status, 403)
+    assert.equal(world.subscribe({ from: alice }).status, 200)
+    world.write(oma, ruleset(rule(one(bob), 'block')), 'pres-rules')
+    assert.equal(world.subscribe().status, 200)
+    operator(world, ruleset(rule(other, 'block')))
+    assert.equal(world.subscribe({ from: carol }).status, 403)
+  })
+
+  test('while they hold, also after a restart', () => {
+    const world = new RulesWorld()
+    world.publish('open')
+    const until = new Date(world.now + 60_000).toISOString()
+    const from = new Date(world.now - 60_000).toISOString()
+    const now = `<cr:validity><cr:from>${from}</cr:from><cr:until>${until}</cr:until></cr:validity>`
+    world.subscribe({ expires: 7200 })
+    operator(world, ruleset(rule(one(bob) + now, 'confirm')))
+    assert.equal(world.log().at(-1), 'NOTIFY pending 2')
+    world.restart()
+    world.pass(61)
+    assert.equal(said(world.sent.at(-1)), 'open')
+  })
+
+  test('what cannot be found out reveals least (PS-75)', () => {
+    const world = new RulesWorld()
+    const list = '<ocp:external-list><ocp:entry anc="http://elsewhere/xcap-root/a"/></ocp:external-list>'
+    operator(world, ruleset(rule(list, 'allow', services)))
+    assert.equal(world.subscribe().status, 200, 'the rule does not hold, and the presentity lets him')
+    operator(world, ruleset(rule(list, 'block')))
+    assert.equal(world.subscribe().status, 403)
+  })
+})
+
+describe('every transition of a live subscription, and of its watcher (PS-95..98, RFC 3857 §4.7.1)', () => {
+  const states = { allow: 'active', 'polite-block': 'active', confirm: 'pending', block: 'terminated;reason=rejected' }
+  type Handling = keyof typeof states
+  const all = Object.keys(states) as Handling[]
+
+  for (const before of all.filter(handling => handling !== 'block')) {
+    for (const after of all) {
+      test(`${before} to ${after}`, () => {
+        const world = new RulesWorld()
+        world.publish('open')
+        world.write(common, ruleset(rule(one(bob), before, services)))
+        world.subscribe()
+        world.subscribe({ from: alice, event: 'presence.winfo' })
+        const sent = world.sent.length
+        world.write(common, ruleset(rule(one(bob), after, services), rule(one(carol), 'block', '', 'c')))
+        const told = world.log(sent).filter(line => !line.includes('winfo'))
+        const ofBob = world.sent.slice(sent).filter(({ request }) => request.header('Event') === 'presence')
+        const ofWinfo = world.sent.slice(sent).filter(({ request }) => request.header('Event') === 'presence.winfo')
+        const isSame = states[before] === states[after]
+        if (before === after) {
+          // Who may see it may be told again what he knows; who waits is not told that he still does.
+          assert.ok(ofBob.length <= (before === 'allow' ? 1 : 0), told.join())
+        } else {
+          assert.equal(ofBob.length, 1)
+          const state = ofBob[0]!.request.header('Subscription-State')!
+          assert.ok(state.startsWith(states[after]), state)
+          assert.equal(said(ofBob[0]), { allow: 'open', 'polite-block': 'closed', confirm: '', block: '' }[after])
+        }
+        const watcher = isSame ? undefined : { active: 'active approved', pending: 'pending subscribe' }[states[after]]
+        const shown = ofWinfo.map(({ request }) => {
+          const body = text(request.body)
+          return `${/status="(\w+)"/.exec(body)![1]} ${/event="(\w+)"/.exec(body)![1]}`
+        })
+        assert.deepEqual(shown, isSame ? [] : [watcher ?? 'terminated rejected'])
+      })
+    }
+  }
+})
