@@ -34,7 +34,7 @@ test('notified changes are valid by their schema', {
     const changes = [
       () => world.put(`${index}/~~/doc/@id`, '"&lt;é"'),
       () => world.put(`${index}/~~/doc/b`, '<b c="d">&amp;<!-- e --></b>'),
-      () => world.put(index, '<doc>\n  <a>2</a> text <b xmlns:x="u:x" x:c="1"/></doc>'),
+      () => world.put(index, '<doc>\n  <a>2</a> <b xmlns:x="u:x" x:c="1"/></doc>'),
       () => world.put(`${services}/~~/rls-services/service/packages/package`, '<s:package>presence</s:package>'),
       () => world.put(`${at}/other`, '<doc/>'),
       () => world.xcap('DELETE', `${at}/other`),
