@@ -44,7 +44,7 @@ export interface HttpClientOptions {
   readonly answered: (token: string, answer: HttpAnswer) => void
 }
 
-/** node:http is loaded when first needed: it takes about 7 MiB that a box without remote servers has better use for. */
+/** node:http is loaded when first needed: it takes about 5 MiB that a box without remote servers has better use for. */
 interface Http {
   readonly plain: typeof import('node:http')
   readonly secure: typeof import('node:https')
