@@ -1,7 +1,7 @@
 /** Changes of XCAP resources (RFC 5874): which documents there are, which have changed and how, and what components say. */
 
 import { escapeAttribute, escapeText } from './xml/escape.ts'
-import type { NamespaceScope } from './xml/tree.ts'
+import { attributeValue, childElements, type NamespaceScope, trimXml, type XmlElement } from './xml/tree.ts'
 import { declarationText, xmlDeclaration } from './xml/write.ts'
 
 export const xcapDiffNamespace = 'urn:ietf:params:xml:ns:xcap-diff'
@@ -38,6 +38,22 @@ export type ComponentState =
   | { readonly kind: 'attribute'; readonly sel: string; readonly content: string | undefined }
 
 export type XcapDifference = DocumentDifference | ComponentState
+
+/** What is told of a document: without `newEtag` it has been removed; with it, it exists in that version. */
+export type ToldDocument = Pick<DocumentDifference, 'sel' | 'newEtag'>
+
+/** The documents that another server tells of, in its order (§3); undefined when it is no XCAP diff document. */
+export function readToldDocuments(root: XmlElement): ToldDocument[] | undefined {
+  if (root.name !== 'xcap-diff' || root.namespace !== xcapDiffNamespace) return undefined
+  return childElements(root, xcapDiffNamespace, 'document').flatMap(element => {
+    const sel = attributeValue(element, 'sel')
+    // COMPAT(xcap): entity-tags are also seen with the quotes they have in HTTP.
+    const newEtag = attributeValue(element, 'new-etag')
+      ?.trim()
+      .replace(/^"(.*)"$/, '$1')
+    return sel === undefined ? [] : [{ sel: trimXml(sel).replace(/^\//, ''), newEtag }]
+  })
+}
 
 /** The document as UTF-8, valid by the schema of §4. `root` is the absolute URI of the XCAP root, with a slash at its end. */
 export function formatXcapDiff(root: string, differences: readonly XcapDifference[]): Buffer {

@@ -95,23 +95,63 @@ test('PRS-8: the Presence Server obeys rules in another box, as soon as they are
   const box = await RunningBox.start(t, near, [`prs7.root=${root}`, `prs8.root=${root}`])
   const bob = await DatagramClient.open(t, box.port('udp'))
   const rules = '/xcap-root/pres-rules/users/sip:alice@box.example/index'
-  const handling = (text: string) =>
-    `<ruleset xmlns="urn:ietf:params:xml:ns:common-policy" xmlns:p="urn:ietf:params:xml:ns:pres-rules"><rule id="a"><conditions><identity><one id="sip:bob@box.example"/></identity></conditions><actions><p:sub-handling>${text}</p:sub-handling></actions></rule></ruleset>`
   const client = new HttpClient(t, box.port('http'))
   const type = { 'content-type': 'application/auth-policy+xml' }
-  assert.equal((await client.ask('PUT', rules, handling('allow'), type)).status, 201)
-  const fields = { Event: 'presence', Expires: '600' }
-  const asked = { method: 'SUBSCRIBE', uri: 'sip:alice@box.example', fields }
-  assert.equal((await bob.askAs({ name: 'bob', password: 'wonderland' }, asked)).status, 200)
-  const notified = async (state: RegExp): Promise<void> => {
-    for (;;) {
-      const notify = await bob.request('NOTIFY')
-      bob.answer(notify, 200)
-      if (state.test(notify.header('Subscription-State')!)) return
-    }
-  }
-  await notified(/^active/)
-  assert.equal((await client.ask('PUT', rules, handling('block'), type)).status, 200)
-  await notified(/^terminated;reason=rejected/)
+  assert.equal((await client.ask('PUT', rules, handlingOfBob('allow'), type)).status, 201)
+  await subscribe(bob)
+  await notified(bob, /^active/)
+  assert.equal((await client.ask('PUT', rules, handlingOfBob('block'), type)).status, 200)
+  await notified(bob, /^terminated;reason=rejected/)
   assert.equal((await box.stop()).status, 0)
 })
+
+test('PRS-8, RFC 5875: rules that somebody else changes in another box are obeyed when it notifies of them', async t => {
+  const [near, far] = [temporaryData(t), temporaryData(t)]
+  for (const [data, names] of [
+    [near, ['alice', 'bob']],
+    [far, ['alice', 'ps']],
+  ] as const) {
+    for (const name of names) {
+      const added = await porchlight(['user', 'add', name, '--password-stdin', '--data', data], 'wonderland\n')
+      assert.equal(added.status, 0, added.errors)
+    }
+  }
+  const trusting = ['xdms.listen=127.0.0.1:0', 'xdms.trusted=127.0.0.1', 'xcap.operators=ps']
+  const remote = await RunningBox.start(t, far, trusting)
+  const box = await RunningBox.start(t, near, [
+    `prs8.root=http://127.0.0.1:${remote.port('xdms-http')}/xcap-root`,
+    `prs8.notifier=sip:127.0.0.1:${remote.port('udp')}`,
+    'prs8.username=ps@box.example',
+    'prs8.password=wonderland',
+    // So that nothing is found out by asking.
+    'xdm.pollSeconds=86400',
+  ])
+  const client = new HttpClient(t, remote.port('http'))
+  const rules = '/xcap-root/pres-rules/users/sip:alice@box.example/index'
+  const type = { 'content-type': 'application/auth-policy+xml' }
+  assert.ok((await client.ask('PUT', rules, handlingOfBob('allow'), type)).status < 300)
+  const bob = await DatagramClient.open(t, box.port('udp'))
+  await subscribe(bob)
+  await notified(bob, /^active/)
+  assert.equal((await client.ask('PUT', rules, handlingOfBob('block'), type)).status, 200)
+  await notified(bob, /^terminated;reason=rejected/)
+  assert.equal((await box.stop()).status, 0)
+})
+
+function handlingOfBob(handling: string): string {
+  return `<ruleset xmlns="urn:ietf:params:xml:ns:common-policy" xmlns:p="urn:ietf:params:xml:ns:pres-rules"><rule id="a"><conditions><identity><one id="sip:bob@box.example"/></identity></conditions><actions><p:sub-handling>${handling}</p:sub-handling></actions></rule></ruleset>`
+}
+
+async function subscribe(bob: DatagramClient): Promise<void> {
+  const asked = { method: 'SUBSCRIBE', uri: 'sip:alice@box.example', fields: { Event: 'presence', Expires: '600' } }
+  assert.equal((await bob.askAs({ name: 'bob', password: 'wonderland' }, asked)).status, 200)
+}
+
+/** Answers NOTIFYs until one says so. */
+async function notified(bob: DatagramClient, state: RegExp): Promise<void> {
+  for (;;) {
+    const notify = await bob.request('NOTIFY')
+    bob.answer(notify, 200)
+    if (state.test(notify.header('Subscription-State')!)) return
+  }
+}

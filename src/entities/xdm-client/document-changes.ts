@@ -4,7 +4,7 @@
  */
 
 import { resourceListsNamespace, resourceListsType } from '../../documents/resource-lists.ts'
-import { readToldDocuments, type ToldDocument } from '../../documents/xcap-diff-reader.ts'
+import { readToldDocuments, type ToldDocument, xcapDiffType } from '../../documents/xcap-diff.ts'
 import { XmlError } from '../../documents/xml/errors.ts'
 import { parseXml } from '../../documents/xml/parse.ts'
 import { newElement } from '../../documents/xml/tree.ts'
@@ -43,7 +43,7 @@ export function subjectOf({ point, xui }: Watched, settings: Settings): Subject 
     target: notifier,
     from,
     event: 'xcap-diff;diff-processing=no-patching',
-    accept: 'application/xcap-diff+xml',
+    accept: xcapDiffType,
     expiresSeconds: 3600,
     headers: username === '' && xui !== '' ? [['P-Asserted-Identity', `<${xui}>`]] : [],
     body: { contentType: resourceListsType, bytes: listOf(point, xui) },
