@@ -15,6 +15,8 @@ TESTS := 'test/{unit,contract,conformance,flows,end-to-end}/**/*.test.ts' 'test/
 DATA ?= data
 SEED ?=
 FUZZ_SECONDS ?= 60
+FUZZ_TARGET ?=
+FUZZ_COUNT ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test types lint unit demo interop bench fuzz sim clean
@@ -53,8 +55,9 @@ bench: build ## measure CPU and memory per operation, Kamailio beside it
 	@sh test/interop/install.sh bench
 	$(NODE) test/bench/main.ts --json build/bench.json
 
-fuzz: $(INSTALLED) ## throw mutated input at every parser (FUZZ_SECONDS=60, SEED=)
-	$(NODE) test/fuzz/run.ts --seconds $(FUZZ_SECONDS) $(if $(SEED),--seed $(SEED))
+fuzz: $(INSTALLED) ## throw mutated input at every parser (FUZZ_SECONDS=60, SEED=; or FUZZ_TARGET= FUZZ_COUNT=)
+	$(NODE) test/fuzz/run.ts $(if $(FUZZ_COUNT),--count $(FUZZ_COUNT),--seconds $(FUZZ_SECONDS)) \
+	  $(if $(FUZZ_TARGET),--target $(FUZZ_TARGET)) $(if $(SEED),--seed $(SEED))
 
 sim: $(INSTALLED) ## simulate seeded worlds; SEED= repeats one
 	$(NODE) test/simulation/run.ts $(if $(SEED),--seed $(SEED),--seconds 60)

@@ -41,6 +41,8 @@ export abstract class RawClient {
   abstract readonly sentBy: string
   abstract write(octets: string | Uint8Array): void
   abstract close(): void
+  /** What Via and Contact say besides: how a client asks for compression. */
+  protected readonly asking: { readonly via: string; readonly uri: string } = { via: '', uri: '' }
   /** Why nothing more comes; undefined while something may. */
   ended: string | undefined
   static #serial = 0
@@ -119,13 +121,13 @@ export abstract class RawClient {
     const serial = ++RawClient.#serial
     const content = Buffer.from(body)
     const usual: Record<string, string | undefined> = {
-      Via: `SIP/2.0/${this.transport} ${this.sentBy};branch=z9hG4bK${serial};rport`,
+      Via: `SIP/2.0/${this.transport} ${this.sentBy};branch=z9hG4bK${serial};rport${this.asking.via}`,
       'Max-Forwards': '70',
       From: `<sip:nobody@box.example>;tag=t${serial}`,
       To: `<${uri}>`,
       'Call-ID': `raw-${serial}`,
       CSeq: `${serial} ${method}`,
-      Contact: `<sip:${this.sentBy};transport=${this.transport.toLowerCase()}>`,
+      Contact: `<sip:${this.sentBy};transport=${this.transport.toLowerCase()}${this.asking.uri}>`,
       'Content-Length': String(content.length),
       ...fields,
     }

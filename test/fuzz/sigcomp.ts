@@ -4,6 +4,7 @@
  */
 
 import { strict as assert } from 'node:assert'
+import { limits } from '../../src/limits.ts'
 import { uploadWithCode } from '../../src/protocols/sigcomp/bytecode.ts'
 import { Decompressor } from '../../src/protocols/sigcomp/decompressor.ts'
 import { sipDictionary } from '../../src/protocols/sigcomp/dictionaries.ts'
@@ -12,12 +13,19 @@ import { DecompressionFailure } from '../../src/protocols/sigcomp/failure.ts'
 import { readNack } from '../../src/protocols/sigcomp/nack.ts'
 import { markRecord, RecordMarking } from '../../src/protocols/sigcomp/record-marking.ts'
 import { StateStore } from '../../src/protocols/sigcomp/state.ts'
+import { ParseError } from '../../src/protocols/sip/errors.ts'
+import { connectionFlowId, type Flow, udpFlow } from '../../src/protocols/sip/flow.ts'
+import { type SipRequest, SipResponse } from '../../src/protocols/sip/message.ts'
+import { parseMessage } from '../../src/protocols/sip/parse.ts'
+import { SipCompression } from '../../src/protocols/sip-sigcomp/compression.ts'
 import { corpus } from '../bench/sigcomp-corpus.ts'
 import { bytecode } from '../conformance/rfc4465/bytecode.ts'
+import { type SecondResult, secondDecompress, secondState } from '../second-sigcomp/udvm.ts'
 import type { FuzzTarget } from './run.ts'
 
 const memorySize = 8192
 const outputLimit = 20_000
+const stateMemorySize = 2048
 const text = Buffer.from('NOTIFY sip:anna@home.example.net SIP/2.0\r\nContent-Length: 0\r\n\r\n')
 
 /** Complete messages of the torture tests, their zeros unfolded, with input behind each. */
@@ -50,7 +58,7 @@ const decompressor = new Decompressor(
     cyclesPerBit: 16,
     version: 2,
     messageLimit: outputLimit,
-    stateMemorySize: 2048,
+    stateMemorySize,
   },
   store,
 )
@@ -58,6 +66,39 @@ const decompressor = new Decompressor(
 /** One endpoint for all inputs, as a box has one for all comers. */
 const endpoint = new SigCompEndpoint({ ...sipOptions, messageLimit: outputLimit, compartments: 4 })
 let inputs = 0
+
+/** The state that the decompressor of these targets knows, as the second machine has it. */
+const known = secondState(sipDictionary.value, 0, 0, 6)
+
+/** Compression as a box has it, which never runs out of patience with the one address that inputs come from. */
+const unbounded = { perSecond: 1e12, burst: 1e12, addresses: 10 }
+const compression = new SipCompression({
+  endpoint: { ...sipOptions, messageLimit: outputLimit },
+  limits: {
+    ...limits.sigcomp,
+    compartments: 4,
+    cycles: unbounded,
+    strangersCycles: unbounded,
+    nacks: unbounded,
+    remembered: 50,
+  },
+})
+const plain = corpus()
+  .slice(0, 6)
+  .map(({ bytes }) => bytes)
+const datagrams = Array.from({ length: 7 }, (_, i) => udpFlow(`udp:10.0.0.1:5060:10.0.1.${i >> 1}:50${60 + i}`)!)
+
+function connection(serial: number): Flow {
+  const [remoteAddress, remotePort] = ['10.0.1.1', 40_000 + (serial % 1000)] as const
+  return {
+    id: connectionFlowId('tcp', serial, 'run'),
+    transport: 'tcp',
+    localAddress: '10.0.0.1',
+    localPort: 5060,
+    remoteAddress,
+    remotePort,
+  }
+}
 
 export const targets: readonly FuzzTarget[] = [
   {
@@ -97,6 +138,81 @@ export const targets: readonly FuzzTarget[] = [
         if (!(error instanceof DecompressionFailure)) throw error
         assert.notEqual(error.reason, 'INTERNAL_ERROR', error.stack)
         assert.ok(error.details.length <= 20)
+      }
+    },
+  },
+  {
+    name: 'sigcomp-second-udvm',
+    seeds: [...torture, ...conversation],
+    run(bytes) {
+      const message = Buffer.from(bytes)
+      if (message.length > 0) message[0] = 0xf8 | (message[0]! & 7)
+      const size = memorySize - message.length
+      let ours: ReturnType<Decompressor['decompress']> | undefined
+      try {
+        ours = decompressor.decompress(message, false)
+      } catch (error) {
+        if (!(error instanceof DecompressionFailure)) throw error
+      }
+      let theirs: SecondResult | undefined
+      try {
+        const find = (partial: Buffer) => (known.identifier.startsWith(partial.toString('hex')) ? known : undefined)
+        theirs = secondDecompress(message, { memorySize: size, cyclesPerBit: 16, version: 2, outputLimit, find })
+      } catch {
+        // Both have failed, or they do not agree.
+      }
+      assert.equal(ours === undefined, theirs === undefined, 'only one of the machines can read it')
+      if (ours === undefined || theirs === undefined) return
+      assert.equal(ours.cycles, theirs.cycles)
+      assert.deepEqual(ours.output && Buffer.from(ours.output), theirs.output)
+      const created = ours.requests.flatMap(request => (request.kind === 'create' ? [request] : []))
+      assert.deepEqual(
+        created.map(({ value, address, instruction }) => [Buffer.from(value).toString('hex'), address, instruction]),
+        theirs.created.map(({ value, address, instruction }) => [
+          value.subarray(0, stateMemorySize).toString('hex'),
+          address,
+          instruction,
+        ]),
+      )
+    },
+  },
+  {
+    name: 'sigcomp-on-sip',
+    seeds: [...conversation, ...torture, ...plain, Buffer.from('ff04ffffffffffff00ffff', 'hex')],
+    run(bytes) {
+      // One compression for all inputs, as a box has; every third comes by a connection.
+      const n = inputs++
+      const flow = n % 3 === 0 ? connection(n >> 4) : datagrams[n % 7]!
+      const now = n * 5
+      for (const effect of compression.received(Buffer.from(bytes), flow, now, read)) {
+        assert.equal(effect.flow, flow.id)
+        if (effect.kind === 'send') assert.ok(effect.bytes.length < 64 && effect.bytes[0]! >= 0xf8)
+      }
+      for (const leaving of plain) {
+        const octets = compression.leaving(leaving, flow.id, now)
+        assert.ok(octets !== undefined && octets.length <= 2 * leaving.length + 64)
+      }
+      compression.expire(now)
+      if (n % 160 === 0) compression.disconnected(flow.id)
+      assert.ok(compression.sizes.compartments <= 4)
+      // Each state costs 64 octets of a compartment at least.
+      assert.ok(compression.sizes.states <= 3 + (4 * sipOptions.stateMemorySize) / 64)
+
+      function read(text: Buffer): void {
+        let message: SipRequest | SipResponse
+        try {
+          message = parseMessage(text)
+          assert.ok(message.topVia)
+        } catch (error) {
+          if (error instanceof ParseError) return
+          throw error
+        }
+        if (message instanceof SipResponse) compression.answered(message, now)
+        else {
+          message.flow = flow.id
+          message.source = { transport: flow.transport, address: flow.remoteAddress, port: flow.remotePort }
+          compression.admitted(message, () => (n % 5 === 0 ? undefined : `sip:user${n % 3}@box.example`), now)
+        }
       }
     },
   },

@@ -482,8 +482,8 @@ class Machine {
         case 35: {
           const [requestedFeedback, returnedParameters, ...request] = [1, 2, 3, 4, 5, 6, 7].map(() => this.multitype())
           this.spend(1 + request[0]!)
-          // A minimum access length outside of 6 to 20 says that there is no state to create (§9.4.9).
-          if (request[3]! >= 6 && request[3]! <= 20) this.creation(creations, request)
+          // Another minimum access length, or the priority of local state, says that there is none to create (§9.4.9).
+          if (request[3]! >= 6 && request[3]! <= 20 && request[4] !== 65535) this.creation(creations, request)
           return this.end(creations, requestedFeedback!, returnedParameters!)
         }
         default:
@@ -507,8 +507,26 @@ class Machine {
       secondState(this.bytes(address!, length!), address!, instruction!, minimum!),
     )
     for (const [position, length] of this.freed) this.bytes(position!, length!)
+    if (requestedFeedback > 0 && this.feedbackEnd(requestedFeedback) > this.memory.length) this.fail('feedback')
+    if (returnedParameters > 0 && this.parametersEnd(returnedParameters) > this.memory.length) this.fail('parameters')
     const output = this.hasOutput ? Buffer.from(this.output) : undefined
     return { output, cycles: this.cycles, created, requestedFeedback, returnedParameters }
+  }
+
+  /** Where a requested feedback field ends (§9.4.9, Figure 12). */
+  feedbackEnd(at: number): number {
+    const wantsItem = ((this.memory[at] ?? 0) & 0b100) !== 0
+    if (!wantsItem) return at + 1
+    const item = this.memory[at + 1] ?? 0
+    return at + 2 + (item < 128 ? 0 : item & 127)
+  }
+
+  /** Where returned parameters end (Figure 13): the octet after the last identifier is read, and is none's length. */
+  parametersEnd(at: number): number {
+    let end = at + 2
+    for (let length = this.memory[end] ?? 0; length >= 6 && length <= 20; length = this.memory[end] ?? 0)
+      end += 1 + length
+    return end + 1
   }
 
   pass(): void {
