@@ -47,7 +47,11 @@ export class BoxWorld implements World {
   }
 
   /** A new box with these settings, and the cast with accounts on it. */
-  static async open(test: TestContext, settings: ReadonlyArray<readonly [string, string]>): Promise<BoxWorld> {
+  static async open(
+    test: TestContext,
+    settings: ReadonlyArray<readonly [string, string]>,
+    compresses = false,
+  ): Promise<BoxWorld> {
     const data = temporaryData(test)
     const users = join(data, '..', 'users.csv')
     writeFileSync(users, cast.map(name => `sip:${name.toLowerCase()}@box.example,secret of ${name}\n`).join(''))
@@ -58,7 +62,7 @@ export class BoxWorld implements World {
     const port = box.port('udp')
     const happened = new EventEmitter()
     const people = new Map<string, Handset>()
-    for (const name of cast) people.set(name, await Handset.open(test, name, port, happened))
+    for (const name of cast) people.set(name, await Handset.open(test, name, port, happened, compresses))
     // A restart must find the box where the handsets look for it.
     return new BoxWorld(test, data, [`sip.udp=${host}:${port}`], box, people, happened)
   }
@@ -121,7 +125,7 @@ class Handset implements Person {
   readonly #happened: EventEmitter
   #timer: NodeJS.Timeout | undefined
 
-  private constructor(name: string, socket: Socket, box: number, happened: EventEmitter) {
+  private constructor(name: string, socket: Socket, box: number, happened: EventEmitter, compresses: boolean) {
     this.aor = `sip:${name.toLowerCase()}@box.example`
     this.#socket = socket
     this.#happened = happened
@@ -132,6 +136,7 @@ class Handset implements Person {
       local: { address: host, port: socket.address().port },
       box: { address: host, port: box },
       random: new SystemRandom(),
+      compresses,
     })
     this.source = new PresenceSource(this.agent)
     this.watcher = new Watcher(this.agent)
@@ -143,11 +148,17 @@ class Handset implements Person {
     })
   }
 
-  static async open(test: TestContext, name: string, box: number, happened: EventEmitter): Promise<Handset> {
+  static async open(
+    test: TestContext,
+    name: string,
+    box: number,
+    happened: EventEmitter,
+    compresses: boolean,
+  ): Promise<Handset> {
     const socket = createSocket('udp4')
     socket.bind(0, host)
     await once(socket, 'listening')
-    const handset = new Handset(name, socket, box, happened)
+    const handset = new Handset(name, socket, box, happened, compresses)
     test.after(() => handset.close())
     return handset
   }

@@ -126,11 +126,13 @@ export class Compressor {
     return (
       this.#attempt(text, options, base, this.#chooseLoads(text, options, usable, base, uncovered)) ??
       this.#attempt(text, options, base, []) ??
-      (base === undefined ? undefined : this.#attempt(text, options, undefined, []))
+      (base === undefined ? undefined : this.#attempt(text, options, undefined, [])) ??
+      // What is too short to bring the bytecode that stays.
+      this.#first(text, options.onStream)
     )
   }
 
-  /** Nothing of it will be kept, and it says nothing of us. */
+  /** A message of which nothing will be kept and which says nothing of us; undefined when that is no use. */
   #first(text: Uint8Array, onStream: boolean): Uint8Array | undefined {
     const { decompressionMemorySize } = this.#peer
     const memorySize = onStream ? decompressionMemorySize / 2 : decompressionMemorySize - ((5 * text.length) >> 3)

@@ -54,6 +54,7 @@ export class Core {
         { transport: 'tcp', address: '192.0.2.1', port: 5060 },
         { transport: 'tls', address: '192.0.2.1', port: 5061 },
       ],
+      compression: ';comp=sigcomp;sigcomp-id=urn:uuid:the-box',
     })
     this.registrar = new Registrar(this.home)
     this.proxy = new StatefulProxy(this.home)
