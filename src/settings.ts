@@ -45,6 +45,7 @@ export interface Settings {
     readonly objectOctets: number
     readonly userOctets: number
     readonly graceSeconds: number
+    readonly indirectFromOctets: number
   }
   readonly tls: { readonly certificate: string; readonly key: string; readonly authorities: string }
   readonly auth: {
@@ -375,6 +376,16 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
     default: 3600,
     meaning: 'how long an object stays that no presence document of its owner refers to',
     ...wholeNumber(60, 2_147_483),
+  },
+  'content.indirectFromOctets': {
+    path: ['Vendor', 'Porchlight', 'Content', 'IndirectFrom'],
+    format: 'int',
+    unit: 'octets',
+    default: 16_384,
+    meaning:
+      'presence documents from this size on are fetched by watchers who take message/external-body, instead of sent; 0: all are sent',
+    ...wholeNumber(0, 1_048_576),
+    effect: 'at once',
   },
   'tls.certificate': {
     path: ['Vendor', 'Porchlight', 'Tls', 'Certificate'],

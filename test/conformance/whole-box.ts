@@ -5,6 +5,8 @@ import { addUser } from '../../src/entities/sip-ip-core/accounts.ts'
 import { openMemoryStore } from '../../src/platform/storage/memory.ts'
 import type { HttpResponse } from '../../src/protocols/http/message.ts'
 import { udpFlow, udpFlowId } from '../../src/protocols/sip/flow.ts'
+import type { SipRequest } from '../../src/protocols/sip/message.ts'
+import { parseMessage } from '../../src/protocols/sip/parse.ts'
 import { defaultSettings, type SettingName } from '../../src/settings.ts'
 import { SeededRandom } from '../simulation/random.ts'
 
@@ -120,6 +122,12 @@ export class WholeBox {
     const state = /Subscription-State: (\w+)/i.exec(last)![1]
     const body = last.slice(last.indexOf('\r\n\r\n') + 4)
     return [state, ...body.matchAll(/<basic>\w+<\/basic>|<note>.*?<\/note>/g)].join(' ')
+  }
+
+  /** The last NOTIFY as a message. */
+  get lastNotify(): SipRequest {
+    const last = this.sent.findLast(message => message.startsWith('NOTIFY'))!
+    return parseMessage(Buffer.from(last)) as SipRequest
   }
 
   async #rest(): Promise<void> {

@@ -1,8 +1,10 @@
 /**
  * The Content Server (OMA Presence SIMPLE; PRS-13, PRS-14, PRS-15; CS-01..14): MIME objects that presence documents refer to,
- * stored by their owner over HTTP, fetched by whoever is shown the reference by the owner's rules as they stand.
+ * stored by their owner over HTTP, fetched by whoever is shown the reference by the owner's rules as they stand; and presence
+ * documents that are too large to be sent (RFC 4483), which are made when they are fetched.
  */
 
+import { pidfContentType } from '../../documents/pidf.ts'
 import { limits } from '../../limits.ts'
 import { checkConditions } from '../../protocols/http/conditions.ts'
 import {
@@ -21,7 +23,7 @@ import type { Settings } from '../../settings.ts'
 import type { Entity, Output, Transaction, Turn } from '../../turn.ts'
 import { isOfType, mediaKind } from './media-type.ts'
 import { contentOf, deleteObject, entityTagOf, type ObjectAddress, objectAt, objectsOf, putObject } from './objects.ts'
-import { isIcon, objectPath, readObjectPath, refersTo } from './uri.ts'
+import { isIcon, objectPath, readObjectPath, readViewPath, refersTo, versionOf } from './uri.ts'
 
 export interface ContentServerOptions {
   /** Who sends a request: an address-of-record; undefined where nobody is asked. Throws HttpRefusal. */
@@ -52,7 +54,8 @@ export class ContentServer implements Entity {
 
   /** Whether a request is for an object, by the path of its target. */
   serves({ target }: HttpRequest, { content }: Settings): boolean {
-    return originForm(target).startsWith(`${content.root}/users/`)
+    const path = originForm(target)
+    return path.startsWith(`${content.root}/users/`) || path.startsWith(`${content.root}/views/`)
   }
 
   /**
@@ -64,7 +67,9 @@ export class ContentServer implements Entity {
     const admitted = admit(request, turn)
     const path = originForm(request.target)
     const mark = path.indexOf('?')
-    const below = path.slice(`${turn.settings.content.root}/users/`.length, mark === -1 ? undefined : mark)
+    const [, kind, ...rest] = path.slice(turn.settings.content.root.length, mark === -1 ? undefined : mark).split('/')
+    const below = rest.join('/')
+    if (kind === 'views') return { response: this.#view(request, below, admitted, turn), outputs: [] }
     const address = readObjectPath(below, userOf)
     if (address === undefined || !isUser(turn.db, address.owner)) throw nothingHere()
     const user = admitted ?? address.owner
@@ -113,15 +118,22 @@ export class ContentServer implements Entity {
   #get(request: HttpRequest, address: ObjectAddress, user: string, turn: Turn): HttpResponse {
     const object = objectAt(turn.db, address)
     if (object === undefined || !this.#mayRead(address, user, turn)) throw nothingHere()
-    const tag = entityTagOf(object)
-    const headers = { ETag: tag, ...alwaysSaid }
-    if (checkConditions(request, tag) === 'not-modified') return { status: 304, headers, body: undefined }
-    const bytes = contentOf(turn.db, object)
-    const ranges = requestedRanges(request, bytes.length, tag)
-    if (ranges === 'unsatisfiable') throw rangeNotSatisfiable(bytes.length)
-    const full = { ...headers, 'Content-Type': object.type, 'Content-Disposition': 'attachment' }
-    if (ranges === undefined) return { status: 200, headers: full, body: bytes }
-    return partial(bytes, ranges, full, object.type, turn)
+    return given(
+      request,
+      { tag: entityTagOf(object), type: object.type, bytes: () => contentOf(turn.db, object) },
+      turn,
+    )
+  }
+
+  /** What a watcher is shown, as long as that is what he was told to fetch: what has changed since is told by a NOTIFY. */
+  #view(request: HttpRequest, below: string, watcher: string | undefined, turn: Turn): HttpResponse {
+    if (request.method !== 'GET' && request.method !== 'HEAD') throw methodNotAllowed(['GET', 'HEAD'])
+    const { userOf, isUser, presenceShown } = this.#options
+    const address = readViewPath(below, userOf)
+    if (address === undefined || !isUser(turn.db, address.presentity)) throw nothingHere()
+    const shown = presenceShown(address.presentity, watcher ?? address.presentity, turn)
+    if (shown === undefined || versionOf(shown) !== address.version) throw nothingHere()
+    return given(request, { tag: `"${address.version}"`, type: pidfContentType, bytes: () => shown }, turn)
   }
 
   /** Whether the owner's rules as they stand show a watcher a reference to an object (CS-12, XDM-63). */
@@ -154,6 +166,22 @@ export class ContentServer implements Entity {
     deleteObject(turn.db, address)
     return { response: { status: 200, headers: {}, body: undefined }, outputs: [] }
   }
+}
+
+/** What GET and HEAD are answered with: all of it, some ranges, or that it has not changed. Throws 412 and 416. */
+function given(
+  request: HttpRequest,
+  { tag, type, bytes }: { readonly tag: string; readonly type: string; readonly bytes: () => Uint8Array },
+  turn: Turn,
+): HttpResponse {
+  const headers = { ETag: tag, ...alwaysSaid }
+  if (checkConditions(request, tag) === 'not-modified') return { status: 304, headers, body: undefined }
+  const body = bytes()
+  const ranges = requestedRanges(request, body.length, tag)
+  if (ranges === 'unsatisfiable') throw rangeNotSatisfiable(body.length)
+  const full = { ...headers, 'Content-Type': type, 'Content-Disposition': 'attachment' }
+  if (ranges === undefined) return { status: 200, headers: full, body }
+  return partial(body, ranges, full, type, turn)
 }
 
 /**

@@ -3,6 +3,7 @@
  * in presence documents, by which an object is shown to watchers.
  */
 
+import { hash } from 'node:crypto'
 import type { Settings } from '../../settings.ts'
 import type { ObjectAddress } from './objects.ts'
 
@@ -24,6 +25,26 @@ export function isIcon({ name }: ObjectAddress): boolean {
 /** Below `BASE/users/`, percent-encoded. */
 export function objectPath({ owner, name }: ObjectAddress): string {
   return `${segment(owner)}/${segment(name)}`
+}
+
+/** Below `BASE/views/`: what a watcher is shown of a presentity, in one version. */
+export function viewPath(presentity: string, version: string): string {
+  return `${segment(presentity)}/${version}`
+}
+
+/** Reads what follows `BASE/views/`; undefined when it is no such path. */
+export function readViewPath(
+  path: string,
+  userOf: UserOf,
+): { readonly presentity: string; readonly version: string } | undefined {
+  const [identifier, version, ...rest] = path.split('/').map(decoded)
+  const presentity = identifier === undefined ? undefined : userOf(identifier)
+  return presentity === undefined || !version || rest.length > 0 ? undefined : { presentity, version }
+}
+
+/** A name for a document as a watcher is shown it; another document has another. */
+export function versionOf(document: Uint8Array): string {
+  return hash('sha256', document, 'hex').slice(0, 32)
 }
 
 /** Reads what follows `BASE/users/`: the owner, and the name, empty when there is none. Undefined when it is no such path. */

@@ -5,6 +5,8 @@ import type { PartialState } from './partial.ts'
 
 export interface PresenceOwn {
   readonly partial?: PartialState | undefined
+  /** Whether he takes a reference in place of a large document (RFC 4483). */
+  readonly takesReferences?: true | undefined
 }
 
 export function ownOf({ record }: Subscription): PresenceOwn {

@@ -8,6 +8,7 @@ import type { EventPackage, Watcher } from '../../protocols/sip-events/event-pac
 import type { Output, Turn } from '../../turn.ts'
 import type { PresenceContext } from './context.ts'
 import { forgetBase } from './partial.ts'
+import { noteWhatIsTaken } from './reference.ts'
 import { presenceTag, presenceView } from './view.ts'
 
 /** `watcherChanged` is told of every watcher that comes to another state. */
@@ -50,6 +51,7 @@ export function presencePackage(
       }
     },
     body: (subscription, turn, occasion) => presenceView(subscription, turn, occasion, context),
+    accepted: noteWhatIsTaken,
     entityTag: (subscription, turn, shared) => presenceTag(subscription, turn, shared, context),
     notifyFailed: forgetBase,
     watcherChanged,

@@ -13,6 +13,7 @@ import type { PresenceContext } from './context.ts'
 import { once } from './once.ts'
 import { composedLimits, forgetBase, partialBody } from './partial.ts'
 import { presenceDocument, unavailableDocument } from './presence-document.ts'
+import { referenceTo } from './reference.ts'
 import { filterPresence, triggerText } from './rules/filter.ts'
 import type { Outcome } from './rules/rule-set.ts'
 
@@ -44,8 +45,9 @@ export function presenceView(
     const tag = presenceTag(subscription, turn, shared, context)
     return partialBody(subscription, body.body, tag, occasion, context.bases, context.restartedAt())
   }
-  if (record.extras !== undefined) forgetBase(subscription)
-  return body
+  if (record.extras === undefined) return body
+  forgetBase(subscription)
+  return referenceTo(body, subscription, turn) ?? body
 }
 
 /** Place of `application/pidf-diff+xml` in the package's list. */

@@ -104,6 +104,8 @@ export interface EventPackage {
    */
   notifyFailed?(subscription: Subscription): boolean
 
+  /** A SUBSCRIBE, be it a fetch, is to be accepted: what it asks for beyond the common may be kept with `setOwn`. */
+  accepted?(subscription: Subscription, request: SipRequest): void
   /**
    * A SUBSCRIBE, the first or a later one, has been accepted. With this hook the NOTIFY it causes is made in a turn after what
    * the hook asks for. May throw a refusal.
