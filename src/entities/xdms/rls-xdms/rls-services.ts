@@ -10,13 +10,13 @@ import { parseXml } from '../../../documents/xml/parse.ts'
 import { newElement, type XmlElement } from '../../../documents/xml/tree.ts'
 import { serializeXml } from '../../../documents/xml/write.ts'
 import { limits } from '../../../limits.ts'
-import { addressOfRecord, parseUri } from '../../../protocols/sip/uri.ts'
 import { constraintFailure, uniquenessFailure } from '../../../protocols/xcap/errors.ts'
 import { selectorOf } from '../../../protocols/xcap/select.ts'
-import { type Turn, table } from '../../../turn.ts'
+import { type Transaction, type Turn, table } from '../../../turn.ts'
 import type { ApplicationUsage, ConstraintContext, DerivedDocument } from '../application-usage.ts'
 import { type DocumentAddress, documentAt } from '../documents.ts'
 import { checkLists } from '../lists.ts'
+import { addressOfList, serviceUriOf } from './service-uri.ts'
 
 const auid = 'rls-services'
 /** Documents of this name make up the global index (§4.4.7). */
@@ -42,19 +42,33 @@ export const rlsServicesUsage: ApplicationUsage = {
     }
   },
   changed({ xui, path }, previous, next, db) {
-    const uris = new Set(next === undefined ? [] : rlsServices(next).map(({ uri }) => canonical(uri)))
+    const uris = new Set(next === undefined ? [] : rlsServices(next).map(({ uri }) => serviceUriOf(uri)))
     for (const { uri } of previous === undefined ? [] : rlsServices(previous))
-      if (!uris.has(canonical(uri))) db.delete(serviceUris, [canonical(uri)])
+      if (!uris.has(serviceUriOf(uri))) db.delete(serviceUris, [serviceUriOf(uri)])
     for (const uri of uris) db.put(serviceUris, [uri], { xui, path })
   },
   derived: ({ xui, path }, _request, turn) => (xui === '' && path === indexed ? globalIndex(turn) : undefined),
+}
+
+/** Where the service with this canonical URI stands (`serviceUri`); undefined when it is in no document of the index (§4.4.9). */
+export function placeOfService(db: Transaction, uri: string): DocumentAddress | undefined {
+  const place = db.get(serviceUris, [uri])
+  return place?.path === indexed ? { auid, ...place } : undefined
+}
+
+/** The service itself, as its document has it now; what cannot be read, which storing it should have prevented, has none. */
+export function serviceAt(db: Transaction, place: DocumentAddress, uri: string): RlsService | undefined {
+  const stored = documentAt(db, place)
+  if (stored === undefined) return undefined
+  const root = parseXml(stored.body, { limits: limits.xcapDocument, instructions: true })
+  return rlsServices(root).find(service => serviceUriOf(service.uri) === uri)
 }
 
 /** §4.4.5: unique among all services of the server, and nobody's own address. */
 function checkUnique(root: XmlElement, services: readonly RlsService[], context: ConstraintContext): void {
   const here = new Set<string>()
   const exists = services.flatMap(({ element, uri }) => {
-    const key = canonical(uri)
+    const key = serviceUriOf(uri)
     const isTaken = here.has(key) || isElsewhere(key, context)
     here.add(key)
     if (!isTaken) return []
@@ -65,6 +79,9 @@ function checkUnique(root: XmlElement, services: readonly RlsService[], context:
 }
 
 function isElsewhere(key: string, { address, turn, isUser }: ConstraintContext): boolean {
+  // A user's address with a parameter is his to use alone.
+  const whose = addressOfList(key)
+  if (whose !== undefined && address.xui !== '' && whose !== address.xui) return true
   const service = turn.db.get(serviceUris, [key])
   if (service !== undefined) return service.xui !== address.xui || service.path !== address.path
   // In a laboratory anybody is a user, so that no address would be free.
@@ -78,7 +95,7 @@ function freeUris(uri: string, here: ReadonlySet<string>, context: ConstraintCon
   const suggestions = [`-${owner}`, ...Array.from({ length: 8 }, (_, index) => `-${owner}-${index + 2}`)]
   return suggestions
     .map(suffix => uri.slice(0, at) + suffix + uri.slice(at))
-    .filter(suggestion => !here.has(canonical(suggestion)) && !isElsewhere(canonical(suggestion), context))
+    .filter(suggestion => !here.has(serviceUriOf(suggestion)) && !isElsewhere(serviceUriOf(suggestion), context))
     .slice(0, 3)
 }
 
@@ -100,15 +117,6 @@ function checkReference({ element, resourceList }: RlsService, { address, userOf
   }
   if (address.xui !== '' && xui !== address.xui)
     throw constraintFailure('resource-list is a list of another user', element)
-}
-
-/** RFC 4826 §5, as far as it can make two services one: SIP URIs by their address-of-record. */
-function canonical(uri: string): string {
-  try {
-    return addressOfRecord(parseUri(uri.trim()))
-  } catch {
-    return uri.trim()
-  }
 }
 
 /** The union of all users' `index` documents, as they are now (§4.4.8). */
