@@ -40,6 +40,8 @@ export interface PresenceServerOptions
   /** Further event packages this entity serves. */
   readonly packages?: readonly EventPackage[]
   readonly notifierLimits?: NotifierOptions['limits']
+  /** The entity that holds legs for subscribers of lists. */
+  readonly holder?: NotifierOptions['holder']
   /** What the other entities of the box do at the same addresses: OPTIONS and Allow-Events speak for the whole box. */
   readonly beside?: Capabilities
 }
@@ -94,6 +96,7 @@ export class PresenceServer implements SipEntity {
       servedBeside: this.#beside.events,
       address: options.address,
       ...(options.contactParameters === undefined ? {} : { contactParameters: options.contactParameters }),
+      holder: options.holder,
       limits: {
         notificationsPerTurn: limits.notificationsPerTurn,
         subscriptionsPerResource: limits.subscriptionsPerResource,
@@ -102,6 +105,15 @@ export class PresenceServer implements SipEntity {
       },
     })
     this.#notifier.add(watcherInformation(presence, this.#notifier))
+  }
+
+  /** What one watcher may know of a presentity now, for who shows it to him in a list; see `Notifier`. */
+  stateFor(...asked: Parameters<Notifier['stateFor']>): ReturnType<Notifier['stateFor']> {
+    return this.#notifier.stateFor(...asked)
+  }
+
+  hasLeg(...asked: Parameters<Notifier['hasLeg']>): boolean {
+    return this.#notifier.hasLeg(...asked)
   }
 
   /** What Allow-Events says. */

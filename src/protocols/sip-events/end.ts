@@ -2,6 +2,7 @@
 
 import type { Output, Turn } from '../../turn.ts'
 import { decide } from './decide.ts'
+import { beginLeg, isLeg, recordOfLeg, toHolder } from './legs.ts'
 import { notifyRequest, requireFields } from './notify.ts'
 import type { EventService } from './service.ts'
 import { type Subscription, subscriberOf } from './subscription.ts'
@@ -24,9 +25,12 @@ export function end(
 ): Output[] {
   const { resource, id, record } = subscription
   const { db } = turn
-  db.delete(service.tables.subscriptions, [service.name, resource, id])
+  const isHeld = isLeg(record)
+  db.delete<unknown>(isHeld ? service.tables.legs : service.tables.subscriptions, [service.name, resource, id])
   const outputs: Output[] = []
-  if (reason !== undefined) {
+  if (reason !== undefined && isHeld) {
+    outputs.push(...toHolder(service, resource, id, turn.now))
+  } else if (reason !== undefined) {
     const last = { ...subscription, record: { ...record } }
     const contact = service.contact(resource, record, turn)
     outputs.push({
@@ -47,7 +51,11 @@ export function end(
   const key = [service.name, resource]
   const kept = db.get(service.tables.resources, key)
   if (kept !== undefined && kept.subscriptions > 1) {
-    db.put(service.tables.resources, key, { ...kept, subscriptions: kept.subscriptions - 1 })
+    db.put(service.tables.resources, key, {
+      ...kept,
+      subscriptions: kept.subscriptions - 1,
+      legs: (kept.legs ?? 0) - (isHeld ? 1 : 0),
+    })
   } else {
     db.delete(service.tables.resources, key)
     service.eventPackage.unwatched?.(resource, db)
@@ -71,4 +79,12 @@ export function expire(service: EventService, resource: string, id: string, turn
   // A box that was off for long does not tell people what they have known since.
   const isNews = turn.now - record.expiresAt < service.timeoutMs
   return end(service, subscription, 'timeout', turn, isNews ? 'timeout' : undefined)
+}
+
+/** The holder of a leg wants it, or no longer. */
+export function legWanted(service: EventService, resource: string, id: string, turn: Turn): Output[] {
+  const leg = turn.db.get(service.tables.legs, [service.name, resource, id])
+  if (leg === undefined) return beginLeg(service, resource, id, turn)
+  if (service.holder?.subscriber(service.name, resource, id, turn) !== undefined) return []
+  return end(service, { package: service.name, resource, id, record: recordOfLeg(leg) }, 'timeout', turn)
 }

@@ -44,7 +44,7 @@ export interface Watcher {
   readonly status: WatcherStatus
   readonly event: WatcherEvent
   readonly subscribedAt: Instant
-  /** When the subscription ends; undefined once it has. */
+  /** When the subscription ends; undefined once it has, and while that is for its holder to say. */
   readonly expiresAt: Instant | undefined
 }
 

@@ -10,6 +10,7 @@ import type { SipResponse } from '../sip/message.ts'
 import { currentTag, holds } from './condition.ts'
 import { decide } from './decide.ts'
 import { end } from './end.ts'
+import { isLeg, keep, recordOfLeg, toHolder } from './legs.ts'
 import { notifyRequest, requireFields } from './notify.ts'
 import { leastIntervalMs, longestIntervalMs, notified, rateParameters, ratesAnswered, rateWake } from './rate.ts'
 import type { EventService } from './service.ts'
@@ -20,7 +21,7 @@ import {
   setExtras,
   subscriberOf,
 } from './subscription.ts'
-import { fanOutToken, notifyToken, rateToken, serveToken, wakeAt } from './wakes.ts'
+import { fanOutToken, legsToken, notifyToken, rateToken, serveToken, wakeAt } from './wakes.ts'
 import { tell, watcherOf } from './watcher.ts'
 
 /**
@@ -31,7 +32,11 @@ export function resourceChanged(service: EventService, resource: string, turn: T
   const kept = turn.db.get(service.tables.resources, key)
   if (kept === undefined) return []
   turn.db.put(service.tables.resources, key, { ...kept, revision: kept.revision + 1, unserved: false })
-  return [wakeAt(turn.now, fanOutToken(service.name, resource))]
+  const legs = kept.legs ?? 0
+  const outputs: Output[] = []
+  if (kept.subscriptions > legs) outputs.push(wakeAt(turn.now, fanOutToken(service.name, resource)))
+  if (legs > 0) outputs.push(wakeAt(turn.now, legsToken(service.name, resource)))
+  return outputs
 }
 
 /** Tells the subscribers of a resource of its revision, from the one with tag `from` on, as many as one turn may. */
@@ -57,6 +62,26 @@ export function fanOut(service: EventService, resource: string, from: string | u
     if (record.revision < kept.revision) serve(pass, id, record, turn)
   }
   return finish(pass, kept, turn)
+}
+
+/** Tells the holders of legs of a resource of its revision, from the one with id `from` on, as many as one turn may. */
+export function fanOutToLegs(service: EventService, resource: string, from: string | undefined, turn: Turn): Output[] {
+  const kept = turn.db.get(service.tables.resources, [service.name, resource])
+  if (kept === undefined) return []
+  const pass = newPass(service, resource, kept.revision, turn)
+  const { notificationsPerTurn } = service.limits
+  const prefix = [service.name, resource]
+  const range = { prefix, limit: notificationsPerTurn + 1, ...(from === undefined ? {} : { from: [...prefix, from] }) }
+  let seen = 0
+  for (const [key, leg] of turn.db.range(service.tables.legs, range)) {
+    const id = key[2] as string
+    if (seen++ === notificationsPerTurn) {
+      pass.outputs.push(wakeAt(turn.now, legsToken(service.name, resource, id)))
+      break
+    }
+    if (leg.revision < kept.revision) serve(pass, id, recordOfLeg(leg), turn)
+  }
+  return finish(pass, kept, turn, legsToken(service.name, resource))
 }
 
 /** What one subscriber of `resource` is told has changed, and nobody else. He is told in a later turn. */
@@ -194,6 +219,14 @@ export function send(pass: Pass, subscription: Subscription, sending: Sending, t
   }
   const body = isKnown || record.state !== 'active' ? undefined : bodyOf(pass, subscription, sending, turn)
   if (body === 'unchanged') return
+  record.notifiedAt = turn.now
+  record.revision = revision
+  pass.sent++
+  if (isLeg(record)) {
+    keep(service, subscription, turn)
+    pass.outputs.push(...toHolder(service, resource, id, turn.now))
+    return
+  }
   const headers = [...requireFields(eventPackage)]
   if (eventPackage.entityTag !== undefined) {
     const tag = currentTag(service, subscription, shared, turn)
@@ -203,14 +236,11 @@ export function send(pass: Pass, subscription: Subscription, sending: Sending, t
   const contact = service.contact(resource, record, turn)
   const state = `${record.state};expires=${left}${rateParameters(record.extras?.rates)}`
   const request = notifyRequest(subscription, state, contact, body, turn.now, headers)
-  record.notifiedAt = turn.now
-  record.revision = revision
   if (record.extras !== undefined) {
     const { rates } = record.extras
     setExtras(record, { rates: rates && notified(rates, turn.now), isUntold: undefined })
   }
-  turn.db.put(service.tables.subscriptions, [service.name, resource, id], record)
-  pass.sent++
+  keep(service, subscription, turn)
   pass.outputs.push({
     kind: 'request',
     request,

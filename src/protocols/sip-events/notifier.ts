@@ -6,9 +6,10 @@
 import type { Output, Transaction, Turn } from '../../turn.ts'
 import { badEvent } from '../sip/errors.ts'
 import type { SipRequest, SipResponse } from '../sip/message.ts'
-import { expire } from './end.ts'
-import type { EventPackage, Watcher } from './event-package.ts'
-import { fanOut, keepRate, notifyAnswered, resourceChanged, serveOne, subscriptionChanged } from './fan-out.ts'
+import { end, expire, legWanted } from './end.ts'
+import type { EventPackage, Subscriber, Watcher } from './event-package.ts'
+import { fanOut, fanOutToLegs, keepRate, notifyAnswered, resourceChanged, serveOne, subscriptionChanged } from './fan-out.ts'
+import { type LegHolder, type ResourceState, recordOfLeg, stateOfLeg } from './legs.ts'
 import { contactOf } from './notify.ts'
 import { policiesChanged, policyChanged } from './policy.ts'
 import { refresh } from './refresh.ts'
@@ -17,12 +18,13 @@ import { afterRestart } from './restart.ts'
 import { defaultNotifierLimits, type EventService, type NotifierLimits } from './service.ts'
 import { create } from './subscribe.ts'
 import { type NotifierTables, notifierTables, type SubscriptionRecord } from './subscription.ts'
+import type { TerminationReason } from './subscription-state.ts'
 import { giveUp } from './waiting.ts'
 import { policiesToken, restartToken, wakeAt } from './wakes.ts'
 import { waitingWatcher, watcherOf } from './watcher.ts'
 
-export { policiesWake, policyWake, resourceWake } from './wakes.ts'
-export type { NotifierLimits }
+export { legWake, policiesWake, policyWake, resourceWake } from './wakes.ts'
+export type { LegHolder, NotifierLimits, ResourceState }
 
 export interface NotifierOptions {
   /** The entity that owns it: names its tables and marks its Contact. Never changes. */
@@ -34,6 +36,8 @@ export interface NotifierOptions {
   readonly address: (transport: SubscriptionRecord['transport'], turn: Turn) => string
   /** Further parameters of our Contact for a subscriber whose next hop, towards us, is this URI or name-addr (RFC 3486 §5). */
   readonly contactParameters?: (nextHop: string) => string
+  /** The entity that holds legs here. */
+  readonly holder?: LegHolder | undefined
   readonly limits?: Partial<NotifierLimits>
   /** RFC 3261 T1; a NOTIFY without answer is given up after 64 of it. */
   readonly t1Ms?: number
@@ -61,7 +65,7 @@ export class Notifier {
 
   /** Adds a package, such as one that itself needs the notifier. */
   add(eventPackage: EventPackage): void {
-    const { owner, address, contactParameters, t1Ms = 500 } = this.#options
+    const { owner, address, holder, contactParameters, t1Ms = 500 } = this.#options
     this.#services.set(eventPackage.name, {
       eventPackage,
       name: eventPackage.name,
@@ -69,6 +73,7 @@ export class Notifier {
       limits: this.#limits,
       timeoutMs: 64 * t1Ms,
       owner,
+      holder,
       allowEvents: () => this.#allowEvents,
       contact: (resource, { transport, dialog }, turn) => {
         const parameters = contactParameters?.(dialog.routeSet[0] ?? dialog.remoteTarget)
@@ -112,6 +117,10 @@ export class Notifier {
         return fanOut(service, resource, third || undefined, turn)
       case 'rate':
         return keepRate(service, resource, third, turn)
+      case 'legs':
+        return fanOutToLegs(service, resource, third || undefined, turn)
+      case 'leg':
+        return legWanted(service, resource, third, turn)
       case 'serve':
         return serveOne(service, resource, third, turn)
       case 'resource':
@@ -148,6 +157,19 @@ export class Notifier {
     return service === undefined ? [] : subscriptionChanged(service, resource, id, turn)
   }
 
+  /** Ends one subscription; its holder is told why. */
+  terminate(packageName: string, resource: string, id: string, reason: TerminationReason, turn: Turn): Output[] {
+    const record = turn.db.get(this.#tables.subscriptions, [packageName, resource, id])
+    const service = this.#services.get(packageName)
+    if (record === undefined || service === undefined) return []
+    return end(service, { package: packageName, resource, id, record }, reason, turn, reason)
+  }
+
+  /** Whether a leg stands. */
+  hasLeg(packageName: string, resource: string, id: string, db: Transaction): boolean {
+    return db.get(this.#tables.legs, [packageName, resource, id]) !== undefined
+  }
+
   /** The revision that the next `notifyResource` will bring; undefined when nobody subscribes. */
   nextRevision(packageName: string, resource: string, db: Transaction): number | undefined {
     const kept = db.get(this.#tables.resources, [packageName, resource])
@@ -160,18 +182,35 @@ export class Notifier {
     for (const [key, record] of db.range(this.#tables.subscriptions, { prefix })) {
       yield watcherOf(key[2] as string, record, record.state, record.event)
     }
+    for (const [key, leg] of db.range(this.#tables.legs, { prefix })) {
+      const record = recordOfLeg(leg)
+      yield watcherOf(key[2] as string, record, record.state, record.event)
+    }
     for (const [key, record] of db.range(this.#tables.waiting, { prefix })) {
       yield waitingWatcher(key[2] as string, record)
     }
   }
 
-  /** How many subscriptions there are, by package. Walks the subscribed resources, so it is for people, not for turns. */
+  /** What a leg of somebody's tells now, in full; it need not stand yet. `version` is for packages that number their documents. */
+  stateFor(
+    packageName: string,
+    resource: string,
+    id: string,
+    subscriber: Subscriber,
+    version: number,
+    turn: Turn,
+  ): ResourceState | undefined {
+    const service = this.#services.get(packageName)
+    return service && stateOfLeg(service, resource, id, subscriber, version, turn)
+  }
+
+  /** How many subscriptions there are, legs aside, by package. Walks the subscribed resources, so it is for people, not for turns. */
   counts(db: Transaction): Record<string, number> {
     const counts: Record<string, number> = {}
     for (const name of this.#services.keys()) counts[name] = 0
-    for (const [key, { subscriptions }] of db.range(this.#tables.resources, {})) {
+    for (const [key, { subscriptions, legs = 0 }] of db.range(this.#tables.resources, {})) {
       const name = key[0] as string
-      counts[name] = (counts[name] ?? 0) + subscriptions
+      counts[name] = (counts[name] ?? 0) + subscriptions - legs
     }
     return counts
   }

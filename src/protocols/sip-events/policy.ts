@@ -4,6 +4,7 @@ import type { Output, Turn } from '../../turn.ts'
 import { decide } from './decide.ts'
 import { end } from './end.ts'
 import { resourceChanged } from './fan-out.ts'
+import { recordOfLeg } from './legs.ts'
 import type { EventService } from './service.ts'
 import { subscriberOf } from './subscription.ts'
 import { endWaiting } from './waiting.ts'
@@ -33,6 +34,10 @@ function endAll(service: EventService, resource: string, turn: Turn): Output[] {
   const range = { prefix: [service.name, resource], limit: service.limits.notificationsPerTurn }
   for (const [key, record] of turn.db.range(service.tables.subscriptions, range)) {
     const subscription = { package: service.name, resource, id: key[2] as string, record }
+    outputs.push(...end(service, subscription, 'noresource', turn, 'noresource'))
+  }
+  for (const [key, leg] of turn.db.range(service.tables.legs, range)) {
+    const subscription = { package: service.name, resource, id: key[2] as string, record: recordOfLeg(leg) }
     outputs.push(...end(service, subscription, 'noresource', turn, 'noresource'))
   }
   const isMore = turn.db.get(service.tables.resources, [service.name, resource]) !== undefined

@@ -2,6 +2,7 @@
 
 import type { Turn } from '../../turn.ts'
 import type { EventPackage } from './event-package.ts'
+import type { LegHolder } from './legs.ts'
 import type { NotifierTables, SubscriptionRecord } from './subscription.ts'
 
 export interface EventService {
@@ -14,6 +15,8 @@ export interface EventService {
   readonly timeoutMs: number
   /** The entity, as our Contacts name it. */
   readonly owner: string
+  /** Who holds legs here. */
+  readonly holder: LegHolder | undefined
   /** For Allow-Events (RFC 6665 §4.4.4). */
   allowEvents(): readonly string[]
   /** Our Contact in the dialog of a subscription. */

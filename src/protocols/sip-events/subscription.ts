@@ -6,6 +6,7 @@
 import { type FlowId, type Instant, type Table, table } from '../../turn.ts'
 import type { Dialog } from '../sip/dialog.ts'
 import type { Subscriber } from './event-package.ts'
+import type { LegRecord } from './legs.ts'
 import type { AgreedRates } from './rate.ts'
 import type { WatcherEvent } from './subscription-state.ts'
 
@@ -67,14 +68,17 @@ export interface Subscription {
 
 /** What the notifier keeps per resource, as long as someone subscribes to it. */
 export interface ResourceRecord {
+  /** Legs included. */
   readonly subscriptions: number
+  /** How many of them are legs (`legs.ts`); undefined in what was written before there were any. */
+  readonly legs: number | undefined
   /** Grows with every change of what subscribers may be told. */
   readonly revision: number
   /** True when somebody could not be told of this revision because a NOTIFY to him was in progress. */
   readonly unserved: boolean
 }
 
-export const notSubscribed: ResourceRecord = { subscriptions: 0, revision: 0, unserved: false }
+export const notSubscribed: ResourceRecord = { subscriptions: 0, legs: 0, revision: 0, unserved: false }
 
 /** A subscription that ended before it was decided upon (RFC 3857 §4.7.1); at most one per resource and subscriber. */
 export interface WaitingRecord {
@@ -88,6 +92,8 @@ export interface WaitingRecord {
 export interface NotifierTables {
   /** Keyed [package, resource, our dialog tag]. */
   readonly subscriptions: Table<SubscriptionRecord>
+  /** Keyed [package, resource, id]. */
+  readonly legs: Table<LegRecord>
   /** Keyed [package, resource]. */
   readonly resources: Table<ResourceRecord>
   /** Keyed [package, resource, address-of-record of the subscriber]. */
@@ -98,6 +104,7 @@ export interface NotifierTables {
 export function notifierTables(owner: string): NotifierTables {
   return {
     subscriptions: table(`${owner} subscriptions`, 'soft'),
+    legs: table(`${owner} legs`, 'soft'),
     resources: table(`${owner} subscribed resources`, 'soft'),
     waiting: table(`${owner} waiting watchers`, 'soft'),
   }

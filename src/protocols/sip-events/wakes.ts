@@ -34,6 +34,21 @@ export function serveToken(packageName: string, resource: string, id: string): s
   return `serve ${packageName} ${resource} ${id}`
 }
 
+/** The legs of a resource are to be told of its revision, from the one with this id on. */
+export function legsToken(packageName: string, resource: string, from = ''): string {
+  return `legs ${packageName} ${resource} ${from}`
+}
+
+/** A leg may have come, changed or gone: said by its holder to the notifier, and by the notifier to its holder. */
+export function legToken(packageName: string, resource: string, id: string): string {
+  return `leg ${packageName} ${resource} ${id}`
+}
+
+/** The wake by which the holder of a leg says that he wants it, or no longer. */
+export function legWake(packageName: string, resource: string, id: string, at: Instant, entity: EntityName): Output {
+  return { kind: 'wake', entity, at, token: legToken(packageName, resource, id) }
+}
+
 /** Not of a wake but of the NOTIFYs to one subscriber, of which one is under way at a time. */
 export function notifyToken(packageName: string, resource: string, id: string): string {
   return `notify ${packageName} ${resource} ${id}`

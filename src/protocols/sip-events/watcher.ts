@@ -2,6 +2,7 @@
 
 import type { Output, Turn } from '../../turn.ts'
 import type { Watcher } from './event-package.ts'
+import { isLeg } from './legs.ts'
 import type { EventService } from './service.ts'
 import type { SubscriptionRecord, WaitingRecord } from './subscription.ts'
 
@@ -18,7 +19,7 @@ export function watcherOf(
     status,
     event,
     subscribedAt: record.createdAt,
-    expiresAt: status === 'terminated' ? undefined : record.expiresAt,
+    expiresAt: status === 'terminated' || isLeg(record) ? undefined : record.expiresAt,
   }
 }
 
