@@ -35,6 +35,7 @@ export interface Administered {
   readonly entities: {
     readonly registrar: { readonly notifier: { counts(db: Transaction): Readonly<Record<string, number>> } }
     readonly xdms: { counts(db: Transaction): Readonly<Record<string, number>> }
+    readonly 'resource-list-server': { counts(db: Transaction): Readonly<Record<string, number>> }
     readonly 'presence-server': {
       counts(
         db: Transaction,
@@ -155,10 +156,12 @@ function furnish(turn: Turn): void {
 
 function counts({ entities }: Administered, { db, now }: Turn): Counts {
   const presence = entities['presence-server'].counts(db, now)
+  const lists = Object.entries(entities['resource-list-server'].counts(db))
   const subscriptionsByPackage = {
     ...presence.subscriptions,
     ...entities.registrar.notifier.counts(db),
     ...entities.xdms.counts(db),
+    ...Object.fromEntries(lists.map(([name, count]) => [`lists of ${name}`, count])),
   }
   return {
     users: [...listUsers(db)].length,

@@ -9,6 +9,10 @@ import { AggregationProxy } from './entities/aggregation-proxy/aggregation-proxy
 import { HttpAdmission } from './entities/aggregation-proxy/authenticate.ts'
 import { ContentServer } from './entities/content-server/content-server.ts'
 import { PresenceServer, presenceWakes } from './entities/presence-server/presence-server.ts'
+import { ownListDocuments } from './entities/resource-list-server/list-documents.ts'
+import { eventListOption } from './entities/resource-list-server/list-package.ts'
+import { requestContainedOption } from './entities/resource-list-server/request-contained.ts'
+import { ResourceListServer } from './entities/resource-list-server/resource-list-server.ts'
 import { isUser, listUsers } from './entities/sip-ip-core/accounts.ts'
 import { Admission } from './entities/sip-ip-core/authenticate.ts'
 import { registrationState } from './entities/sip-ip-core/bindings.ts'
@@ -32,6 +36,7 @@ import { badRequest, loopDetected, ParseError, SipRefusal, serverInternalError }
 import type { Flow } from './protocols/sip/flow.ts'
 import { refuse, type SipRequest, type SipResponse } from './protocols/sip/message.ts'
 import { type DnsRecord, type Listening, SipStack, type StackOutput } from './protocols/sip/stack.ts'
+import type { Uri } from './protocols/sip/uri.ts'
 import { asksForCompressionAs } from './protocols/sip-sigcomp/asked.ts'
 import {
   type CompressionCounters,
@@ -106,6 +111,7 @@ export interface Entities extends Record<SipEntityName, SipEntity>, Record<Exclu
   readonly proxy: StatefulProxy
   readonly 'presence-server': PresenceServer
   readonly xdms: ChangeNotifier
+  readonly 'resource-list-server': ResourceListServer
   readonly 'aggregation-proxy': AggregationProxy
   readonly 'content-server': ContentServer
   readonly 'xdm-client': XdmClient
@@ -151,7 +157,11 @@ export class Appliance {
       isUser: (turn, user) => isUser(turn, user),
       isShown: (watcher, { xui, path }, turn) =>
         this.entities['content-server'].isShown(watcher, { owner: xui, name: path }, turn),
-      listeners: [toPresenceServer, (change, turn) => this.entities.xdms.documentChanged(change, turn)],
+      listeners: [
+        toPresenceServer,
+        (change, turn) => this.entities.xdms.documentChanged(change, turn),
+        (change, turn) => this.entities['resource-list-server'].documentChanged(change, turn),
+      ],
     }
     const servers = managementServers(xdms)
     const contentAdmission = new HttpAdmission(`content ${options.secret}${options.random.token(22)}`)
@@ -187,7 +197,26 @@ export class Appliance {
         documents: xdmClient.reader(presenceServerPoints),
         address,
         contactParameters,
-        beside: { methods: ['REGISTER'], events: ['reg', ...changeEvents], extensions: ['path', 'outbound'] },
+        beside: {
+          methods: ['REGISTER'],
+          events: ['reg', ...changeEvents],
+          extensions: ['path', 'outbound', eventListOption, requestContainedOption],
+        },
+        holder: {
+          entity: 'resource-list-server',
+          subscriber: (...asked) => this.entities['resource-list-server'].subscriber(...asked),
+        },
+      }),
+      'resource-list-server': new ResourceListServer({
+        documents: ownListDocuments(xui => userOfXui(xui, home)),
+        states: {
+          stateFor: (...asked) => this.entities['presence-server'].stateFor(...asked),
+          hasLeg: (...asked) => this.entities['presence-server'].hasLeg(...asked),
+        },
+        userOf: uri => home.userOf(uri),
+        address,
+        contactParameters,
+        servedBeside: ['reg', ...changeEvents],
       }),
       xdms: new ChangeNotifier({
         ...xdms,
@@ -407,7 +436,7 @@ export class Appliance {
   #request(request: SipRequest, now: Instant): void {
     let route: Route
     try {
-      route = routeOf(request, this.#home)
+      route = routeOf(request, this.#home, uri => this.#isList(uri))
     } catch (error) {
       this.#refuse(request, error, now)
       return
@@ -424,6 +453,11 @@ export class Appliance {
     } catch (error) {
       this.#refuse(request, error, now)
     }
+  }
+
+  #isList(uri: Uri): boolean {
+    const { store, settings } = this.#options
+    return store.transact(db => this.entities['resource-list-server'].isList(uri, { db, settings: settings() }))
   }
 
   #response(stackToken: string, response: SipResponse, now: Instant): void {

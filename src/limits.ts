@@ -162,6 +162,11 @@ export const limits = {
   /** Lists that rules refer to, remembered with their members; beyond either number all are forgotten. */
   listsRemembered: 1_000,
   listMembersRemembered: 100_000,
+  /**
+   * Lists of resources. Members told of in one NOTIFY, and octets after which none is begun: the rest follows in further ones.
+   * NOTIFYs about lists made in one turn; the rest in further turns.
+   */
+  lists: { resourcesPerNotify: 200, octetsPerNotify: 48_000, notificationsPerTurn: 10 },
   /** References followed from one list to others, and members found; a list with more counts as one that cannot be had. */
   externalLists: { references: 64, members: 20_000 },
   /** Objects of one user on the Content Server; one more is 507. Pixels of one image; with more it is 415. */

@@ -58,7 +58,7 @@ export const referencePoints = {
     between: ['SIP/IP Core', 'Resource List Server'],
     protocol: 'SIP',
     carries: 'list subscriptions in, back-end presence subscriptions out',
-    at: undefined,
+    at: 'entities/resource-list-server',
   },
   'PRS-5': {
     between: ['Presence Server', 'Shared XDMS'],

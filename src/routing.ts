@@ -6,7 +6,7 @@
 import type { Home } from './entities/sip-ip-core/home.ts'
 import { type Recipient, recipientOf } from './entities/sip-ip-core/recipient.ts'
 import type { SipRequest } from './protocols/sip/message.ts'
-import { isSipUri } from './protocols/sip/uri.ts'
+import { isSipUri, type Uri } from './protocols/sip/uri.ts'
 import type { ReferencePoint } from './reference-points.ts'
 import type { SipEntityName } from './turn.ts'
 
@@ -21,7 +21,7 @@ export interface Route {
 
 interface Row extends Route {
   readonly methods: readonly string[] | 'any'
-  readonly to: readonly Recipient[]
+  readonly to: readonly (Recipient | 'list')[]
   readonly events?: readonly string[]
 }
 
@@ -30,6 +30,7 @@ export const changeEvents = ['xcap-diff', 'ua-profile']
 
 const routes: readonly Row[] = [
   { over: 'PRS-2', methods: ['REGISTER'], to: ['box', 'user'], entity: 'registrar', asks: 'server' },
+  { over: 'PRS-4', methods: ['SUBSCRIBE'], to: ['list'], entity: 'resource-list-server', asks: 'server' },
   { over: 'PRS-2', methods: ['SUBSCRIBE'], to: ['box', 'user'], events: ['reg'], entity: 'registrar', asks: 'server' },
   // PRS-6, PRS-11 and XDM-2 are one here: what a subscription is about may be with all three XDMSs.
   { over: 'XDM-2', methods: ['SUBSCRIBE'], to: ['box', 'user'], events: changeEvents, entity: 'xdms', asks: 'server' },
@@ -42,15 +43,21 @@ const routes: readonly Row[] = [
 /** Our own Contacts: `gr` names the entity that a dialog is with (RFC 5627, RFC 6665 §4.5.1). */
 const contacts: Readonly<Record<string, Route | undefined>> = {
   'presence-server': { over: 'PRS-3', entity: 'presence-server', asks: 'server' },
+  'resource-list-server': { over: 'PRS-4', entity: 'resource-list-server', asks: 'server' },
   registrar: { over: 'PRS-2', entity: 'registrar', asks: 'server' },
   xdms: { over: 'XDM-2', entity: 'xdms', asks: 'server' },
   // A notifier elsewhere has no account here; that it knows the dialog is its proof.
   'xdm-client': { over: 'XDM-2', entity: 'xdm-client', asks: 'nobody' },
 }
 
-/** The first row that fits; the last ones fit whatever the others leave. Throws ParseError. */
-export function routeOf(request: SipRequest, home: Home): Route {
-  const recipient = recipientOf(request, home)
+/**
+ * The first row that fits; the last ones fit whatever the others leave. `isList` says whether a URI that looks like a user's is
+ * a list, which a SUBSCRIBE is for the Resource List Server then. Throws ParseError.
+ */
+export function routeOf(request: SipRequest, home: Home, isList: (uri: Uri) => boolean): Route {
+  const addressed = recipientOf(request, home)
+  const recipient =
+    addressed === 'user' && request.method === 'SUBSCRIBE' && isList(request.requestUri) ? 'list' : addressed
   if (recipient === 'instance') {
     const uri = request.requestUri
     const contact = isSipUri(uri) ? contacts[uri.params.get('gr') ?? ''] : undefined

@@ -80,6 +80,11 @@ export interface Settings {
     readonly cyclesPerBit: number
     readonly compartments: number
   }
+  readonly lists: {
+    readonly requestUser: string
+    readonly openTo: 'owner' | 'everybody'
+    readonly membersMax: number
+  }
   readonly log: { readonly level: 'error' | 'warning' | 'notice' | 'info' | 'debug' }
 }
 
@@ -594,6 +599,30 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
     allowed: 'a number from 1 to 100000',
     isAllowed: count => count >= 1 && count <= 100_000,
     effect: 'at the next start',
+  },
+  'lists.requestUser': {
+    path: ['Vendor', 'Porchlight', 'Lists', 'RequestUser'],
+    format: 'chr',
+    default: 'rls',
+    meaning: 'the user part of the address that takes lists with the subscription (RFC 5367)',
+    allowed: 'letters, digits and -._+',
+    isAllowed: text => /^[\w.+-]{1,64}$/.test(text),
+    effect: 'at once',
+  },
+  'lists.openTo': {
+    path: ['Vendor', 'Porchlight', 'Lists', 'OpenTo'],
+    default: 'owner',
+    meaning: 'who may subscribe to a list',
+    ...oneOf('owner', 'everybody'),
+    effect: 'at once',
+  },
+  'lists.membersMax': {
+    path: ['Vendor', 'Porchlight', 'Lists', 'MembersMax'],
+    format: 'int',
+    default: 500,
+    meaning: 'members of one list that are served; a subscription to a longer one is refused with 403',
+    effect: 'at once',
+    ...wholeNumber(1, 2_000),
   },
   'log.level': {
     path: ['Vendor', 'Porchlight', 'Log', 'Level'],

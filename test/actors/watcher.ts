@@ -3,9 +3,11 @@
  * they were notified of, read with a parser that is not ours.
  */
 
+import { inflateSync } from 'node:zlib'
 import { XMLParser } from 'fast-xml-parser'
 import { type HeaderField, respond, type SipRequest } from '../../src/protocols/sip/message.ts'
 import type { Instant } from '../../src/turn.ts'
+import { ListTable } from './list-table.ts'
 import type { Exchange, UserAgent } from './user-agent.ts'
 
 /** One NOTIFY as the watcher reads it. */
@@ -39,12 +41,32 @@ export interface Subscription {
   /** Faults of the notifier that no flow needs to ask for: a version running backwards, a NOTIFY after the end. */
   readonly faults: string[]
   exchange: Exchange
+  /** What is known of the members, if the subscription is one to a list. */
+  readonly list: ListTable | undefined
+  /** The header fields that every SUBSCRIBE of it carries. */
+  readonly fields: readonly HeaderField[]
+}
+
+/** What a SUBSCRIBE says besides. */
+export interface Wishes {
+  /** It is to a list (RFC 4662 §4.1). */
+  readonly toList?: boolean
+  readonly headers?: readonly HeaderField[]
+  readonly body?: string
 }
 
 const accepted: Record<string, string> = {
   presence: 'application/pidf+xml',
   'presence.winfo': 'application/watcherinfo+xml',
   reg: 'application/reginfo+xml',
+}
+
+/** What one who can read lists says (RFC 4662 §4.1, §4.3). */
+function listFields(event: string): HeaderField[] {
+  return [
+    ['Supported', 'eventlist'],
+    ['Accept', `multipart/related, application/rlmi+xml, ${accepted[event] ?? '*/*'}`],
+  ]
 }
 
 const xml = new XMLParser({
@@ -64,7 +86,8 @@ export class Watcher {
   }
 
   /** `expires` in seconds; 0 outside a dialog is a fetch (RFC 6665 §4.4.3). */
-  subscribe(resource: string, event: string, expires: number, now: Instant): Subscription {
+  subscribe(resource: string, event: string, expires: number, now: Instant, wishes: Wishes = {}): Subscription {
+    const fields = wishes.toList ? listFields(event) : ([['Accept', accepted[event] ?? '*/*']] as const)
     const callId = `${this.agent.token(16)}@${this.agent.options.name.toLowerCase()}`
     const localTag = this.agent.token()
     const exchange = this.agent.send(
@@ -74,10 +97,12 @@ export class Watcher {
         ['From', `<${this.agent.options.aor}>;tag=${localTag}`],
         ['Call-ID', callId],
         ['Event', event],
-        ['Accept', accepted[event] ?? '*/*'],
         ['Expires', String(expires)],
+        ...fields,
+        ...(wishes.headers ?? []),
       ],
       now,
+      wishes.body,
     )
     const subscription: Subscription = {
       event,
@@ -91,6 +116,8 @@ export class Watcher {
       seen: 0,
       faults: [],
       exchange,
+      list: wishes.toList ? new ListTable() : undefined,
+      fields,
     }
     this.subscriptions.push(subscription)
     return subscription
@@ -103,8 +130,8 @@ export class Watcher {
       ['To', `<${subscription.resource}>;tag=${subscription.remoteTag ?? ''}`],
       ['Call-ID', subscription.callId],
       ['Event', subscription.event],
-      ['Accept', accepted[subscription.event] ?? '*/*'],
       ['Expires', String(expires)],
+      ...subscription.fields,
     ]
     const target = subscription.remoteTarget ?? subscription.resource
     subscription.exchange = this.agent.send('SUBSCRIBE', target, fields, now)
@@ -130,6 +157,13 @@ export class Watcher {
     if (notification.version !== undefined && lastVersion !== undefined && notification.version <= lastVersion)
       subscription.faults.push(`version ${notification.version} after ${lastVersion}`)
     subscription.notifications.push(notification)
+    if (subscription.list !== undefined) {
+      const contentType = request.header('Content-Type') ?? ''
+      // A refresh may cross a NOTIFY on its way, so only of the first one is it known that it is the answer.
+      subscription.list.apply(contentType, notification.body, subscription.notifications.length === 1)
+      subscription.faults.push(...subscription.list.faults.splice(0))
+      if (!request.headers('Require').includes('eventlist')) subscription.faults.push('no Require: eventlist')
+    }
     subscription.remoteTag = request.fromTag
     const contact = request.contacts
     if (contact !== '*' && contact[0]) subscription.remoteTarget = /<([^>]*)>/.exec(request.header('Contact')!)?.[1]
@@ -141,9 +175,10 @@ export class Watcher {
 function read(request: SipRequest, now: Instant): Notification {
   const [state, ...params] = (request.header('Subscription-State') ?? '').split(';')
   const reason = params.find(one => one.trim().startsWith('reason='))?.split('=')[1]
-  const body = Buffer.from(request.body).toString()
+  const isDeflated = request.header('Content-Encoding') === 'deflate'
+  const body = (isDeflated ? inflateSync(request.body) : Buffer.from(request.body)).toString()
   const contentType = request.contentType?.type
-  const document = body === '' ? {} : xml.parse(body)
+  const document = body === '' || contentType === 'multipart/related' ? {} : xml.parse(body)
   const tuples: Record<string, never>[] = document.presence?.tuple ?? []
   return {
     at: now,

@@ -9,6 +9,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { SystemRandom } from '../../src/platform/random.ts'
+import { answerChallenge } from '../../src/protocols/sip/digest.ts'
 import { udpFlow, udpFlowId } from '../../src/protocols/sip/flow.ts'
 import { PresenceSource } from '../actors/presence-source.ts'
 import { Registrant } from '../actors/registrant.ts'
@@ -109,6 +110,18 @@ export class BoxWorld implements World {
   async restart(): Promise<void> {
     await this.#box.stop('SIGKILL')
     this.#box = await RunningBox.start(this.#test, this.#data, this.#set)
+  }
+
+  async put(name: string, target: string, type: string, body: string): Promise<number> {
+    const url = `http://${host}:${this.#box.port('http')}${target}`
+    const asked = (headers: Record<string, string>) =>
+      fetch(url, { method: 'PUT', headers: { 'Content-Type': type, ...headers }, body })
+    const first = await asked({})
+    if (first.status !== 401) return first.status
+    const challenges = first.headers.get('WWW-Authenticate')?.split(/,\s*(?=Digest )/) ?? []
+    const { password } = this.person(name).agent.options
+    const secret = { username: name.toLowerCase(), password, method: 'PUT', uri: target, cnonce: 'c', nonceCount: 1 }
+    return (await asked({ Authorization: answerChallenge(challenges, secret) })).status
   }
 
   async set(name: string, value: string): Promise<void> {

@@ -3,6 +3,7 @@
  * what the flow shows; `Given NAME is VALUE` changes a setting before it starts. Steps are the rows of `steps` below.
  */
 
+import { putList, putServices } from '../actors/list-owner.ts'
 import type { Exchange } from '../actors/user-agent.ts'
 import type { World } from './world.ts'
 
@@ -106,6 +107,56 @@ const steps: ReadonlyArray<readonly [pattern: RegExp, perform: Perform, simulati
     },
   ],
   [
+    /^(\w+)'s list is (nobody|[\w, ]+)$/,
+    async (world, name, members) => {
+      const uris = members === 'nobody' ? [] : members!.split(/, | and /).map(one => world.person(one).aor)
+      const statuses = [
+        await putList(world, name!, uris),
+        await putServices(world, name!, [{ uri: listOf(world, name!) }]),
+      ]
+      check(
+        statuses.every(status => status < 300),
+        `the documents were answered ${statuses}`,
+      )
+    },
+  ],
+  [
+    /^(\w+) subscribes to (\w+)'s list(?: for (\d+) s)?(?: expecting (\d+))?$/,
+    async (world, name, keeper, seconds, status) => {
+      const { watcher } = world.person(name!)
+      const expires = Number(seconds ?? 3600)
+      const uri = listOf(world, keeper!)
+      const subscription = watcher.subscribe(uri, 'presence', expires, world.now(), { toList: true })
+      await answered(world, subscription.exchange, status)
+    },
+  ],
+  [
+    /^(\w+) (refreshes the subscription to|unsubscribes from) (\w+)'s list(?: expecting (\d+))?$/,
+    async (world, name, verb, keeper, status) => {
+      const { watcher } = world.person(name!)
+      const subscription = watcher.latest(listOf(world, keeper!), 'presence')
+      if (!subscription) throw new Error(`${name} has no subscription to the list of ${keeper}`)
+      const expires = verb === 'unsubscribes from' ? 0 : 3600
+      await answered(world, watcher.refresh(subscription, expires, world.now()), status)
+    },
+  ],
+  [
+    /^(\w+) (?:sees|comes to see) in (\w+)'s list (\w+) (.+)$/,
+    async (world, name, keeper, member, state) => {
+      const { watcher } = world.person(name!)
+      const pick = () => watcher.latest(listOf(world, keeper!), 'presence')
+      const wanted = state!.replaceAll('"', '')
+      const { aor } = world.person(member!)
+      await expect(
+        world,
+        () => pick()?.list?.state(aor) === wanted,
+        () => `${name} sees ${member} ${pick()?.list?.state(aor)}`,
+      )
+      const subscription = pick()!
+      subscription.seen = subscription.notifications.length
+    },
+  ],
+  [
     /^(\w+) hears nothing more$/,
     async (world, name) => {
       await world.quiet()
@@ -154,6 +205,11 @@ const steps: ReadonlyArray<readonly [pattern: RegExp, perform: Perform, simulati
   ],
   [/^(\S+) becomes (\S+)$/, async (world, name, value) => world.set(name!, value!)],
 ]
+
+/** The URI of somebody's list, as handsets of RCS are told to make it. */
+function listOf(world: World, name: string): string {
+  return `${world.person(name).aor};pres-list=rcs`
+}
 
 function event(what: string | undefined): string {
   return what === 'watchers' ? 'presence.winfo' : what === 'registrations' ? 'reg' : 'presence'

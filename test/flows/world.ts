@@ -25,6 +25,8 @@ export interface World {
   pass(milliseconds: number): Promise<void>
   /** Kills the box as `kill -9` does, and starts it again. */
   restart(): Promise<void>
+  /** Stores a document of a person, by its path from the root of the host; the status of the answer. */
+  put(name: string, target: string, type: string, body: string): Promise<number>
   /** Changes a setting of the running box. */
   set(name: string, value: string): Promise<void>
 }

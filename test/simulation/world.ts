@@ -6,6 +6,8 @@
 import { administer } from '../../src/administration.ts'
 import { Appliance, type Transmit } from '../../src/appliance.ts'
 import { type MemoryStore, openMemoryStore } from '../../src/platform/storage/memory.ts'
+import type { HttpResponse } from '../../src/protocols/http/message.ts'
+import { answerChallenge } from '../../src/protocols/sip/digest.ts'
 import { type Flow, udpFlow, udpFlowId } from '../../src/protocols/sip/flow.ts'
 import { parseMessage } from '../../src/protocols/sip/parse.ts'
 import { putSetting, readSettings, type Settings, settingName } from '../../src/settings.ts'
@@ -53,6 +55,7 @@ export class SimulatedWorld implements World {
   readonly #notified = new Map<string, { cseq: number; branches: Set<string> }>()
   /** Troubles that the box has told its operator of, and that they are over, in order. */
   readonly alarms: string[] = []
+  #exchanges = 0
   restarts = 0
   /** What went over the network, read by others than those who wrote it. */
   readonly wire = new WireTap()
@@ -83,7 +86,7 @@ export class SimulatedWorld implements World {
 
   /** How many records the store holds, by table, beyond the accounts of its users, their documents and the settings. */
   leftovers(): Record<string, number> {
-    const kept = ['accounts', 'management-tree', 'xdm-documents', 'xdm-templates', 'xdm-furnished']
+    const kept = ['accounts', 'management-tree', 'xdm-documents', 'rls-service-uris', 'xdm-templates', 'xdm-furnished']
     return Object.fromEntries(Object.entries(this.#store.counts()).filter(([name]) => !kept.includes(name)))
   }
 
@@ -147,6 +150,38 @@ export class SimulatedWorld implements World {
     this.#administer('settings set', { name, value })
     this.#settings = this.#store.transact(db => readSettings(db, new Map(), this.#settings))
     await this.#settle()
+  }
+
+  async put(name: string, target: string, type: string, body: string): Promise<number> {
+    const { agent } = this.person(name)
+    const headers = { host: this.#settings.domain, 'content-type': type }
+    let answer = this.#http('PUT', target, headers, body)
+    if (answer.status === 401) {
+      const authorization = answerChallenge([answer.headers['WWW-Authenticate'] ?? ''].flat(), {
+        username: name.toLowerCase(),
+        password: agent.options.password,
+        method: 'PUT',
+        uri: target,
+        cnonce: 'c',
+        nonceCount: 1,
+      })
+      answer = this.#http('PUT', target, { ...headers, authorization }, body)
+    }
+    await this.#settle()
+    return answer.status
+  }
+
+  #http(method: string, target: string, headers: Record<string, string>, body: string): HttpResponse {
+    const request = {
+      method,
+      target,
+      headers,
+      body: Buffer.from(body),
+      source: { address: '10.0.1.1', isSecure: true },
+    }
+    const answer = this.#appliance.http(request, `put ${this.#exchanges++}`, this.#now)
+    if (answer === undefined) throw new Error(`${method} ${target} was not answered at once`)
+    return answer
   }
 
   #administer(command: string, given: Record<string, unknown>): void {

@@ -8,7 +8,15 @@ import { badEvent } from '../sip/errors.ts'
 import type { SipRequest, SipResponse } from '../sip/message.ts'
 import { end, expire, legWanted } from './end.ts'
 import type { EventPackage, Subscriber, Watcher } from './event-package.ts'
-import { fanOut, fanOutToLegs, keepRate, notifyAnswered, resourceChanged, serveOne, subscriptionChanged } from './fan-out.ts'
+import {
+  fanOut,
+  fanOutToLegs,
+  keepRate,
+  notifyAnswered,
+  resourceChanged,
+  serveOne,
+  subscriptionChanged,
+} from './fan-out.ts'
 import { type LegHolder, type ResourceState, recordOfLeg, stateOfLeg } from './legs.ts'
 import { contactOf } from './notify.ts'
 import { policiesChanged, policyChanged } from './policy.ts'

@@ -1,0 +1,154 @@
+/** Bodies of several parts (RFC 2046 §5.1): `multipart/related` (RFC 2387) written, any multipart read. */
+
+/** One part: what it is, under which Content-ID it is referred to, and its octets. */
+export type Part = {
+  readonly contentType: string
+  /** Without angle brackets; undefined when nothing refers to it. */
+  readonly contentId: string | undefined
+  readonly body: Uint8Array
+}
+
+/** A part as it was read, with all its header fields by their names in lower case, unfolded and trimmed. */
+export type ReadPart = Part & { readonly headers: ReadonlyMap<string, string> }
+
+export type MultipartLimits = {
+  readonly parts: number
+  /** Of one part's header fields. */
+  readonly headerOctets: number
+}
+
+/** Octets that are not the multipart they should be. */
+export class MultipartError extends Error {
+  override readonly name = 'MultipartError'
+}
+
+/**
+ * A `multipart/related` whose first part is the root (RFC 2387 §3.1, §3.2). The boundary begins with `boundary`, at most 60
+ * characters that need no quoting, and is one that stands in no part.
+ */
+export function formatRelated(
+  parts: readonly Part[],
+  boundary: string,
+): { readonly contentType: string; readonly body: Buffer } {
+  const delimiter = `--${freeBoundary(parts, boundary)}`
+  const chunks: Uint8Array[] = []
+  for (const { contentType, contentId, body } of parts) {
+    const id = contentId === undefined ? '' : `Content-ID: <${contentId}>\r\n`
+    chunks.push(
+      Buffer.from(`${delimiter}\r\nContent-Transfer-Encoding: binary\r\n${id}Content-Type: ${contentType}\r\n\r\n`),
+      body,
+      lineEnd,
+    )
+  }
+  chunks.push(Buffer.from(`${delimiter}--\r\n`))
+  const [root] = parts
+  const start = root?.contentId === undefined ? '' : `;start="<${root.contentId}>"`
+  const type = root === undefined ? '' : `;type="${root.contentType}"`
+  return {
+    contentType: `multipart/related${type}${start};boundary="${delimiter.slice(2)}"`,
+    body: Buffer.concat(chunks),
+  }
+}
+
+const lineEnd = Buffer.from('\r\n')
+
+function freeBoundary(parts: readonly Part[], wanted: string): string {
+  for (let number = 0; ; number++) {
+    const boundary = number === 0 ? wanted : `${wanted}.${number}`
+    const delimiter = Buffer.from(`--${boundary}`)
+    if (!parts.some(({ body }) => asBuffer(body).includes(delimiter))) return boundary
+  }
+}
+
+/**
+ * The parts of a multipart body, in order; preamble and epilogue are dropped (RFC 2046 §5.1.1). Bodies are views of `bytes`,
+ * still in their transfer encoding, of which only those that change nothing are taken.
+ *
+ * Throws MultipartError: without a first or last delimiter, for too many parts, for a malformed or too long header.
+ */
+export function parseMultipart(bytes: Uint8Array, boundary: string, limits: MultipartLimits): ReadPart[] {
+  if (boundary === '' || boundary.length > 70) throw new MultipartError('the boundary has not 1 to 70 characters')
+  const buffer = asBuffer(bytes)
+  const delimiter = `--${boundary}`
+  const parts: ReadPart[] = []
+  let at = nextDelimiter(buffer, delimiter, 0)
+  if (at === undefined) throw new MultipartError('the first delimiter is missing')
+  while (!at.isLast) {
+    const next = nextDelimiter(buffer, delimiter, at.end)
+    if (next === undefined) throw new MultipartError('the last delimiter is missing')
+    if (parts.length === limits.parts) throw new MultipartError(`there are more than ${limits.parts} parts`)
+    parts.push(readPart(buffer, at.end, next.start, limits))
+    at = next
+  }
+  return parts
+}
+
+interface Delimiter {
+  /** Where the line end before it begins, which belongs to it; and where what follows its own line begins. */
+  readonly start: number
+  readonly end: number
+  readonly isLast: boolean
+}
+
+/** The next line that is the delimiter, at the beginning of a line, with nothing but blanks behind it. */
+function nextDelimiter(buffer: Buffer, delimiter: string, from: number): Delimiter | undefined {
+  for (let at = buffer.indexOf(delimiter, Math.max(0, from - 2), 'latin1'); at !== -1; ) {
+    const behind = at + delimiter.length
+    const before = lineEndBefore(buffer, at)
+    if ((at === 0 || before < at) && at >= from) {
+      const isLast = buffer[behind] === DASH && buffer[behind + 1] === DASH
+      let end = isLast ? behind + 2 : behind
+      while (buffer[end] === SPACE || buffer[end] === TAB) end++
+      const crlf = buffer[end] === CR && buffer[end + 1] === LF ? 2 : buffer[end] === LF ? 1 : 0
+      if (isLast || crlf > 0) return { start: Math.max(before, from), end: end + crlf, isLast }
+    }
+    at = buffer.indexOf(delimiter, at + 1, 'latin1')
+  }
+  return undefined
+}
+
+/** Where the line end right before `at` begins; `at` when there is none. */
+function lineEndBefore(buffer: Buffer, at: number): number {
+  if (at === 0 || buffer[at - 1] !== LF) return at
+  return at >= 2 && buffer[at - 2] === CR ? at - 2 : at - 1
+}
+
+function readPart(buffer: Buffer, start: number, end: number, limits: MultipartLimits): ReadPart {
+  const headers = new Map<string, string>()
+  let at = start
+  let last: string | undefined
+  for (;;) {
+    if (at >= end) break
+    const lineFeed = buffer.indexOf(LF, at)
+    const lineStop = lineFeed === -1 || lineFeed >= end ? end : lineFeed
+    if (lineStop - start > limits.headerOctets) throw new MultipartError('the header of a part is too long')
+    const line = buffer.toString('utf8', at, lineStop).replace(/\r$/, '')
+    at = Math.min(lineStop + 1, end)
+    if (line === '') break
+    if (/^[ \t]/.test(line)) {
+      if (last === undefined) throw new MultipartError('the header of a part begins with a continued line')
+      headers.set(last, `${headers.get(last)} ${line.trim()}`)
+      continue
+    }
+    const colon = line.indexOf(':')
+    if (colon < 1) throw new MultipartError('a line in the header of a part has no colon')
+    last = line.slice(0, colon).trim().toLowerCase()
+    if (headers.has(last)) throw new MultipartError(`a part has two fields ${last}`)
+    headers.set(last, line.slice(colon + 1).trim())
+  }
+  const encoding = headers.get('content-transfer-encoding')?.toLowerCase()
+  if (encoding !== undefined && !['binary', '8bit', '7bit'].includes(encoding))
+    throw new MultipartError(`a part is in the transfer encoding ${encoding}`)
+  return {
+    contentType: headers.get('content-type') ?? 'text/plain',
+    contentId: headers.get('content-id')?.replace(/^<|>$/g, ''),
+    body: buffer.subarray(at, end),
+    headers,
+  }
+}
+
+const [TAB, LF, CR, SPACE, DASH] = [9, 10, 13, 32, 45]
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+}

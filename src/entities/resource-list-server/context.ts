@@ -1,0 +1,31 @@
+/** What the parts of the Resource List Server share: where lists are, who is who, and what there is to tell of members. */
+
+import type { Uri } from '../../protocols/sip/uri.ts'
+import type { Subscriber } from '../../protocols/sip-events/event-package.ts'
+import type { ResourceState } from '../../protocols/sip-events/notifier.ts'
+import type { Transaction, Turn } from '../../turn.ts'
+import type { ListDocuments } from './list-documents.ts'
+
+/** What the Presence Server exports of one member to one watcher (RLS-16): what he would be notified of, by the same code. */
+export interface MemberStates {
+  stateFor(
+    packageName: string,
+    presentity: string,
+    id: string,
+    watcher: Subscriber,
+    version: number,
+    turn: Turn,
+  ): ResourceState | undefined
+  /** Whether the leg with this id stands. */
+  hasLeg(packageName: string, presentity: string, id: string, db: Transaction): boolean
+}
+
+export interface ListContext {
+  readonly documents: ListDocuments
+  readonly states: MemberStates
+  /** The address-of-record that a URI stands for here, whether or not he is a user; undefined when it leads elsewhere. */
+  userOf(uri: Uri): string | undefined
+}
+
+/** The event packages that lists are served for; of a list by request the same (RFC 5367, RLS-31). */
+export const listPackages = ['presence', 'presence.winfo'] as const

@@ -1,0 +1,120 @@
+/** An event package applied to lists (RFC 4662 §4): `presence` or `presence.winfo`, told of all members at once. */
+
+import { badEvent, forbidden, notFound } from '../../protocols/sip/errors.ts'
+import type { Uri } from '../../protocols/sip/uri.ts'
+import type { EventPackage } from '../../protocols/sip-events/event-package.ts'
+import type { Notifier } from '../../protocols/sip-events/notifier.ts'
+import { senderOf } from '../../protocols/sip-events/request.ts'
+import type { Subscription } from '../../protocols/sip-events/subscription.ts'
+import type { Turn } from '../../turn.ts'
+import { serviceUri } from '../xdms/rls-xdms/service-uri.ts'
+import type { ListContext } from './context.ts'
+import { type List, listOf } from './list.ts'
+import { emptyListState, listState } from './list-state.ts'
+import { closeNode, type ListNode, nodeOf, openNode, updateNode } from './nodes.ts'
+import { mayRead } from './policy.ts'
+import { listBodyTypes, refuseList, requestContainedList, requestUri, tooLong } from './request-contained.ts'
+
+/** The option tag (RFC 4662 §4.1). */
+export const eventListOption = 'eventlist'
+
+/** The package `name` for lists; `notifier` is the one that serves it. */
+export function listPackage(name: string, context: ListContext, notifier: () => Notifier): EventPackage {
+  return {
+    name,
+    isTemplate: name.endsWith('.winfo'),
+    contentTypes: ['multipart/related'],
+    subscribeContentTypes: listBodyTypes,
+    requiredOptions: [eventListOption],
+    defaultExpiresSeconds: 3600,
+    expiresBounds({ settings }) {
+      const { subscriptionDefaultSeconds, subscriptionMinSeconds, subscriptionMaxSeconds } = settings.presence
+      return {
+        defaultSeconds: subscriptionDefaultSeconds,
+        minSeconds: subscriptionMinSeconds,
+        maxSeconds: subscriptionMaxSeconds,
+      }
+    },
+    minNotifyIntervalMs: ({ settings }) => settings.presence.minNotifyIntervalSeconds * 1000,
+    isUrgent: (_resource, id, { db }) => nodeOf(db, id)?.isUrgent === true,
+
+    resource(request, turn) {
+      const uri = serviceUri(request.requestUri)
+      if (uri === requestUri(turn)) return uri
+      const place = context.documents.placeOf(turn.db, uri)
+      const service = place && context.documents.service(place, uri, turn)
+      if (service === undefined) throw notFound()
+      // RFC 4826 §4.1: of a service without packages, whichever are served.
+      const { packages } = service
+      if (packages !== undefined && !packages.includes(name)) throw badEvent(packages)
+      return uri
+    },
+    exists: (uri, turn) => uri === requestUri(turn) || context.documents.placeOf(turn.db, uri) !== undefined,
+    authorize(uri, subscriber, turn) {
+      if (uri === requestUri(turn)) {
+        // No requests on behalf of who proves to be nobody (RFC 5363 §4.3, RLS-30).
+        if (subscriber.identities.length === 0) throw forbidden()
+        return 'active'
+      }
+      if (context.documents.placeOf(turn.db, uri) === undefined) throw notFound()
+      if (!mayRead(uri, subscriber, context, turn)) throw forbidden('Not the Owner of the List')
+      return 'active'
+    },
+
+    subscribed({ resource, id, record }, request, turn) {
+      const known = nodeOf(turn.db, id)
+      if (resource !== requestUri(turn) || known !== undefined) refuseList(request)
+      if (known !== undefined) {
+        if (resource === requestUri(turn)) return []
+        const updated = updateNode(id, known, context, turn)
+        if (updated === 'missing') throw notFound()
+        if (updated === 'too-long') throw tooLong(turn)
+        return updated.outputs
+      }
+      const { subscriber, alias, displayName } = record
+      const node: ListNode = {
+        package: name,
+        uri: resource,
+        parent: '',
+        version: 0,
+        isUrgent: false,
+        subscriber,
+        alias,
+        displayName,
+        names: [],
+        from: [],
+      }
+      let list: List | ReturnType<typeof listOf>
+      if (resource === requestUri(turn)) {
+        list = requestContainedList(request, senderOf(request, turn).identities[0] ?? '', context, turn)
+      } else list = listOf(resource, context, turn)
+      if (list === 'missing') throw notFound()
+      if (list === 'too-long') throw tooLong(turn)
+      return openNode(id, node, list, context, turn)
+    },
+    ended: ({ id }, turn) => closeNode(id, turn),
+
+    body(subscription, turn, { full }) {
+      const { id, resource } = subscription
+      const node = nodeOf(turn.db, id)
+      if (node === undefined) return undefined
+      const state = listState(id, node, full, context, turn)
+      if (state === undefined) return 'unchanged'
+      const { contentType, body } = state
+      if (!state.isUnfinished) return { contentType, body }
+      return { contentType, body, outputs: notifier().notifySubscription(name, resource, id, turn) }
+    },
+    lastBody: ({ id }: Subscription, turn, isWished) => {
+      const node = nodeOf(turn.db, id)
+      if (node === undefined) return undefined
+      // A SUBSCRIBE is followed by all there is, even the last one (§5.2); nothing else that ends can be.
+      return isWished ? listState(id, node, true, context, turn) : emptyListState(id, node, context, turn)
+    },
+  }
+}
+
+/** Whether a Request-URI is one that this server serves, be it a list or its own. */
+export function isListUri(requested: Uri, context: ListContext, turn: Pick<Turn, 'db' | 'settings'>): boolean {
+  const uri = serviceUri(requested)
+  return uri === requestUri(turn) || context.documents.placeOf(turn.db, uri) !== undefined
+}

@@ -1,0 +1,306 @@
+/**
+ * The tree that a list subscription stands for (RFC 4662 §4): a node for the list subscribed to and for each list in it, with
+ * what each has as members, and what of them its subscriber does not know yet. A member that is a user of the box has a leg at
+ * the Presence Server under the id of its node.
+ */
+
+import type { Subscriber } from '../../protocols/sip-events/event-package.ts'
+import { legWake } from '../../protocols/sip-events/notifier.ts'
+import { type Output, type Transaction, type Turn, table } from '../../turn.ts'
+import type { DocumentAddress } from '../xdms/documents.ts'
+import type { ListContext } from './context.ts'
+import { type List, listOf, type Member } from './list.ts'
+import { mayRead } from './policy.ts'
+
+export interface ListNode {
+  readonly package: string
+  /** Canonical URI of the list: the resource of the subscription at the root. */
+  readonly uri: string
+  /** The node whose member this list is; empty at the root. */
+  readonly parent: string
+  /** Of the next document about this list (RFC 4662 §5.2). */
+  readonly version: number
+  /** Whether the next document follows without delay: it goes on where the last one had to stop. */
+  readonly isUrgent: boolean
+  /** Who subscribes. */
+  readonly subscriber: string
+  readonly alias: string | undefined
+  readonly displayName: string | undefined
+  /** Names of the list, each followed by its language. */
+  readonly names: readonly (string | undefined)[]
+  /** The documents it was read from: application usage, user and path of each. */
+  readonly from: readonly string[]
+}
+
+/** A member as it is kept: half a million of these must be small. */
+interface MemberRecord {
+  /** Place in `kinds`. */
+  readonly kind: number
+  /** As the list has it; empty when that is the key. */
+  readonly uri: string
+  /** Each followed by its language. */
+  readonly names: readonly (string | undefined)[]
+}
+
+/** `refused`: a list that is not opened, since it is another's; `loop`: one that contains itself, or lies too deep. */
+export type NodeMemberKind = Member['kind'] | 'refused' | 'loop'
+export interface NodeMember extends Omit<Member, 'kind'> {
+  readonly kind: NodeMemberKind
+}
+
+const kinds: readonly NodeMemberKind[] = ['user', 'list', 'remote', 'none', 'refused', 'loop']
+
+/** Keyed [node]. The id of a root is that of its subscription. */
+const nodes = table<ListNode>('list nodes', 'soft')
+/** Keyed [node, canonical URI]. */
+const members = table<MemberRecord>('list members', 'soft')
+/** What the next document is about: keyed [node, canonical URI], with the URI of one who is no longer a member. */
+const news = table<string | null>('list news', 'soft')
+/** Which nodes a document matters to: keyed [application usage, user, path, node]. */
+const readers = table<null>('list document readers', 'soft')
+
+/** Lists within lists: deeper ones are shown as ended. */
+const maximumDepth = 8
+
+export function nodeOf(db: Transaction, id: string): ListNode | undefined {
+  return db.get(nodes, [id])
+}
+
+export function putNode(db: Transaction, id: string, node: ListNode): void {
+  db.put(nodes, [id], node)
+}
+
+export function subscriberOfNode({ subscriber, alias, displayName }: ListNode): Subscriber {
+  return {
+    identities: subscriber === '' ? [] : alias === undefined ? [subscriber] : [subscriber, alias],
+    displayName,
+  }
+}
+
+export function memberOf(db: Transaction, id: string, key: string): NodeMember | undefined {
+  const record = db.get(members, [id, key])
+  return record && asMember(key, record)
+}
+
+export function* membersOfNode(db: Transaction, id: string): Iterable<readonly [key: string, member: NodeMember]> {
+  for (const [key, record] of db.range(members, { prefix: [id] })) {
+    const uri = key[1] as string
+    yield [uri, asMember(uri, record)]
+  }
+}
+
+/** The node of a list that is a member of another. */
+export function innerNode(id: string, key: string, turn: Turn): string {
+  return turn.fingerprint('list', id, key)
+}
+
+/** Opens a node for a list and for the lists in it, and asks for legs for their members. */
+export function openNode(id: string, node: ListNode, list: List, context: ListContext, turn: Turn): Output[] {
+  putNode(turn.db, id, { ...node, names: flat(list.names), from: flatAddresses(list.from) })
+  for (const { auid, xui, path } of list.from) turn.db.put(readers, [auid, xui, path, id], null)
+  const outputs: Output[] = []
+  for (const [key, member] of list.members) outputs.push(...addMember(id, node, key, member, context, turn))
+  return outputs
+}
+
+/** Ends a node with all that belongs to it. */
+export function closeNode(id: string, turn: Turn): Output[] {
+  const node = nodeOf(turn.db, id)
+  if (node === undefined) return []
+  const outputs: Output[] = []
+  for (const [key, member] of membersOfNode(turn.db, id)) outputs.push(...removeMember(id, node, key, member, turn))
+  for (const [key] of turn.db.range(news, { prefix: [id] })) turn.db.delete(news, key)
+  for (const { auid, xui, path } of addresses(node.from)) turn.db.delete(readers, [auid, xui, path, id])
+  turn.db.delete(nodes, [id])
+  return outputs
+}
+
+/**
+ * Brings a node to what its list is now, asks for legs that do not stand, and notes what its subscriber is to be told. `missing`
+ * and `too-long` are for the caller, who ends it.
+ */
+export function updateNode(
+  id: string,
+  node: ListNode,
+  context: ListContext,
+  turn: Turn,
+): { readonly outputs: Output[]; readonly hasNews: boolean } | 'missing' | 'too-long' {
+  const list = listOf(node.uri, context, turn)
+  if (typeof list === 'string') return list
+  const outputs: Output[] = []
+  let hasNews = false
+  const known = new Map(membersOfNode(turn.db, id))
+  for (const [key, member] of known) {
+    if (list.members.has(key)) continue
+    outputs.push(...removeMember(id, node, key, member, turn))
+    turn.db.put(news, [id, key], member.uri)
+    hasNews = true
+  }
+  for (const [key, member] of list.members) {
+    const before = known.get(key)
+    if (before !== undefined && isSame(before, member)) {
+      outputs.push(...stand(id, node, key, before, context, turn))
+      continue
+    }
+    if (before !== undefined) outputs.push(...removeMember(id, node, key, before, turn))
+    outputs.push(...addMember(id, node, key, member, context, turn))
+    turn.db.put(news, [id, key], null)
+    hasNews = true
+  }
+  for (const { auid, xui, path } of addresses(node.from)) turn.db.delete(readers, [auid, xui, path, id])
+  for (const { auid, xui, path } of list.from) turn.db.put(readers, [auid, xui, path, id], null)
+  putNode(turn.db, id, { ...node, names: flat(list.names), from: flatAddresses(list.from) })
+  return { outputs, hasNews }
+}
+
+/** The nodes that a document matters to. */
+export function* nodesReading(db: Transaction, { auid, xui, path }: DocumentAddress): Iterable<string> {
+  for (const [key] of db.range(readers, { prefix: [auid, xui, path] })) yield key[3] as string
+}
+
+/** Notes that there is news of a member, up to the root; that of the root with its node is returned. */
+export function noteNews(
+  id: string,
+  key: string,
+  turn: Turn,
+): { readonly id: string; readonly node: ListNode } | undefined {
+  const node = nodeOf(turn.db, id)
+  if (node === undefined || turn.db.get(members, [id, key]) === undefined) return undefined
+  turn.db.put(news, [id, key], null)
+  return rootOf(id, node, turn)
+}
+
+/** The root above a node, with news noted all the way there. */
+export function rootOf(
+  id: string,
+  node: ListNode,
+  turn: Turn,
+): { readonly id: string; readonly node: ListNode } | undefined {
+  let [at, current] = [id, node]
+  while (current.parent !== '') {
+    turn.db.put(news, [current.parent, current.uri], null)
+    const parent = nodeOf(turn.db, current.parent)
+    if (parent === undefined) return undefined
+    at = current.parent
+    current = parent
+  }
+  return { id: at, node: current }
+}
+
+/** What the next document of a node is about, as many as there may be; with a URI, of one who is no longer a member. */
+export function newsOf(
+  db: Transaction,
+  id: string,
+  limit: number,
+): { readonly key: string; readonly goneUri: string | null }[] {
+  return [...db.range(news, { prefix: [id], limit })].map(([key, goneUri]) => ({ key: key[1] as string, goneUri }))
+}
+
+export function putNews(db: Transaction, id: string, key: string): void {
+  db.put(news, [id, key], null)
+}
+
+export function deleteNews(db: Transaction, id: string, key: string): void {
+  db.delete(news, [id, key])
+}
+
+export function deleteAllNews(db: Transaction, id: string): void {
+  for (const [key] of db.range(news, { prefix: [id] })) db.delete(news, key)
+}
+
+function addMember(
+  id: string,
+  node: ListNode,
+  key: string,
+  { kind, uri, names }: Member,
+  context: ListContext,
+  turn: Turn,
+): Output[] {
+  const outputs: Output[] = []
+  let became: NodeMemberKind = kind
+  if (kind === 'list') {
+    const opened = openInner(id, node, key, context, turn)
+    if (typeof opened === 'string') became = opened
+    else outputs.push(...opened)
+  }
+  if (kind === 'user') outputs.push(wakeLeg(id, node, key, turn))
+  turn.db.put(members, [id, key], {
+    kind: kinds.indexOf(became),
+    uri: uri === key ? '' : uri,
+    names: flat(names),
+  })
+  return outputs
+}
+
+function removeMember(id: string, node: ListNode, key: string, { kind }: NodeMember, turn: Turn): Output[] {
+  turn.db.delete(members, [id, key])
+  if (kind === 'list') return closeNode(innerNode(id, key, turn), turn)
+  return kind === 'user' ? [wakeLeg(id, node, key, turn)] : []
+}
+
+/** Sees that a member has what it should have: a leg that was refused or lost, a list that could not be opened. */
+function stand(
+  id: string,
+  node: ListNode,
+  key: string,
+  member: NodeMember,
+  context: ListContext,
+  turn: Turn,
+): Output[] {
+  if (member.kind === 'user')
+    return context.states.hasLeg(node.package, key, id, turn.db) ? [] : [wakeLeg(id, node, key, turn)]
+  if (member.kind !== 'refused' && member.kind !== 'loop') return []
+  return addMember(id, node, key, { ...member, kind: 'list' }, context, turn)
+}
+
+/** A list in a list is opened for who may read it, unless it is one of those it lies in (RFC 4662 §7.4, RLS-11). */
+function openInner(
+  id: string,
+  node: ListNode,
+  key: string,
+  context: ListContext,
+  turn: Turn,
+): Output[] | 'refused' | 'loop' {
+  let depth = 1
+  for (let at: ListNode | undefined = node; at !== undefined; at = nodeOf(turn.db, at.parent), depth++) {
+    if (at.uri === key || depth > maximumDepth) return 'loop'
+    if (at.parent === '') break
+  }
+  if (!mayRead(key, subscriberOfNode(node), context, turn)) return 'refused'
+  const list = listOf(key, context, turn)
+  if (typeof list === 'string') return 'refused'
+  const inner: ListNode = { ...node, uri: key, parent: id, version: 0, isUrgent: false, names: [], from: [] }
+  return openNode(innerNode(id, key, turn), inner, list, context, turn)
+}
+
+function wakeLeg(id: string, node: ListNode, key: string, turn: Turn): Output {
+  return legWake(node.package, key, id, turn.now, 'presence-server')
+}
+
+function isSame(before: NodeMember, { kind, uri, names }: Member): boolean {
+  const isSameKind = before.kind === kind || (kind === 'list' && (before.kind === 'refused' || before.kind === 'loop'))
+  return isSameKind && before.uri === uri && flat(before.names).join('\0') === flat(names).join('\0')
+}
+
+function asMember(key: string, { kind, uri, names }: MemberRecord): NodeMember {
+  return { kind: kinds[kind]!, uri: uri === '' ? key : uri, names: asNames(names) }
+}
+
+function flat(names: List['names']): (string | undefined)[] {
+  return names.flatMap(({ text, language }) => [text, language])
+}
+
+/** What `flat` has made of names. */
+export function asNames(flatNames: readonly (string | undefined)[]): List['names'] {
+  const names: { text: string; language: string | undefined }[] = []
+  for (let at = 0; at < flatNames.length; at += 2) names.push({ text: flatNames[at]!, language: flatNames[at + 1] })
+  return names
+}
+
+function flatAddresses(from: readonly DocumentAddress[]): string[] {
+  return from.flatMap(({ auid, xui, path }) => [auid, xui, path])
+}
+
+function* addresses(from: readonly string[]): Iterable<DocumentAddress> {
+  for (let at = 0; at < from.length; at += 3) yield { auid: from[at]!, xui: from[at + 1]!, path: from[at + 2]! }
+}

@@ -1,0 +1,120 @@
+/**
+ * The Resource List Server (OMA Presence SIMPLE; PRS-4): who subscribes to a list is told the state of all its members (RFC
+ * 4662), of lists kept by RFC 4826 and of lists that come with the request (RFC 5367).
+ */
+
+import { resourceListsType } from '../../documents/resource-lists.ts'
+import { limits } from '../../limits.ts'
+import { methodNotAllowed } from '../../protocols/sip/errors.ts'
+import type { SipRequest, SipResponse } from '../../protocols/sip/message.ts'
+import type { Uri } from '../../protocols/sip/uri.ts'
+import { decodeContent } from '../../protocols/sip-events/content-coding.ts'
+import type { Subscriber } from '../../protocols/sip-events/event-package.ts'
+import { Notifier, type NotifierOptions } from '../../protocols/sip-events/notifier.ts'
+import { checkRequire } from '../../protocols/sip-events/request.ts'
+import type { Output, SipEntity, Transaction, Turn } from '../../turn.ts'
+import type { DocumentChange } from '../xdms/documents.ts'
+import { type ListContext, listPackages } from './context.ts'
+import { eventListOption, isListUri, listPackage } from './list-package.ts'
+import { closeNode, memberOf, nodeOf, nodesReading, noteNews, rootOf, subscriberOfNode, updateNode } from './nodes.ts'
+import { requestContainedOption } from './request-contained.ts'
+
+export interface ResourceListServerOptions extends ListContext {
+  /** Host and port for Contact, by transport. */
+  readonly address: NotifierOptions['address']
+  /** Event packages that others serve, for Allow-Events. */
+  readonly servedBeside?: readonly string[]
+  readonly notifierLimits?: NotifierOptions['limits']
+}
+
+const owner = 'resource-list-server'
+const supportedOptions = ['gruu', eventListOption, requestContainedOption]
+
+export class ResourceListServer implements SipEntity {
+  readonly #context: ListContext
+  readonly #notifier: Notifier
+
+  constructor(options: ResourceListServerOptions) {
+    const { documents, states, userOf } = options
+    this.#context = { documents, states, userOf }
+    this.#notifier = new Notifier({
+      owner,
+      packages: listPackages.map(name => listPackage(name, this.#context, () => this.#notifier)),
+      servedBeside: options.servedBeside ?? [],
+      address: options.address,
+      limits: {
+        notificationsPerTurn: limits.lists.notificationsPerTurn,
+        subscriptionsPerResource: limits.subscriptionsPerResource,
+        ...options.notifierLimits,
+      },
+    })
+  }
+
+  request(request: SipRequest, turn: Turn): Output[] {
+    checkRequire(request, supportedOptions)
+    if (request.method !== 'SUBSCRIBE') throw methodNotAllowed(['SUBSCRIBE'])
+    decodeContent(request, [resourceListsType], limits.xcapDocument.bytes)
+    return this.#notifier.subscribe(request, turn)
+  }
+
+  response(token: string, response: SipResponse, turn: Turn): Output[] {
+    return this.#notifier.response(token, response, turn)
+  }
+
+  wake(token: string, turn: Turn): Output[] {
+    const [kind, first = '', second = '', third = ''] = token.split(' ')
+    if (kind === 'leg') return this.#newsOf(third, second, turn)
+    if (kind === 'list') return this.#listChanged(first, turn)
+    return this.#notifier.wake(token, turn)
+  }
+
+  start(turn: Turn): Output[] {
+    return this.#notifier.start(turn)
+  }
+
+  /** Whether a Request-URI is one of this server's: for the routing table. */
+  isList(uri: Uri, turn: Pick<Turn, 'db' | 'settings'>): boolean {
+    return isListUri(uri, this.#context, turn)
+  }
+
+  /** For whom the leg with this id stands at a notifier: a read of the Presence Server. */
+  subscriber(packageName: string, presentity: string, id: string, turn: Turn): Subscriber | undefined {
+    const node = nodeOf(turn.db, id)
+    if (node?.package !== packageName || memberOf(turn.db, id, presentity)?.kind !== 'user') return undefined
+    return subscriberOfNode(node)
+  }
+
+  /** The change feed of the XDMSs: members come and go while a list is subscribed to (RLS-22). */
+  documentChanged({ address }: DocumentChange, turn: Turn): Output[] {
+    return [...nodesReading(turn.db, address)].map(id => listWake(id, turn))
+  }
+
+  /** Subscriptions to lists, by event package. */
+  counts(db: Transaction): Readonly<Record<string, number>> {
+    return this.#notifier.counts(db)
+  }
+
+  #newsOf(id: string, presentity: string, turn: Turn): Output[] {
+    const root = noteNews(id, presentity, turn)
+    return root === undefined ? [] : this.#notifier.notifySubscription(root.node.package, root.node.uri, root.id, turn)
+  }
+
+  /** What a list is made of has changed. */
+  #listChanged(id: string, turn: Turn): Output[] {
+    const node = nodeOf(turn.db, id)
+    if (node === undefined) return []
+    const updated = updateNode(id, node, this.#context, turn)
+    if (typeof updated !== 'string') {
+      const root = updated.hasNews ? rootOf(id, node, turn) : undefined
+      if (root === undefined) return updated.outputs
+      return [...updated.outputs, ...this.#notifier.notifySubscription(root.node.package, root.node.uri, root.id, turn)]
+    }
+    if (node.parent !== '') return [...closeNode(id, turn), ...this.#listChanged(node.parent, turn)]
+    const reason = updated === 'missing' ? 'noresource' : 'rejected'
+    return this.#notifier.terminate(node.package, node.uri, id, reason, turn)
+  }
+}
+
+function listWake(id: string, { now }: Turn): Output {
+  return { kind: 'wake', at: now, entity: owner, token: `list ${id}` }
+}

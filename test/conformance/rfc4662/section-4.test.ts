@@ -1,0 +1,263 @@
+/** RFC 4662 §4: how one subscription to a list stands for many. */
+
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { alice, bob, carol, friends, ListWorld } from './list-world.ts'
+
+describe('§4 operation of list subscriptions', () => {
+  test('"several virtual subscriptions": the watcher sees each member as he would see it alone', async () => {
+    const world = await ListWorld.of()
+    await world.publish('Alice', 'open', 'at home')
+    const subscription = await world.watch()
+    assert.equal(subscription.exchange.final?.status, 200)
+    assert.equal(subscription.list!.state(alice), 'active open at home')
+    assert.equal(subscription.list!.state(carol), 'active closed')
+    const alone = world.person('Bob').watcher.subscribe(alice, 'presence', 3600, world.now())
+    await world.quiet()
+    assert.equal(subscription.list!.rows.get(alice)!.instances[0]!.body, alone.notifications[0]!.body)
+    world.check()
+  })
+
+  test('a list in a list is a list subscription of its own, with versions of its own', async () => {
+    const inner = 'sip:family@box.example'
+    const world = await ListWorld.of([alice, inner], [{ uri: friends }, { uri: inner, inline: [carol] }])
+    const subscription = await world.watch()
+    const nested = () => subscription.list!.rows.get(inner)!.list!
+    assert.equal(subscription.list!.state(inner), 'list')
+    assert.equal(nested().uri, inner)
+    assert.equal(nested().state(carol), 'active closed')
+    await world.publish('Carol', 'open', 'hello')
+    assert.equal(nested().state(carol), 'active open hello')
+    assert.deepEqual(subscription.list!.documents.at(-1), { fullState: false, uris: [inner] })
+    assert.deepEqual(nested().documents.at(-1), { fullState: false, uris: [carol] })
+    world.check()
+  })
+})
+
+describe('§4.1 negotiation', () => {
+  test('RLS-02: without eventlist a list is answered 421 with Require: eventlist', async () => {
+    const world = await ListWorld.of()
+    const { exchange } = await world.watch('Bob', friends, { toList: false })
+    assert.equal(exchange.final?.status, 421)
+    assert.equal(exchange.final?.header('Require'), 'eventlist')
+  })
+
+  test('RLS-01: Require: eventlist in the 200 and in every NOTIFY, also in the last', async () => {
+    const world = await ListWorld.of()
+    const subscription = await world.watch()
+    assert.deepEqual(subscription.exchange.final?.headers('Require'), ['eventlist'])
+    await world.refresh(subscription, 0)
+    assert.equal(subscription.notifications.at(-1)!.state, 'terminated')
+    world.check()
+  })
+
+  test('the option is offered in OPTIONS', async () => {
+    const world = new ListWorld()
+    const exchange = world.person('Bob').agent.send('OPTIONS', 'sip:box.example', [], world.now())
+    await world.quiet()
+    const supported = exchange.final!.headers('Supported')
+    assert.ok(supported.includes('eventlist') && supported.includes('recipient-list-subscribe'), String(supported))
+  })
+
+  test('one who can read no multipart/related is answered 406', async () => {
+    const world = await ListWorld.of()
+    const headers = [['Supported', 'eventlist'] as const, ['Accept', 'application/pidf+xml'] as const]
+    const { watcher } = world.person('Bob')
+    const { exchange } = watcher.subscribe(friends, 'presence', 600, world.now(), { headers })
+    await world.quiet()
+    assert.equal(exchange.final?.status, 406)
+  })
+})
+
+describe('§4.2 duration', () => {
+  test('RLS-17: the default and the bounds are those of the package', async () => {
+    const world = await ListWorld.of()
+    assert.equal((await world.watch('Bob', friends, { expires: 30 })).exchange.final?.status, 423)
+    const { exchange } = await world.watch('Bob', friends, { expires: 1_000_000 })
+    assert.equal(exchange.final?.expires, 86_400)
+  })
+})
+
+describe('§4.4 processing of SUBSCRIBE', () => {
+  test('RLS-18: "only that user will be allowed to subscribe": another is answered 403', async () => {
+    const world = await ListWorld.of()
+    assert.equal((await world.watch('Alice')).exchange.final?.status, 403)
+  })
+
+  test('unless the operator opens lists; then each sees what he himself may see (§7.2, RLS-12)', async () => {
+    const world = await ListWorld.of(undefined, undefined, [['lists.openTo', 'everybody']])
+    await world.rules('Alice', { [bob]: 'allow', [carol]: 'polite-block' })
+    await world.publish('Alice', 'open', 'for Bob')
+    const [own, other] = [await world.watch('Bob'), await world.watch('Carol')]
+    assert.equal(own.list!.state(alice), 'active open for Bob')
+    assert.equal(other.list!.state(alice), 'active closed')
+    await world.publish('Alice', 'open', 'for Bob again')
+    assert.equal(own.list!.state(alice), 'active open for Bob again')
+    assert.equal(other.list!.state(alice), 'active closed')
+    assert.equal(other.notifications.length, 1)
+    world.check()
+  })
+
+  test('RLS-27: an event package that the service does not name is answered 489', async () => {
+    const world = await ListWorld.of()
+    const { exchange } = await world.watch('Bob', friends, { event: 'presence.winfo' })
+    assert.equal(exchange.final?.status, 489)
+    assert.equal(exchange.final?.header('Allow-Events'), 'presence')
+  })
+
+  test('RLS-23: a list with more members than are served is answered 403, and says how many', async () => {
+    const world = await ListWorld.of([alice, carol, 'sip:dave@box.example'], undefined, [['lists.membersMax', '2']])
+    const { exchange } = await world.watch()
+    assert.equal(exchange.final?.status, 403)
+    assert.match(exchange.final!.reason, /More Than 2 Members/)
+  })
+
+  test('an option that is not supported is answered 420', async () => {
+    const world = await ListWorld.of()
+    const { exchange } = await world.watch('Bob', friends, { headers: [['Require', 'wings']] })
+    assert.equal(exchange.final?.status, 420)
+  })
+})
+
+describe('§4.5 generation of NOTIFY', () => {
+  test('a change of one member is told alone', async () => {
+    const world = await ListWorld.of()
+    const subscription = await world.watch()
+    await world.publish('Carol', 'open', 'here')
+    assert.equal(subscription.list!.state(carol), 'active open here')
+    assert.deepEqual(subscription.list!.documents, [
+      { fullState: true, uris: [alice, carol] },
+      { fullState: false, uris: [carol] },
+    ])
+    world.check()
+  })
+
+  test('changes while a NOTIFY is under way, or within the interval, become one', async () => {
+    const world = await ListWorld.of(undefined, undefined, [['presence.minNotifyIntervalSeconds', '5']])
+    const subscription = await world.watch()
+    await world.publish('Alice', 'open', 'zero')
+    for (const note of ['one', 'two', 'three']) {
+      world.person('Alice').source.modify('open', note, 3600, world.now())
+      await world.pass(200)
+      world.person('Carol').source.publish('open', note, 3600, world.now())
+      await world.pass(200)
+    }
+    await world.pass(20_000)
+    assert.equal(subscription.list!.state(alice), 'active open three')
+    assert.match(subscription.list!.state(carol), /^active open .*three/)
+    assert.ok(subscription.notifications.length <= 5, `${subscription.notifications.length} notifications`)
+    world.check()
+  })
+
+  test('RLS-16: who is pending has no state, who is refused is terminated with the reason', async () => {
+    const world = await ListWorld.of([alice, carol, 'sip:nobody@box.example'])
+    await world.publish('Alice', 'open')
+    await world.rules('Alice', { [bob]: 'confirm' })
+    await world.rules('Carol', { [bob]: 'block' })
+    const { list } = await world.watch()
+    assert.equal(list!.state(alice), 'pending')
+    assert.equal(list!.state(carol), 'terminated rejected')
+    assert.equal(list!.state('sip:nobody@box.example'), 'terminated noresource')
+    world.check()
+  })
+
+  test('a decision of the presentity reaches who watches by a list as it reaches any watcher', async () => {
+    const world = await ListWorld.of()
+    await world.publish('Alice', 'open', 'secret')
+    await world.rules('Alice', { [bob]: 'confirm' })
+    const winfo = world.person('Alice').watcher.subscribe(alice, 'presence.winfo', 3600, world.now())
+    const { list } = await world.watch()
+    assert.equal(list!.state(alice), 'pending')
+    assert.deepEqual(winfo.notifications.at(-1)!.watchers, [`${bob} pending subscribe`])
+    await world.rules('Alice', { [bob]: 'allow' })
+    assert.equal(list!.state(alice), 'active open secret')
+    assert.deepEqual(winfo.notifications.at(-1)!.watchers, [`${bob} active approved`])
+    await world.rules('Alice', { [bob]: 'block' })
+    assert.equal(list!.state(alice), 'terminated rejected')
+    assert.deepEqual(winfo.notifications.at(-1)!.watchers, [`${bob} terminated rejected`])
+    world.check()
+  })
+
+  test('who was refused is tried again with every SUBSCRIBE', async () => {
+    const world = await ListWorld.of()
+    await world.rules('Alice', { [bob]: 'block' })
+    const subscription = await world.watch()
+    await world.rules('Alice', { [bob]: 'allow' })
+    assert.equal(subscription.list!.state(alice), 'terminated rejected')
+    await world.refresh(subscription)
+    assert.equal(subscription.list!.state(alice), 'active closed')
+    await world.publish('Alice', 'open', 'again')
+    assert.equal(subscription.list!.state(alice), 'active open again')
+    world.check()
+  })
+
+  test('RLS-22: members come and go while the list is subscribed to', async () => {
+    const world = await ListWorld.of([alice])
+    const subscription = await world.watch()
+    await world.keep('Bob', [alice, `<entry uri="${carol}"><display-name xml:lang="en">Caz</display-name></entry>`])
+    await world.quiet()
+    assert.equal(subscription.list!.state(carol), 'active closed')
+    assert.deepEqual(subscription.list!.rows.get(carol)!.names, ['Caz'])
+    assert.deepEqual(subscription.list!.documents.at(-1), { fullState: false, uris: [carol] })
+    await world.publish('Carol', 'open', 'new here')
+    assert.equal(subscription.list!.state(carol), 'active open new here')
+    await world.keep('Bob', [carol])
+    await world.quiet()
+    assert.equal(subscription.list!.state(alice), 'terminated noresource')
+    await world.publish('Alice', 'open')
+    assert.equal(subscription.list!.state(alice), 'terminated noresource')
+    await world.refresh(subscription)
+    assert.equal(subscription.list!.state(alice), 'absent')
+    assert.deepEqual(subscription.list!.documents.at(-1), { fullState: true, uris: [carol] })
+    world.check()
+  })
+
+  test('a list that is no more ends its subscriptions', async () => {
+    const world = await ListWorld.of()
+    const subscription = await world.watch()
+    await world.keep('Bob', [alice], [{ uri: 'sip:others@box.example' }])
+    await world.quiet()
+    assert.deepEqual(
+      [subscription.notifications.at(-1)!.state, subscription.notifications.at(-1)!.reason],
+      ['terminated', 'noresource'],
+    )
+    assert.equal((await world.watch()).exchange.final?.status, 404)
+    world.check()
+  })
+})
+
+describe('§4.6, §4.7 fetches, and what is left behind', () => {
+  test('RLS-03: a fetch tells what is known, with RLMI, and leaves nothing', async () => {
+    const world = await ListWorld.of()
+    await world.publish('Alice', 'open', 'now')
+    const subscription = await world.watch('Bob', friends, { expires: 0 })
+    assert.equal(subscription.list!.state(alice), 'active open now')
+    assert.equal(subscription.notifications[0]!.state, 'terminated')
+    await world.publish('Alice', 'closed')
+    assert.equal(subscription.notifications.length, 1)
+    world.check()
+  })
+
+  test('when all has ended nothing is left of lists, legs and members', async () => {
+    const world = await ListWorld.of()
+    const subscription = await world.watch()
+    await world.publish('Alice', 'open')
+    await world.watch('Bob', friends, { expires: 600 })
+    await world.refresh(subscription, 0)
+    await world.pass(8 * 86_400_000)
+    assert.deepEqual(world.leftovers(), {})
+    world.check()
+  })
+
+  test('a killed box goes on: versions, members and news', async () => {
+    const world = await ListWorld.of()
+    const subscription = await world.watch()
+    await world.publish('Alice', 'open', 'one')
+    await world.restart()
+    await world.publish('Alice', 'open', 'two')
+    await world.quiet()
+    assert.equal(subscription.list!.state(alice), 'active open two')
+    assert.equal(await world.refresh(subscription), 200)
+    world.check()
+  })
+})

@@ -1,0 +1,79 @@
+/** Bodies of several parts: what is written is read as the same, and what is malformed is said to be. */
+
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { formatRelated, MultipartError, parseMultipart } from '../../../src/documents/multipart.ts'
+
+const limits = { parts: 10, headerOctets: 200 }
+const read = (text: string, boundary = 'b') => parseMultipart(Buffer.from(text), boundary, limits)
+const bodies = (text: string, boundary = 'b') => read(text, boundary).map(({ body }) => Buffer.from(body).toString())
+
+describe('multipart/related (RFC 2387)', () => {
+  const parts = [
+    { contentType: 'application/rlmi+xml', contentId: 'root@x', body: Buffer.from('<list/>') },
+    { contentType: 'application/pidf+xml', contentId: 'a@x', body: Buffer.from('<presence/>\r\n') },
+  ]
+
+  test('names its root by type and start, and is read as it was written', () => {
+    const { contentType, body } = formatRelated(parts, 'edge')
+    assert.equal(contentType, 'multipart/related;type="application/rlmi+xml";start="<root@x>";boundary="edge"')
+    const [root, other] = parseMultipart(body, 'edge', limits)
+    assert.deepEqual([root!.contentId, other!.contentId], ['root@x', 'a@x'])
+    assert.deepEqual(
+      [Buffer.from(root!.body).toString(), Buffer.from(other!.body).toString()],
+      ['<list/>', '<presence/>\r\n'],
+    )
+    assert.equal(other!.headers.get('content-transfer-encoding'), 'binary')
+  })
+
+  test('takes another boundary when a part has this one in it', () => {
+    const evil = { ...parts[1]!, body: Buffer.from('x\r\n--edge--\r\n--edge.1\r\ny') }
+    const { contentType, body } = formatRelated([parts[0]!, evil], 'edge')
+    assert.match(contentType, /boundary="edge\.2"$/)
+    assert.equal(Buffer.from(parseMultipart(body, 'edge.2', limits)[1]!.body).toString(), evil.body.toString())
+  })
+})
+
+describe('any multipart (RFC 2046 §5.1)', () => {
+  test('preamble and epilogue are dropped, blanks behind a delimiter are allowed', () => {
+    assert.deepEqual(bodies('preamble\r\n--b \t\r\n\r\none\r\n--b\r\nX-Y: 1\r\n\r\ntwo\r\n--b--\r\nepilogue --b'), [
+      'one',
+      'two',
+    ])
+  })
+
+  test('a part may be empty, without header, or end in line ends of its own', () => {
+    assert.deepEqual(bodies('--b\r\n\r\n\r\n--b\r\n\r\n\r\n\r\n--b--'), ['', '\r\n'])
+  })
+
+  test('line ends of one character are taken', () => {
+    assert.deepEqual(bodies('--b\nContent-Type: text/x\n\none\n--b--\n'), ['one'])
+  })
+
+  test('only a whole delimiter at the beginning of a line counts', () => {
+    assert.deepEqual(bodies('--b\r\n\r\nx --b\r\n--bb\r\n--b--'), ['x --b\r\n--bb'])
+  })
+
+  test('header fields are unfolded; without a type it is text/plain', () => {
+    const [part] = read('--b\r\nContent-Type: a/b;\r\n  c="d"\r\nContent-ID: <e@f>\r\n\r\n.\r\n--b--')
+    assert.equal(part!.contentType, 'a/b; c="d"')
+    assert.equal(part!.contentId, 'e@f')
+    assert.equal(read('--b\r\n\r\n.\r\n--b--')[0]!.contentType, 'text/plain')
+  })
+
+  test('what is malformed, too much or encoded is an error', () => {
+    for (const text of [
+      '',
+      'no delimiter',
+      '--b\r\n\r\nnever ends',
+      '--b\r\nno colon\r\n\r\n.\r\n--b--',
+      '--b\r\n folded: first\r\n\r\n.\r\n--b--',
+      '--b\r\nA: 1\r\na: 2\r\n\r\n.\r\n--b--',
+      '--b\r\nContent-Transfer-Encoding: base64\r\n\r\n.\r\n--b--',
+      `--b\r\nA: ${'x'.repeat(300)}\r\n\r\n.\r\n--b--`,
+      `${'--b\r\n\r\n.\r\n'.repeat(11)}--b--`,
+    ])
+      assert.throws(() => read(text), MultipartError, text)
+    assert.throws(() => read('--\r\n\r\n', ''), MultipartError)
+  })
+})
