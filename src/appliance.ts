@@ -96,6 +96,8 @@ export interface ApplianceOptions {
   /** Addresses of the machine, for listening points that take any. */
   readonly addresses?: readonly string[]
   readonly log: ApplianceLog
+  /** The Route values by which another domain is reached; without it, or undefined, that domain is not served. */
+  readonly routeTo?: (domain: string) => readonly string[] | undefined
 }
 
 /** Counts since start, for status and telemetry. */
@@ -214,6 +216,8 @@ export class Appliance {
           hasLeg: (...asked) => this.entities['presence-server'].hasLeg(...asked),
         },
         userOf: uri => home.userOf(uri),
+        subscriberAddress: () => home.hostPort('udp'),
+        routeTo: uri => options.routeTo?.(uri.host),
         address,
         contactParameters,
         servedBeside: ['reg', ...changeEvents],

@@ -164,9 +164,16 @@ export const limits = {
   listMembersRemembered: 100_000,
   /**
    * Lists of resources. Members told of in one NOTIFY, and octets after which none is begun: the rest follows in further ones.
-   * NOTIFYs about lists made in one turn; the rest in further turns.
+   * NOTIFYs about lists made in one turn; the rest in further turns. Of a list that another server tells of: resources, and parts
+   * of a body; one with more is not read.
    */
-  lists: { resourcesPerNotify: 200, octetsPerNotify: 48_000, notificationsPerTurn: 10 },
+  lists: {
+    resourcesPerNotify: 200,
+    octetsPerNotify: 48_000,
+    notificationsPerTurn: 10,
+    remoteResources: 2_000,
+    multipart: { parts: 1_000, headerOctets: 2_048 },
+  },
   /** References followed from one list to others, and members found; a list with more counts as one that cannot be had. */
   externalLists: { references: 64, members: 20_000 },
   /** Objects of one user on the Content Server; one more is 507. Pixels of one image; with more it is 415. */

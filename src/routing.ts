@@ -61,7 +61,8 @@ export function routeOf(request: SipRequest, home: Home, isList: (uri: Uri) => b
   if (recipient === 'instance') {
     const uri = request.requestUri
     const contact = isSipUri(uri) ? contacts[uri.params.get('gr') ?? ''] : undefined
-    if (contact !== undefined) return contact
+    // Likewise whoever notifies an entity that has subscribed.
+    if (contact !== undefined) return request.method === 'NOTIFY' ? { ...contact, asks: 'nobody' } : contact
   }
   const event = request.method === 'SUBSCRIBE' ? eventOf(request) : undefined
   return routes.find(

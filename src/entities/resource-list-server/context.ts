@@ -1,8 +1,9 @@
 /** What the parts of the Resource List Server share: where lists are, who is who, and what there is to tell of members. */
 
-import type { Uri } from '../../protocols/sip/uri.ts'
-import type { Subscriber } from '../../protocols/sip-events/event-package.ts'
+import type { SipUri, Uri } from '../../protocols/sip/uri.ts'
+import type { Subscriber as Watcher } from '../../protocols/sip-events/event-package.ts'
 import type { ResourceState } from '../../protocols/sip-events/notifier.ts'
+import type { Subscriber } from '../../protocols/sip-events/subscriber.ts'
 import type { Transaction, Turn } from '../../turn.ts'
 import type { ListDocuments } from './list-documents.ts'
 
@@ -12,7 +13,7 @@ export interface MemberStates {
     packageName: string,
     presentity: string,
     id: string,
-    watcher: Subscriber,
+    watcher: Watcher,
     version: number,
     turn: Turn,
   ): ResourceState | undefined
@@ -25,6 +26,10 @@ export interface ListContext {
   readonly states: MemberStates
   /** The address-of-record that a URI stands for here, whether or not he is a user; undefined when it leads elsewhere. */
   userOf(uri: Uri): string | undefined
+  /** The Route values by which another domain is reached; undefined when it is not served. */
+  routeTo(uri: SipUri): readonly string[] | undefined
+  /** Holds the back-end subscriptions to members elsewhere. */
+  readonly subscriber: Subscriber
 }
 
 /** The event packages that lists are served for; of a list by request the same (RFC 5367, RLS-31). */

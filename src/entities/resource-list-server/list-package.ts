@@ -1,7 +1,8 @@
 /** An event package applied to lists (RFC 4662 §4): `presence` or `presence.winfo`, told of all members at once. */
 
 import { badEvent, forbidden, notFound } from '../../protocols/sip/errors.ts'
-import type { Uri } from '../../protocols/sip/uri.ts'
+import type { SipRequest } from '../../protocols/sip/message.ts'
+import { isSipUri, type Uri } from '../../protocols/sip/uri.ts'
 import type { EventPackage } from '../../protocols/sip-events/event-package.ts'
 import type { Notifier } from '../../protocols/sip-events/notifier.ts'
 import { senderOf } from '../../protocols/sip-events/request.ts'
@@ -11,6 +12,7 @@ import { serviceUri } from '../xdms/rls-xdms/service-uri.ts'
 import type { ListContext } from './context.ts'
 import { type List, listOf } from './list.ts'
 import { emptyListState, listState } from './list-state.ts'
+import { wayOn } from './loops.ts'
 import { closeNode, type ListNode, nodeOf, openNode, updateNode } from './nodes.ts'
 import { mayRead } from './policy.ts'
 import { listBodyTypes, refuseList, requestContainedList, requestUri, tooLong } from './request-contained.ts'
@@ -81,6 +83,8 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
         subscriber,
         alias,
         displayName,
+        isPrivate: isPrivate(request),
+        ...wayOn(request, resource, name, turn),
         names: [],
         from: [],
       }
@@ -92,7 +96,7 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       if (list === 'too-long') throw tooLong(turn)
       return openNode(id, node, list, context, turn)
     },
-    ended: ({ id }, turn) => closeNode(id, turn),
+    ended: ({ id }, turn) => closeNode(id, context, turn),
 
     body(subscription, turn, { full }) {
       const { id, resource } = subscription
@@ -111,6 +115,13 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       return isWished ? listState(id, node, true, context, turn) : emptyListState(id, node, context, turn)
     },
   }
+}
+
+/** Whether a watcher asks that others do not learn who he is (RFC 3323 §4.1.1.3, §4.2; RFC 3325 §7). */
+function isPrivate(request: SipRequest): boolean {
+  const wishes = request.headers('Privacy').flatMap(value => value.toLowerCase().split(/[;\s]+/))
+  const { uri } = request.from
+  return wishes.includes('id') || (isSipUri(uri) && uri.host === 'anonymous.invalid')
 }
 
 /** Whether a Request-URI is one that this server serves, be it a list or its own. */

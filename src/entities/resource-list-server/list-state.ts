@@ -24,6 +24,8 @@ import {
   putNode,
   subscriberOfNode,
 } from './nodes.ts'
+import { formatRemoteList, type RemoteList } from './remote-list.ts'
+import { holdsRemote, remoteState } from './remote-members.ts'
 
 export interface ListState extends NotifyBody {
   /** Whether members had to be left for a further document (RLS-33). */
@@ -127,6 +129,7 @@ class ListDocument {
     this.#budget.resources--
     if (member.kind === 'user') this.#tellUser(key, member)
     else if (member.kind === 'list') this.#tellList(key, member, isWhole)
+    else if (member.kind === 'remote') this.#tellRemote(key, member)
     else this.#show(member, ended(member.kind === 'none' || member.kind === 'loop' ? 'noresource' : 'rejected'))
   }
 
@@ -154,6 +157,26 @@ class ListDocument {
     const body = isWhole || node.version === 0 ? inner.whole() : inner.news()
     if (body !== undefined) this.#show(member, { id: onlyInstance, state: 'active', cid: this.#attach(body) })
     if (newsOf(this.#turn.db, id, 1).length > 0) putNews(this.#turn.db, this.#id, key)
+  }
+
+  #tellRemote(key: string, member: NodeMember): void {
+    const { db } = this.#turn
+    const told = remoteState(db, this.#id, key)
+    if (told === undefined) {
+      if (holdsRemote(this.#id, key, this.#context, this.#turn)) this.#show(member)
+      else this.#show(member, ended('rejected'))
+      return
+    }
+    const { state, reason, contentType, body, list } = told
+    const attached = list ? this.#remoteList(list, key) : body && { contentType, body }
+    if (state === 'active' && attached === undefined) this.#show(member)
+    else this.#show(member, { id: onlyInstance, state, reason, cid: attached && this.#attach(attached) })
+  }
+
+  /** Versions of ours rise with those of the list above, for each document of this one is a part of one of that. */
+  #remoteList(list: RemoteList, key: string): NotifyBody {
+    const boundary = `${innerNode(this.#id, key, this.#turn)}.${this.#node.version}`
+    return formatRemoteList(list, this.#node.version, boundary, this.#turn.settings.domain)
   }
 
   #show({ uri, names }: Pick<Resource, 'uri' | 'names'>, ...instances: Instance[]): void {

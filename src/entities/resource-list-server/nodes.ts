@@ -11,6 +11,7 @@ import type { DocumentAddress } from '../xdms/documents.ts'
 import type { ListContext } from './context.ts'
 import { type List, listOf, type Member } from './list.ts'
 import { mayRead } from './policy.ts'
+import { closeRemote, openRemote, remoteState } from './remote-members.ts'
 
 export interface ListNode {
   readonly package: string
@@ -26,6 +27,11 @@ export interface ListNode {
   readonly subscriber: string
   readonly alias: string | undefined
   readonly displayName: string | undefined
+  /** Whether others are not to learn who that is (RFC 3323). */
+  readonly isPrivate: boolean
+  /** How SUBSCRIBEs to members elsewhere go on from here (`loops.ts`). */
+  readonly path: string
+  readonly maxForwards: number
   /** Names of the list, each followed by its language. */
   readonly names: readonly (string | undefined)[]
   /** The documents it was read from: application usage, user and path of each. */
@@ -104,11 +110,12 @@ export function openNode(id: string, node: ListNode, list: List, context: ListCo
 }
 
 /** Ends a node with all that belongs to it. */
-export function closeNode(id: string, turn: Turn): Output[] {
+export function closeNode(id: string, context: ListContext, turn: Turn): Output[] {
   const node = nodeOf(turn.db, id)
   if (node === undefined) return []
   const outputs: Output[] = []
-  for (const [key, member] of membersOfNode(turn.db, id)) outputs.push(...removeMember(id, node, key, member, turn))
+  for (const [key, member] of membersOfNode(turn.db, id))
+    outputs.push(...removeMember(id, node, key, member, context, turn))
   for (const [key] of turn.db.range(news, { prefix: [id] })) turn.db.delete(news, key)
   for (const { auid, xui, path } of addresses(node.from)) turn.db.delete(readers, [auid, xui, path, id])
   turn.db.delete(nodes, [id])
@@ -132,7 +139,7 @@ export function updateNode(
   const known = new Map(membersOfNode(turn.db, id))
   for (const [key, member] of known) {
     if (list.members.has(key)) continue
-    outputs.push(...removeMember(id, node, key, member, turn))
+    outputs.push(...removeMember(id, node, key, member, context, turn))
     turn.db.put(news, [id, key], member.uri)
     hasNews = true
   }
@@ -142,7 +149,7 @@ export function updateNode(
       outputs.push(...stand(id, node, key, before, context, turn))
       continue
     }
-    if (before !== undefined) outputs.push(...removeMember(id, node, key, before, turn))
+    if (before !== undefined) outputs.push(...removeMember(id, node, key, before, context, turn))
     outputs.push(...addMember(id, node, key, member, context, turn))
     turn.db.put(news, [id, key], null)
     hasNews = true
@@ -229,12 +236,22 @@ function addMember(
     uri: uri === key ? '' : uri,
     names: flat(names),
   })
+  // What is subscribed to is asked of this record.
+  if (kind === 'remote') outputs.push(...openRemote(id, key, context, turn))
   return outputs
 }
 
-function removeMember(id: string, node: ListNode, key: string, { kind }: NodeMember, turn: Turn): Output[] {
+function removeMember(
+  id: string,
+  node: ListNode,
+  key: string,
+  { kind }: NodeMember,
+  context: ListContext,
+  turn: Turn,
+): Output[] {
   turn.db.delete(members, [id, key])
-  if (kind === 'list') return closeNode(innerNode(id, key, turn), turn)
+  if (kind === 'list') return closeNode(innerNode(id, key, turn), context, turn)
+  if (kind === 'remote') return closeRemote(id, key, context, turn)
   return kind === 'user' ? [wakeLeg(id, node, key, turn)] : []
 }
 
@@ -249,6 +266,11 @@ function stand(
 ): Output[] {
   if (member.kind === 'user')
     return context.states.hasLeg(node.package, key, id, turn.db) ? [] : [wakeLeg(id, node, key, turn)]
+  if (member.kind === 'remote') {
+    // One that rests for good is tried again with every SUBSCRIBE of the list, as it would be by who subscribes to it alone.
+    if (remoteState(turn.db, id, key)?.state !== 'terminated') return []
+    return [...closeRemote(id, key, context, turn), ...openRemote(id, key, context, turn)]
+  }
   if (member.kind !== 'refused' && member.kind !== 'loop') return []
   return addMember(id, node, key, { ...member, kind: 'list' }, context, turn)
 }

@@ -9,19 +9,24 @@ import { methodNotAllowed } from '../../protocols/sip/errors.ts'
 import type { SipRequest, SipResponse } from '../../protocols/sip/message.ts'
 import type { Uri } from '../../protocols/sip/uri.ts'
 import { decodeContent } from '../../protocols/sip-events/content-coding.ts'
-import type { Subscriber } from '../../protocols/sip-events/event-package.ts'
+import type { Subscriber as Watcher } from '../../protocols/sip-events/event-package.ts'
 import { Notifier, type NotifierOptions } from '../../protocols/sip-events/notifier.ts'
 import { checkRequire } from '../../protocols/sip-events/request.ts'
+import { Subscriber } from '../../protocols/sip-events/subscriber.ts'
 import type { Output, SipEntity, Transaction, Turn } from '../../turn.ts'
 import type { DocumentChange } from '../xdms/documents.ts'
 import { type ListContext, listPackages } from './context.ts'
 import { eventListOption, isListUri, listPackage } from './list-package.ts'
 import { closeNode, memberOf, nodeOf, nodesReading, noteNews, rootOf, subscriberOfNode, updateNode } from './nodes.ts'
+import { memberOfKey, noteLost, noteRemote, remoteSubject } from './remote-members.ts'
 import { requestContainedOption } from './request-contained.ts'
 
-export interface ResourceListServerOptions extends ListContext {
+export interface ResourceListServerOptions extends Omit<ListContext, 'subscriber'> {
   /** Host and port for Contact, by transport. */
   readonly address: NotifierOptions['address']
+  readonly contactParameters?: NotifierOptions['contactParameters']
+  /** The same for the Contact of back-end subscriptions. */
+  readonly subscriberAddress: () => string
   /** Event packages that others serve, for Allow-Events. */
   readonly servedBeside?: readonly string[]
   readonly notifierLimits?: NotifierOptions['limits']
@@ -33,15 +38,36 @@ const supportedOptions = ['gruu', eventListOption, requestContainedOption]
 export class ResourceListServer implements SipEntity {
   readonly #context: ListContext
   readonly #notifier: Notifier
+  readonly #subscriber: Subscriber
 
   constructor(options: ResourceListServerOptions) {
-    const { documents, states, userOf } = options
-    this.#context = { documents, states, userOf }
+    const { documents, states, userOf, routeTo } = options
+    this.#subscriber = new Subscriber({
+      owner,
+      address: () => options.subscriberAddress(),
+      subject: (subscription, turn) => {
+        const [id, key] = memberOfKey(subscription)
+        const [node, member] = [nodeOf(turn.db, id), memberOf(turn.db, id, key)]
+        return node && member?.kind === 'remote' ? remoteSubject(node, member.uri, this.#context) : undefined
+      },
+      notified: (subscription, request, _isAll, turn) => {
+        const [id, key] = memberOfKey(subscription)
+        const outputs = noteRemote(id, key, request, this.#context, turn)
+        return [...outputs, ...this.#newsOf(id, key, turn)]
+      },
+      lost: (subscription, why, _isRefused, turn) => {
+        const [id, key] = memberOfKey(subscription)
+        noteLost(id, key, why, turn)
+        return this.#newsOf(id, key, turn)
+      },
+    })
+    this.#context = { documents, states, userOf, routeTo, subscriber: this.#subscriber }
     this.#notifier = new Notifier({
       owner,
       packages: listPackages.map(name => listPackage(name, this.#context, () => this.#notifier)),
       servedBeside: options.servedBeside ?? [],
       address: options.address,
+      ...(options.contactParameters === undefined ? {} : { contactParameters: options.contactParameters }),
       limits: {
         notificationsPerTurn: limits.lists.notificationsPerTurn,
         subscriptionsPerResource: limits.subscriptionsPerResource,
@@ -52,19 +78,22 @@ export class ResourceListServer implements SipEntity {
 
   request(request: SipRequest, turn: Turn): Output[] {
     checkRequire(request, supportedOptions)
-    if (request.method !== 'SUBSCRIBE') throw methodNotAllowed(['SUBSCRIBE'])
+    if (request.method === 'NOTIFY') return this.#subscriber.notify(request, turn)
+    if (request.method !== 'SUBSCRIBE') throw methodNotAllowed(['SUBSCRIBE', 'NOTIFY'])
     decodeContent(request, [resourceListsType], limits.xcapDocument.bytes)
     return this.#notifier.subscribe(request, turn)
   }
 
   response(token: string, response: SipResponse, turn: Turn): Output[] {
-    return this.#notifier.response(token, response, turn)
+    const isOfSubscriber = /^(?:un)?subscribe /.test(token)
+    return (isOfSubscriber ? this.#subscriber : this.#notifier).response(token, response, turn)
   }
 
   wake(token: string, turn: Turn): Output[] {
     const [kind, first = '', second = '', third = ''] = token.split(' ')
     if (kind === 'leg') return this.#newsOf(third, second, turn)
     if (kind === 'list') return this.#listChanged(first, turn)
+    if (kind === 'subscription') return this.#subscriber.wake(token, turn)
     return this.#notifier.wake(token, turn)
   }
 
@@ -78,7 +107,7 @@ export class ResourceListServer implements SipEntity {
   }
 
   /** For whom the leg with this id stands at a notifier: a read of the Presence Server. */
-  subscriber(packageName: string, presentity: string, id: string, turn: Turn): Subscriber | undefined {
+  subscriber(packageName: string, presentity: string, id: string, turn: Turn): Watcher | undefined {
     const node = nodeOf(turn.db, id)
     if (node?.package !== packageName || memberOf(turn.db, id, presentity)?.kind !== 'user') return undefined
     return subscriberOfNode(node)
@@ -109,7 +138,7 @@ export class ResourceListServer implements SipEntity {
       if (root === undefined) return updated.outputs
       return [...updated.outputs, ...this.#notifier.notifySubscription(root.node.package, root.node.uri, root.id, turn)]
     }
-    if (node.parent !== '') return [...closeNode(id, turn), ...this.#listChanged(node.parent, turn)]
+    if (node.parent !== '') return [...closeNode(id, this.#context, turn), ...this.#listChanged(node.parent, turn)]
     const reason = updated === 'missing' ? 'noresource' : 'rejected'
     return this.#notifier.terminate(node.package, node.uri, id, reason, turn)
   }

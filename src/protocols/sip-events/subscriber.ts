@@ -30,8 +30,12 @@ import {
 export interface Subject {
   /** Request-URI and To of the first SUBSCRIBE. */
   readonly target: string
-  /** Address-of-record of who subscribes, for From. */
+  /** Address-of-record of who subscribes, for From; and what he is called. */
   readonly from: string
+  readonly displayName?: string | undefined
+  /** Route values of the first SUBSCRIBE, and its Max-Forwards; unless given none, and 70. */
+  readonly routes?: readonly string[]
+  readonly maxForwards?: number
   /** Value of Event. */
   readonly event: string
   readonly accept: string
@@ -91,6 +95,14 @@ export class Subscriber {
       ['Expires', '0'],
     ])
     return [{ kind: 'request', request, token: `unsubscribe ${key}` }]
+  }
+
+  /** Asks for everything anew, where the last NOTIFY did not tell enough. */
+  refresh(key: string, turn: Turn): Output[] {
+    const record = this.record(key, turn)
+    if (record?.dialog === undefined || turn.inProgress(`subscribe ${key} ${record.callId}`)) return []
+    const subject = this.#options.subject(key, turn)
+    return subject === undefined ? this.unsubscribe(key, turn) : this.#send(key, record, subject, [], turn)
   }
 
   /** The final response to a SUBSCRIBE (RFC 6665 §4.1.2.1). */
@@ -204,7 +216,7 @@ export class Subscriber {
 
   /** Sends a SUBSCRIBE, within the dialog if there is one. */
   #send(key: string, record: SubscriberRecord, subject: Subject, proof: readonly HeaderField[], turn: Turn): Output[] {
-    const { target, from, event, accept, headers, body } = subject
+    const { target, from, displayName, event, accept, headers, body } = subject
     const fields: HeaderField[] = [
       ['Contact', this.#contact()],
       ['Event', event],
@@ -222,8 +234,9 @@ export class Subscriber {
         'SUBSCRIBE',
         target,
         [
-          ['Max-Forwards', '70'],
-          ['From', `<${from}>;tag=${record.localTag}`],
+          ...(subject.routes ?? []).map(route => ['Route', route] as const),
+          ['Max-Forwards', String(subject.maxForwards ?? 70)],
+          ['From', `${nameAddr(from, displayName)};tag=${record.localTag}`],
           ['To', `<${target}>`],
           ['Call-ID', record.callId],
           ['CSeq', `${least} SUBSCRIBE`],
@@ -312,6 +325,11 @@ export class Subscriber {
     const { owner, address } = this.#options
     return `<sip:${owner}@${address()};gr=${owner}>`
   }
+}
+
+/** A name-addr of an address-of-record. */
+export function nameAddr(address: string, displayName: string | undefined): string {
+  return displayName ? `"${displayName.replace(/["\\]/g, '\\$&')}" <${address}>` : `<${address}>`
 }
 
 /** A subscription that lasts for so long is refreshed ten minutes before its end, or half-way through a short one. */

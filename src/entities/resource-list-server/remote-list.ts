@@ -1,0 +1,119 @@
+/**
+ * The state of a list that another server tells of (RFC 4662 §5.6), put together of its documents so that it can be told again
+ * whole. The states of its members stay as they came (§7.3).
+ */
+
+import { formatRelated, MultipartError, type Part, parseMultipart } from '../../documents/multipart.ts'
+import {
+  formatRlmi,
+  type Instance,
+  type Name,
+  parseRlmi,
+  type Resource,
+  rlmiContentType,
+} from '../../documents/rlmi.ts'
+import { limits } from '../../limits.ts'
+import { Params } from '../../protocols/sip/params.ts'
+import type { NotifyBody } from '../../protocols/sip-events/event-package.ts'
+
+export interface RemoteInstance extends Omit<Instance, 'cid'> {
+  readonly part: { readonly contentType: string; readonly body: Uint8Array } | undefined
+  /** In place of a part: the state of a list in the list. */
+  readonly list: RemoteList | undefined
+}
+
+export interface RemoteResource {
+  readonly uri: string
+  readonly names: readonly Name[]
+  readonly instances: readonly RemoteInstance[]
+}
+
+export interface RemoteList {
+  readonly uri: string
+  readonly version: number
+  readonly names: readonly Name[]
+  readonly resources: readonly RemoteResource[]
+  /** False when a document has been missed: only the next full state makes it whole (§5.6.2). */
+  readonly isWhole: boolean
+}
+
+const maximumDepth = 8
+
+/** Whether a body of this type tells of a list. */
+export function tellsOfList(contentType: string): boolean {
+  return /^multipart\/related\b/i.test(contentType) && /application\/rlmi\+xml/i.test(contentType)
+}
+
+/** The state after a document. Throws MultipartError or XmlError when it cannot be read. */
+export function mergedList(
+  before: RemoteList | undefined,
+  contentType: string,
+  body: Uint8Array,
+  depth = 0,
+): RemoteList {
+  if (depth >= maximumDepth) throw new MultipartError('lists in lists lie too deep')
+  const params = Params.parse(contentType.slice(contentType.indexOf(';')))
+  const parts = parseMultipart(body, params.get('boundary') ?? '', limits.lists.multipart)
+  const start = params.get('start')?.replace(/^<|>$/g, '')
+  const root = parts.find(({ contentId }) => contentId !== undefined && contentId === start) ?? parts[0]
+  if (root === undefined) throw new MultipartError('there is no root part')
+  const list = parseRlmi(root.body, limits.xcapDocument)
+  const isNext = before !== undefined && list.version === before.version + 1
+  if (before !== undefined && !list.fullState && list.version <= before.version) return before
+  const known = new Map(before?.resources.map(resource => [resource.uri, resource]))
+  const told = list.resources.map(resource => resourceOf(resource, parts, known.get(resource.uri), depth))
+  if (list.fullState) known.clear()
+  for (const resource of told) known.set(resource.uri, resource)
+  if (known.size > limits.lists.remoteResources) throw new MultipartError('the list has too many resources')
+  return {
+    uri: list.uri,
+    version: list.version,
+    names: list.fullState || list.names.length > 0 ? list.names : (before?.names ?? []),
+    resources: [...known.values()],
+    isWhole: list.fullState || (isNext && before.isWhole),
+  }
+}
+
+function resourceOf(
+  { uri, names, instances }: Resource,
+  parts: readonly Part[],
+  before: RemoteResource | undefined,
+  depth: number,
+): RemoteResource {
+  return {
+    uri,
+    names,
+    instances: instances.map(({ id, state, reason, cid }) => {
+      const part = cid === undefined ? undefined : parts.find(({ contentId }) => contentId === cid)
+      if (part === undefined || !tellsOfList(part.contentType)) {
+        const own = part && { contentType: part.contentType, body: part.body }
+        return { id, state, reason, part: own, list: undefined }
+      }
+      const inner = before?.instances.find(other => other.id === id)?.list
+      const list = mergedList(inner, part.contentType, part.body, depth + 1)
+      return { id, state, reason, part: undefined, list }
+    }),
+  }
+}
+
+/** All of a list, as a part of a document of ours. `version` is ours; `contentId` makes Content-IDs that are unique. */
+export function formatRemoteList(list: RemoteList, version: number, boundary: string, domain: string): NotifyBody {
+  const parts: Part[] = []
+  const resources = list.resources.map(({ uri, names, instances }) => ({
+    uri,
+    names,
+    instances: instances.map(({ id, state, reason, part, list: inner }) => {
+      const place = parts.length + 1
+      const attached = inner ? formatRemoteList(inner, version, `${boundary}.${place}`, domain) : part
+      if (attached === undefined) return { id, state, reason }
+      const contentId = `${place}.${boundary}@${domain}`
+      parts.push({ ...attached, contentId })
+      return { id, state, reason, cid: contentId }
+    }),
+  }))
+  const body = formatRlmi({ uri: list.uri, version, fullState: true, names: list.names, resources })
+  return formatRelated(
+    [{ contentType: rlmiContentType, contentId: `0.${boundary}@${domain}`, body }, ...parts],
+    boundary,
+  )
+}

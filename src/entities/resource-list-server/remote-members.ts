@@ -1,0 +1,141 @@
+/**
+ * Members who live elsewhere (RFC 4662 §4, PRS-4): a back-end subscription for each, in the name of who subscribes to the list
+ * (§7.1.1, RLS-13), and what it has told.
+ */
+
+import { MultipartError } from '../../documents/multipart.ts'
+import { XmlError } from '../../documents/xml/errors.ts'
+import type { HeaderField, SipRequest } from '../../protocols/sip/message.ts'
+import { isSipUri, parseUri } from '../../protocols/sip/uri.ts'
+import { nameAddr, type Subject } from '../../protocols/sip-events/subscriber.ts'
+import { type Output, type Transaction, type Turn, table } from '../../turn.ts'
+import type { ListContext } from './context.ts'
+import { listPathField } from './loops.ts'
+import type { ListNode } from './nodes.ts'
+import { mergedList, type RemoteList, tellsOfList } from './remote-list.ts'
+
+export interface RemoteState {
+  readonly state: 'active' | 'pending' | 'terminated'
+  readonly reason: string | undefined
+  /** The last state told, as it came. */
+  readonly contentType: string
+  readonly body: Uint8Array | undefined
+  /** In place of a body: that of a list. */
+  readonly list: RemoteList | undefined
+}
+
+/** Keyed [node, canonical URI]; nothing while nothing has been told. */
+const states = table<RemoteState>('list remote states', 'soft')
+
+export function remoteState(db: Transaction, id: string, key: string): RemoteState | undefined {
+  return db.get(states, [id, key])
+}
+
+/** Subscribes to a member, unless no way leads there. */
+export function openRemote(id: string, key: string, context: ListContext, turn: Turn): Output[] {
+  return context.subscriber.subscribe(keyOf(id, key), turn)
+}
+
+export function closeRemote(id: string, key: string, context: ListContext, turn: Turn): Output[] {
+  turn.db.delete(states, [id, key])
+  return context.subscriber.unsubscribe(keyOf(id, key), turn)
+}
+
+/** Whether there is a subscription to a member, or will be. */
+export function holdsRemote(id: string, key: string, context: ListContext, turn: Turn): boolean {
+  return context.subscriber.record(keyOf(id, key), turn) !== undefined
+}
+
+/** Keeps what a NOTIFY has told of a member. */
+export function noteRemote(id: string, key: string, request: SipRequest, context: ListContext, turn: Turn): Output[] {
+  const before = remoteState(turn.db, id, key)
+  const state = /^\s*active\b/i.test(request.header('Subscription-State') ?? '') ? 'active' : 'pending'
+  const outputs: Output[] = []
+  let [contentType, body, list] = [before?.contentType ?? '', before?.body, before?.list]
+  if (request.body.length > 0) {
+    contentType = request.header('Content-Type') ?? ''
+    if (tellsOfList(contentType)) {
+      body = undefined
+      list = readable(list, contentType, request.body)
+      if (list?.isWhole === false) outputs.push(...context.subscriber.refresh(keyOf(id, key), turn))
+    } else {
+      list = undefined
+      body = request.body
+    }
+  }
+  turn.db.put(states, [id, key], { state, reason: undefined, contentType, body, list })
+  return outputs
+}
+
+/** There is no subscription to a member any more, or none has come about. `why`: a reason of Subscription-State, or a status. */
+export function noteLost(id: string, key: string, why: string, turn: Turn): void {
+  const state = {
+    state: 'terminated',
+    reason: reasonOf(why),
+    contentType: '',
+    body: undefined,
+    list: undefined,
+  } as const
+  turn.db.put(states, [id, key], state)
+}
+
+/** RLS-15: as which reason a refusal is told. What passes is tried again, so it is `probation`. */
+function reasonOf(why: string): string {
+  if (['404', '410', '416', '482', '483', '484', '485', '604'].includes(why)) return 'noresource'
+  if (why === '481' || why === 'terminated') return 'deactivated'
+  if (/^(?:408|480|486|5\d\d)$/.test(why) || why === 'no NOTIFY') return 'probation'
+  return /^\d/.test(why) || why.includes(' ') ? 'rejected' : why
+}
+
+/** The member that a back-end subscription is for. */
+export function memberOfKey(subscription: string): readonly [id: string, key: string] {
+  const colon = subscription.indexOf(':')
+  return [subscription.slice(0, colon), subscription.slice(colon + 1)]
+}
+
+function keyOf(id: string, key: string): string {
+  return `${id}:${key}`
+}
+
+/** What cannot be read leaves what was known before. */
+function readable(before: RemoteList | undefined, contentType: string, body: Uint8Array): RemoteList | undefined {
+  try {
+    return mergedList(before, contentType, body)
+  } catch (error) {
+    if (error instanceof MultipartError || error instanceof XmlError) return before
+    throw error
+  }
+}
+
+/** Who subscribes to what, in whose name; undefined where no way leads, or the list has come a long way already. */
+export function remoteSubject(node: ListNode, uri: string, context: ListContext): Subject | undefined {
+  const target = parseUri(uri)
+  const routes = isSipUri(target) ? context.routeTo(target) : undefined
+  if (routes === undefined || node.maxForwards <= 0) return undefined
+  const { subscriber, alias, displayName, isPrivate } = node
+  const isAnonymous = subscriber === '' || isPrivate
+  const headers: HeaderField[] = [
+    ['Supported', 'eventlist'],
+    [listPathField, node.path],
+  ]
+  // RFC 3325 §5, GSMA RCS 3 §6.5.1: asserted with the display name; the wish for privacy goes with it (RLS-14).
+  for (const identity of [subscriber, alias ?? ''])
+    if (identity !== '') headers.push(['P-Asserted-Identity', nameAddr(identity, displayName)])
+  if (isAnonymous) headers.push(['Privacy', 'id'])
+  return {
+    target: uri,
+    from: isAnonymous ? 'sip:anonymous@anonymous.invalid' : subscriber,
+    displayName: isAnonymous ? 'Anonymous' : displayName,
+    routes,
+    maxForwards: node.maxForwards,
+    event: node.package,
+    accept: `${bodyTypes[node.package] ?? '*/*'}, multipart/related, application/rlmi+xml`,
+    expiresSeconds: 3600,
+    headers,
+  }
+}
+
+const bodyTypes: Readonly<Record<string, string>> = {
+  presence: 'application/pidf+xml',
+  'presence.winfo': 'application/watcherinfo+xml',
+}
