@@ -34,7 +34,7 @@ test('§11.2 and PS-11: OPTIONS to the box tells what all its entities do, with 
   assert.deepEqual(response.headers('Accept'), ['application/pidf+xml', 'application/pidf-diff+xml'])
   assert.deepEqual(response.headers('Accept-Encoding'), ['deflate', 'identity'])
   assert.deepEqual(response.headers('Accept-Language'), ['en'])
-  assert.deepEqual(response.headers('Supported'), ['gruu', 'path', 'outbound'])
+  assert.deepEqual(response.headers('Supported'), ['gruu', 'path', 'outbound', 'eventlist', 'recipient-list-subscribe'])
 })
 
 test('RFC 6665 §4.4.4: Allow-Events names every package of the box, whichever entity answers', async () => {
