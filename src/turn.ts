@@ -93,13 +93,7 @@ export interface Turn {
 }
 
 /** The entities that SIP requests are routed to. */
-export type SipEntityName =
-  | 'registrar'
-  | 'proxy'
-  | 'presence-server'
-  | 'resource-list-server'
-  | 'xdms'
-  | 'xdm-client'
+export type SipEntityName = 'registrar' | 'proxy' | 'presence-server' | 'resource-list-server' | 'xdms' | 'xdm-client'
 
 /** The entities that take turns; the first element of every wake's key, so a name never changes. */
 export type EntityName = SipEntityName | 'aggregation-proxy' | 'content-server'
