@@ -22,34 +22,42 @@ export function parseXml(bytes: Uint8Array, options: ParseXmlOptions = {}): XmlE
   let root: Open | undefined
   scanXml(bytes, options.limits ?? defaultXmlLimits, ({ text }) => {
     const open: Open[] = []
+    /**
+     * The nodes that have been read of the elements that are open, from its `firsts` of each on. Their arrays are cut from it when
+     * they are whole: grown one by one they would have room for many more.
+     */
+    const nodes: XmlNode[] = []
+    let count = 0
+    const firsts: number[] = []
+    const attributesOfTag: XmlAttribute[] = []
     /** Where the node that is being read begins: where the last one ended. */
     let cursor = 0
 
     const add = (node: XmlNode) => {
-      if (open.length > 0) open[open.length - 1]!.children.push(node)
+      if (open.length > 0) nodes[count++] = node
     }
     const events: XmlEvents = {
       open(tag, position) {
         const around = open[open.length - 1]?.scope ?? NamespaceScope.none
         let declarations: Map<string, string> | undefined
-        const attributes: XmlAttribute[] = []
+        let attributes = 0
         for (const key in tag.attributes) {
           const { prefix, local, uri, value } = tag.attributes[key]!
           if (prefix === 'xmlns' || key === 'xmlns') {
             const declared = prefix === '' ? '' : local
             declarations ??= new Map()
             declarations.set(declared, tag.ns[declared]!)
-          } else attributes.push({ prefix, name: local, namespace: uri, value })
+          } else attributesOfTag[attributes++] = { prefix, name: local, namespace: uri, value }
         }
         const element: Open = {
           kind: 'element',
           prefix: tag.prefix,
           name: tag.local,
           namespace: tag.uri,
-          attributes,
+          attributes: attributes === 0 ? noAttributes : attributesOfTag.slice(0, attributes),
           declarations: declarations ?? noDeclarations,
           scope: declarations === undefined ? around : new NamespaceScope(declarations, around),
-          children: [],
+          children: noNodes,
           source: {
             text,
             start: tagStart(text, position),
@@ -58,15 +66,20 @@ export function parseXml(bytes: Uint8Array, options: ParseXmlOptions = {}): XmlE
             end: position,
           },
         }
-        add(element)
         root ??= element
         open.push(element)
+        firsts.push(count)
         cursor = position
       },
       close(tag, position) {
-        const { source } = open.pop()!
+        const element = open.pop()!
+        const { source } = element
         source.contentEnd = tag.isSelfClosing ? position : text.lastIndexOf('<', position - 1)
         source.end = position
+        const first = firsts.pop()!
+        if (first < count) element.children = nodes.slice(first, count)
+        count = first
+        add(element)
         cursor = position
       },
       text(value, position) {
@@ -95,10 +108,13 @@ export function parseXml(bytes: Uint8Array, options: ParseXmlOptions = {}): XmlE
   return root!
 }
 
+const noNodes: readonly XmlNode[] = []
+const noAttributes: readonly XmlAttribute[] = []
+
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 type Open = Omit<XmlElement, 'children' | 'source'> & {
-  children: XmlNode[]
+  children: readonly XmlNode[]
   source: Writable<NonNullable<XmlElement['source']>>
 }
 
