@@ -406,7 +406,7 @@ function readBuffer(): Buffer {
   return (input as Buffer).subarray(at - length, at)
 }
 
-const poolBytes = 8192
+const poolBytes = 32_768
 let pool = new ArrayBuffer(poolBytes)
 let poolUsed = 0
 

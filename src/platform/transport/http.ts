@@ -247,7 +247,7 @@ class HttpConnection {
   }
 
   #write(response: HttpResponse, isHead: boolean, keepsConnection: boolean): void {
-    this.socket.write(writeResponse(response, { date: this.#service.date, isHead, keepsConnection }))
+    this.socket.write(writeResponse(response, { date: this.#service.date, isHead, keepsConnection }), 'latin1')
   }
 
   #close(): void {

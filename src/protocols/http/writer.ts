@@ -41,8 +41,11 @@ export interface ResponseContext {
   readonly keepsConnection: boolean
 }
 
-/** A response as octets, header and body together so that one write sends them. */
-export function writeResponse({ status, headers, body }: HttpResponse, context: ResponseContext): Buffer {
+/**
+ * A response as it goes out, header and body together so that one write sends them; a header alone as a text of Latin-1, which
+ * a socket writes without a buffer around it.
+ */
+export function writeResponse({ status, headers, body }: HttpResponse, context: ResponseContext): Buffer | string {
   let text = `HTTP/1.1 ${status} ${reasons[status] ?? 'Unknown'}\r\nDate: ${context.date}\r\n`
   for (const name in headers) {
     const value = headers[name]!
@@ -52,10 +55,10 @@ export function writeResponse({ status, headers, body }: HttpResponse, context: 
   const octets = body?.length ?? 0
   if (status !== 304) text += `Content-Length: ${octets}\r\n`
   text += context.keepsConnection ? '\r\n' : 'Connection: close\r\n\r\n'
-  const isSent = octets > 0 && !context.isHead && status !== 304
-  const response = Buffer.allocUnsafe(text.length + (isSent ? octets : 0))
+  if (octets === 0 || context.isHead || status === 304) return text
+  const response = Buffer.allocUnsafe(text.length + octets)
   response.write(text, 0, 'latin1')
-  if (isSent) response.set(body!, text.length)
+  response.set(body!, text.length)
   return response
 }
 
