@@ -34,6 +34,8 @@ export function kamailioMissing(): string | undefined {
 export class Kamailio implements Server {
   readonly name: string
   readonly settleMs = 200
+  /** It knows who may see, not what of it. */
+  readonly obeysRules = false
   port = 0
   httpPort = 0
   readonly #mode: KamailioMode

@@ -81,7 +81,7 @@ async function main(): Promise<void> {
   const box = options['without-box'] ? undefined : new Porchlight(profileDirectory)
   const peers = missing ? [] : kamailioModes.map(mode => new Kamailio(mode))
   const servers: Server[] = box ? [box, ...peers] : [...peers]
-  box?.importUsers(Math.max(sizes.presentities, sizes.watchers))
+  box?.importUsers(Math.max(sizes.presentities, sizes.watchers, sizes.ruledWatchers + 1))
   for (const server of servers) {
     running.add(server)
     await server.start()

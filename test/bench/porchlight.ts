@@ -14,6 +14,7 @@ export class Porchlight implements Server {
   readonly name = 'porchlight'
   /** Soft state is flushed within five seconds of its answer: that work is counted too. */
   readonly settleMs: number
+  readonly obeysRules = true
   port = 0
   httpPort = 0
   readonly #directory = mkdtempSync(join(tmpdir(), 'bench-porchlight-'))
@@ -49,6 +50,7 @@ export class Porchlight implements Server {
       'http.listen': `127.0.0.1:${this.httpPort}`,
       'https.listen': '',
       'auth.required': 'false',
+      'presence.defaultHandling': 'allow',
       'presence.minNotifyIntervalSeconds': '0',
     }
     const sets = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`])

@@ -67,6 +67,8 @@ const titles: Readonly<Record<string, string>> = {
   'fan-out': 'NOTIFY in a fan-out',
   register: 'REGISTER, first',
   'register-refresh': 'REGISTER, refresh',
+  'publish-1000': 'PUBLISH with 1,000 NOTIFYs',
+  'publish-1000-rules': 'PUBLISH with 1,000 NOTIFYs, rules of 10 classes',
   'xcap-create': 'PUT, new list of 20',
   'xcap-get': 'GET, list of 20',
   'xcap-get-304': 'GET, not modified',
@@ -100,7 +102,7 @@ export function cpuTable(summaries: Summaries, ours: string, durable: string): s
       titles[name] ?? name,
       own ? own.cpuMicroseconds.toFixed(1) : '-',
       own ? `${own.lowest.toFixed(0)}-${own.highest.toFixed(0)}` : '',
-      ...held(own, bar, summaries.get(durable)?.get(name)),
+      ...held(own, bar, summaries.get(durable)?.get(name), summaries.get(ours)),
       ...others.map(other => summaries.get(other)?.get(name)?.cpuMicroseconds.toFixed(1) ?? '-'),
       ...others.map(other => ratio(own, summaries.get(other)?.get(name))),
     ])
@@ -109,9 +111,20 @@ export function cpuTable(summaries: Summaries, ours: string, durable: string): s
   return `${table(rows)}${notes.join('\n')}\n`
 }
 
-/** A bar and whether it is met: as a share of the peer where there is one for it, else in microseconds. */
-function held(own: Summary | undefined, bar: Bar | undefined, peer: Summary | undefined): [string, string] {
+/** A bar and whether it is met: as a share of the peer where there is one for it, of another figure, else in microseconds. */
+function held(
+  own: Summary | undefined,
+  bar: Bar | undefined,
+  peer: Summary | undefined,
+  ours: Map<string, Summary> | undefined,
+): [string, string] {
   if (bar === undefined) return ['', '']
+  if (bar.ofFigure !== undefined) {
+    const other = ours?.get(bar.ofFigure)
+    if (own === undefined || other === undefined) return ['', '']
+    const share = own.cpuMicroseconds / other.cpuMicroseconds
+    return [`≤ ${bar.atMost} × ${bar.ofFigure}`, `${share.toFixed(2)} ${verdict(share, bar.atMost)}`]
+  }
   if (bar.ofKamailio === undefined || peer === undefined || own === undefined)
     return [`≤ ${bar.atMost}`, verdict(own?.cpuMicroseconds, bar.atMost)]
   return [`≤ ${bar.ofKamailio} × peer`, verdict(own.cpuMicroseconds / peer.cpuMicroseconds, bar.ofKamailio)]

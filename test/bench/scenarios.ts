@@ -4,6 +4,7 @@ import { HttpLoadClient } from './http-load.ts'
 import { ListOwner } from './list-owners.ts'
 import { closedLoop, LoadClient, type LoopResult } from './load.ts'
 import { cpuNanoseconds, readCpu } from './process-cost.ts'
+import { RulesOwner } from './rules-owner.ts'
 import type { Server } from './server.ts'
 import { PresenceSource, UserAgent, Watcher } from './users.ts'
 
@@ -17,6 +18,9 @@ export type Sizes = {
   /** Watchers of the one presentity of the fan-out, and how often it changes. */
   readonly watchers: number
   readonly changes: number
+  /** Watchers of the one presentity whose rules make classes of them, and how often he changes. */
+  readonly ruledWatchers: number
+  readonly ruledChanges: number
   readonly registrations: number
   /** Users that keep a contact list, and how often it is read or written by each kind of request. */
   readonly listOwners: number
@@ -30,9 +34,11 @@ export const fullSizes: Sizes = {
   subscriptions: 6_000,
   watchers: 200,
   changes: 75,
+  ruledWatchers: 1_000,
+  ruledChanges: 20,
   registrations: 6_000,
   listOwners: 2_000,
-  listRequests: 10_000,
+  listRequests: 20_000,
 }
 
 export const quickSizes: Sizes = {
@@ -42,6 +48,8 @@ export const quickSizes: Sizes = {
   subscriptions: 1_500,
   watchers: 100,
   changes: 20,
+  ruledWatchers: 1_000,
+  ruledChanges: 5,
   registrations: 1_500,
   listOwners: 500,
   listRequests: 2_000,
@@ -76,6 +84,7 @@ const scenarios = {
   publish: publishing,
   subscribe: subscribing,
   'fan-out': fanOut,
+  rules: ruledFanOut,
   register: registering,
   xcap: managingLists,
 }
@@ -159,6 +168,39 @@ async function fanOut(client: LoadClient, meter: Meter, sizes: Sizes, run: strin
   )
   await closedLoop(count, window, index => watchers[index]!.unsubscribe())
   await source.remove()
+}
+
+/**
+ * The same for 1,000 watchers, first of a presentity without rules, then of one whose rules make ten classes of them. Whole
+ * PUBLISHes with all their NOTIFYs.
+ */
+async function ruledFanOut(client: LoadClient, meter: Meter, sizes: Sizes, run: string): Promise<void> {
+  if (!meter.server.obeysRules) return
+  const { window, ruledWatchers: count, ruledChanges: changes } = sizes
+  const http = await HttpLoadClient.open(meter.server.httpPort, 1)
+  const rules = new RulesOwner(http, 0)
+  const source = new PresenceSource(client, 0, `z${run}`)
+  await rules.remove()
+  await source.publish()
+  const watchers = Array.from({ length: count }, (_, index) => new Watcher(client, 0, index + 1, `z${run}`))
+  const change = async () => {
+    const seen = watchers.map(watcher => watcher.sees(source.version + 1))
+    await Promise.all([source.publish(), ...seen])
+  }
+  const measure = (name: string) => meter.measure(name, changes, () => closedLoop(changes, 1, change))
+  try {
+    await closedLoop(count, window, index => watchers[index]!.subscribe())
+    await change()
+    await measure('publish-1000')
+    await rules.put(watchers.map((_, index) => index + 1))
+    await change()
+    await measure('publish-1000-rules')
+    await closedLoop(count, window, index => watchers[index]!.unsubscribe())
+    await rules.remove()
+    await source.remove()
+  } finally {
+    http.close()
+  }
 }
 
 /** REGISTER: first bindings, refreshes, then all are removed. */

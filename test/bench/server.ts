@@ -11,6 +11,8 @@ export interface Server {
   readonly port: number
   /** Where it serves XCAP documents by HTTP; 0 where it does not. */
   readonly httpPort: number
+  /** Whether what watchers see follows the rules of presentities (RFC 5025), put by XCAP. */
+  readonly obeysRules: boolean
   /** How long after the last answer work that belongs to the answers may still be done (a deferred flush to disk). */
   readonly settleMs: number
   start(): Promise<void>
