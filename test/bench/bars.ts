@@ -33,6 +33,7 @@ export const bars: Readonly<Record<string, Bar>> = {
   'xcap-get-304': { unit: 'µs', atMost: 40, ofKamailio: 0.91, what: 'GET, not modified' },
   'xcap-put': { unit: 'µs', atMost: 200, ofKamailio: 0.91, what: 'PUT, list of 20' },
   'xcap-put-element': { unit: 'µs', atMost: 250, ofKamailio: 0.89, what: 'PUT, entry of a list of 20' },
+  'validation-mebibytes': { unit: 'MiB', atMost: 3, what: 'memory of checking documents against grammars' },
   'idle-rss': { unit: 'MiB', atMost: 90, what: 'RSS when idle' },
   'stored-pss': { unit: 'MiB', atMost: 160, what: 'PSS at rest with everything stored' },
   'restart-seconds': { unit: 's', atMost: 2, what: 'kill -9 until serving again' },

@@ -9,20 +9,22 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Kamailio, kamailioMissing } from './kamailio.ts'
+import { listOf } from './list-owners.ts'
 import { Porchlight } from './porchlight.ts'
 import { profileTable } from './profile.ts'
 import { barTable, cpuTable, faultLines, referenceLine, serviceTable, summarize } from './report.ts'
 import { type Figure, fullSizes, measureRound, quickSizes, scenarioNames, warmUpSizes } from './scenarios.ts'
 import type { Server } from './server.ts'
 import type { SigCompFigures } from './sigcomp.ts'
-import { fillAndWeigh, killAndRestart } from './stored.ts'
+import { fillAndWeigh, killAndRestart, weighDocuments } from './stored.ts'
+import { weighValidation } from './validation.ts'
 
 const usage = `usage: bench [--json FILE] [--rounds N] [--quick] [--stored N] [--only NAMES] [--without-kamailio] [--profile]
   --json FILE          also write every figure there
   --rounds N           rounds per server (3)
   --quick              smaller loads: a look, not a result
   --stored N           publications and subscriptions stored for memory and restart (10000; 0 leaves that part out)
-  --only NAMES         comma-separated: ${scenarioNames.join(', ')}
+  --only NAMES         comma-separated: ${scenarioNames.join(', ')}, validation
   --without-box        only Kamailio
   --without-kamailio   only the box
   --profile            run the box under the CPU profiler and print where the time goes (its figures are then slower)
@@ -123,6 +125,7 @@ async function main(): Promise<void> {
     rmSync(profileDirectory, { recursive: true, force: true })
   }
 
+  const validation = only === undefined || only.includes('validation') ? validationMemory() : undefined
   const memory = stored > 0 ? await memoryAndRestart(stored, box !== undefined, missing === undefined) : undefined
   const wrong =
     (box !== undefined && gaveUp.has(box)) ||
@@ -131,7 +134,7 @@ async function main(): Promise<void> {
     const plain = Object.fromEntries([...summaries].map(([server, of]) => [server, Object.fromEntries(of)]))
     writeFileSync(
       options.json,
-      `${JSON.stringify({ machine: cpus()[0]?.model, date: new Date().toISOString(), sizes, rounds, medians: plain, memory, sigcomp }, null, 2)}\n`,
+      `${JSON.stringify({ machine: cpus()[0]?.model, date: new Date().toISOString(), sizes, rounds, medians: plain, validation, memory, sigcomp }, null, 2)}\n`,
     )
     print(`all figures: ${options.json}`)
   }
@@ -151,10 +154,23 @@ function measureSigComp(): SigCompFigures {
   return JSON.parse(stdout) as SigCompFigures
 }
 
+/** What grammars weigh after 20,000 documents, and whether that grows. */
+function validationMemory() {
+  const weighed = weighValidation()
+  const { without, with: checked } = weighed
+  print(barTable({ 'validation-mebibytes': checked.atEnd - without.atEnd }))
+  print(
+    `living heap after 10,000 and 20,000 documents of all application usages, read only: ${without.halfWay.toFixed(1)} and ${without.atEnd.toFixed(1)} MiB; ` +
+      `checked too: ${checked.halfWay.toFixed(1)} and ${checked.atEnd.toFixed(1)} MiB; RSS ${without.rss.toFixed(0)} and ${checked.rss.toFixed(0)} MiB`,
+  )
+  return weighed
+}
+
 /** Memory idle and full, in fresh processes; then the box is killed and must come back with everything. */
 async function memoryAndRestart(count: number, withBox: boolean, withKamailio: boolean) {
   const weighed: Record<string, unknown> = {}
   let restart: Awaited<ReturnType<typeof killAndRestart>> | undefined
+  let document: Awaited<ReturnType<typeof weighDocuments>> | undefined
   if (withKamailio) {
     const peer = new Kamailio({ storage: 'memory', workers: 1 })
     running.add(peer)
@@ -177,6 +193,7 @@ async function memoryAndRestart(count: number, withBox: boolean, withKamailio: b
     weighed[box.name] = figures
     restart = await killAndRestart(box, load)
     load.client.close()
+    document = await weighDocuments(box, count)
     await box.stop()
     running.delete(box)
     print(
@@ -194,9 +211,12 @@ async function memoryAndRestart(count: number, withBox: boolean, withKamailio: b
         `status counts ${restart.counted.publications} publications and ${restart.counted.subscriptions} subscriptions, ` +
         `PSS ${restart.restartedPss.toFixed(1)} MiB`,
     )
+    print(
+      `a stored list of 20 with ${listOf(0, 1).length} octets takes ${document.memoryOctets.toFixed(0)} octets of PSS at rest, the pages of the database that were touched included, and ${document.diskOctets.toFixed(0)} on disk`,
+    )
     if (restart.firstFault) print(`lost ${restart.lost}; the first: ${restart.firstFault}`)
   }
-  return { weighed, restart }
+  return { weighed, restart, document }
 }
 
 function print(text: string): void {

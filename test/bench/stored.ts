@@ -4,6 +4,8 @@
  */
 
 import { createSocket } from 'node:dgram'
+import { HttpLoadClient } from './http-load.ts'
+import { ListOwner } from './list-owners.ts'
 import { closedLoop, LoadClient } from './load.ts'
 import type { Porchlight } from './porchlight.ts'
 import { memoryMebibytes, writtenBytes } from './process-cost.ts'
@@ -99,6 +101,25 @@ export async function killAndRestart(server: Porchlight, { sources, watchers }: 
     },
     restartedPss: memoryMebibytes(server.pids()).pss,
   }
+}
+
+/** Stores a contact list of 20 for each of `count` users. Returns what each takes, in memory at rest and on disk. */
+export async function weighDocuments(
+  server: Porchlight,
+  count: number,
+): Promise<{ readonly memoryOctets: number; readonly diskOctets: number }> {
+  const weigh = () => ({
+    memory: memoryMebibytes(server.pids()).pss * (1 << 20),
+    disk: countNamed(server.status(), 'storeOctets'),
+  })
+  const before = weigh()
+  const client = await HttpLoadClient.open(server.httpPort, window)
+  const { faults } = await closedLoop(count, window, index => new ListOwner(client, index).put())
+  client.close()
+  if (faults[0] !== undefined) throw new Error(faults[0])
+  await rest(server.settleMs + restMs)
+  const after = weigh()
+  return { memoryOctets: (after.memory - before.memory) / count, diskOctets: (after.disk - before.disk) / count }
 }
 
 /** Asks with OPTIONS every 10 ms until something answers. */
