@@ -5,7 +5,7 @@ set -u
 # A program that shows a package is there, then the package.
 bench='kamailio:kamailio kamailio/modules/presence.so:kamailio-presence-modules kamailio/modules/db_sqlite.so:kamailio-sqlite-modules'
 interop="$bench sipp:sip-tester linphonec:linphone-cli baresip:baresip-core finch:finch dbus-run-session:dbus-daemon
-  dbus-send:dbus-bin tshark:tshark xmllint:libxml2-utils openssl:openssl"
+  dbus-send:dbus-bin tshark:tshark xmllint:libxml2-utils openssl:openssl python3:python3 curl:curl"
 case "${1:-}" in
   bench) wanted=$bench ;;
   interop) wanted=$interop ;;
