@@ -102,6 +102,11 @@ export class Authorization {
     })
   }
 
+  /** The operator's rules are being changed, in a turn that asks for no rules. */
+  operatorRulesChanging(): void {
+    this.#documents.forgetOperatorRules()
+  }
+
   /** When rules of the operator next begin or cease to hold by themselves. */
   nextOperatorBoundary(db: Transaction, now: Instant): Instant | undefined {
     const set = this.#documents.operatorRules(db)

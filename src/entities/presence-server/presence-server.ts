@@ -158,8 +158,10 @@ export class PresenceServer implements SipEntity {
   documentChanged({ address: { auid, xui, path } }: DocumentChange, turn: Turn): Output[] {
     if (auid === pidfManipulation.auid)
       return [{ kind: 'wake', entity: owner, at: turn.now, token: `permanent ${xui}` }]
-    if (auid === operatorRulesAddress.auid && xui === '' && path === operatorRulesAddress.path)
+    if (auid === operatorRulesAddress.auid && xui === '' && path === operatorRulesAddress.path) {
+      this.#authorization.operatorRulesChanging()
       return [{ kind: 'wake', entity: owner, at: turn.now, token: operatorRulesToken }]
+    }
     if (xui === '') return listUsages.has(auid) ? [presenceWakes.policiesChanged(turn.now)] : []
     const matters = rulesUsages.has(auid) || (listUsages.has(auid) && this.#authorization.refersToLists(turn.db, xui))
     return matters ? [presenceWakes.rulesChanged(xui, turn.now)] : []

@@ -94,18 +94,33 @@ export function filledIn(text: string, user: string): string {
 }
 
 function whole(db: Transaction, kept: KeptDocument, xui: string): StoredDocument {
-  return 'template' in kept ? new DefaultDocument(kept, db.get(templates, [kept.template]) ?? '', xui) : kept
+  return 'template' in kept ? new DefaultDocument(kept, db, xui) : kept
 }
 
-/** A user's document as its template says it, made when it is asked for. */
+/** A template, read when its text is asked for: who knows its id may not have to. */
+class KeptTemplate implements Template {
+  readonly id: string
+  readonly #db: Transaction
+
+  constructor(id: string, db: Transaction) {
+    this.id = id
+    this.#db = db
+  }
+
+  get text(): string {
+    return this.#db.get(templates, [this.id]) ?? ''
+  }
+}
+
+/** A user's document as its template says it, made when it is asked for. Good for the turn in which it was read. */
 class DefaultDocument implements StoredDocument {
   readonly modifiedAt: Instant
   readonly template: Template
   readonly #user: string
 
-  constructor({ template, modifiedAt }: Extract<KeptDocument, { template: string }>, text: string, user: string) {
+  constructor({ template, modifiedAt }: Extract<KeptDocument, { template: string }>, db: Transaction, user: string) {
     this.modifiedAt = modifiedAt
-    this.template = { id: template, text }
+    this.template = new KeptTemplate(template, db)
     this.#user = user
   }
 

@@ -31,6 +31,10 @@ export class RuleDocuments {
   readonly #reader: DocumentReader
   /** By the entity-tags of the documents. An entity-tag is never given to two, so nothing here is out of date. */
   readonly #sets = new Map<string, RuleSet>()
+  /** Asked for about every watcher, and hardly ever there. */
+  #operatorRules: RuleSet | undefined | 'unread' = 'unread'
+  /** By template, whether its rules are the same for all who have them. */
+  readonly #isSame = new Map<string, boolean>()
 
   constructor(canonical: CanonicalUri, reader: DocumentReader) {
     this.#canonical = canonical
@@ -54,8 +58,16 @@ export class RuleDocuments {
 
   /** The operator's own rules, which go before those of all presentities (PS-92); undefined when there are none. */
   operatorRules(db: Transaction): RuleSet | undefined {
-    const document = documentAt(db, operatorRulesAddress)
-    return document && this.#set('precedence', '', [document], readPresenceRules)
+    if (this.#operatorRules === 'unread') {
+      const document = documentAt(db, operatorRulesAddress)
+      this.#operatorRules = document && this.#set('precedence', '', [document], readPresenceRules)
+    }
+    return this.#operatorRules
+  }
+
+  /** They are being changed, in a turn that asks for no rules. */
+  forgetOperatorRules(): void {
+    this.#operatorRules = 'unread'
   }
 
   /** The rules about who may publish for a presentity (PS-112); as above. */
@@ -66,15 +78,39 @@ export class RuleDocuments {
   }
 
   #set(combining: Combining, presentity: string, documents: readonly StoredDocument[], reader: RuleReader): RuleSet {
-    const key = documents.map(document => rulesKey(document, presentity)).join(' ')
+    const key = documents.map(document => this.#key(document, presentity)).join(' ')
     let set = this.#sets.get(key)
     if (set === undefined) {
-      const rules = documents.flatMap(document => read(rulesBody(document, presentity), reader, this.#canonical))
+      const rules = documents.flatMap(document => read(this.#body(document, presentity), reader, this.#canonical))
       set = ruleSet(combining, ranked(rules))
       if (this.#sets.size >= limits.ruleSetsRemembered) this.#sets.clear()
       this.#sets.set(key, set)
     }
     return set
+  }
+
+  /** Names rules that are equal: those of one template say the same of all watchers of a domain. */
+  #key(document: StoredDocument, presentity: string): string {
+    const { template } = document
+    return template !== undefined && this.#isTheSame(template)
+      ? `${template.id} ${domainOf(presentity)}`
+      : document.etag
+  }
+
+  #body(document: StoredDocument, presentity: string): Uint8Array {
+    const { template } = document
+    if (template === undefined || !this.#isTheSame(template)) return document.body
+    return Buffer.from(filledIn(template.text.replaceAll('{user}', anyPresentity), presentity))
+  }
+
+  #isTheSame(template: Template): boolean {
+    let same = this.#isSame.get(template.id)
+    if (same === undefined) {
+      same = isSame(template)
+      if (this.#isSame.size >= limits.ruleSetsRemembered) this.#isSame.clear()
+      this.#isSame.set(template.id, same)
+    }
+    return same
   }
 }
 
@@ -92,19 +128,6 @@ function newest(documents: readonly StoredDocument[]): number {
  * for he sees everything (PS-93).
  */
 const anyPresentity = 'sip:presentity@presentity.invalid'
-
-/** Names rules that are equal: those of one template say the same of all watchers of a domain. */
-function rulesKey(document: StoredDocument, presentity: string): string {
-  const { template } = document
-  return template !== undefined && isSame(template) ? `${template.id} ${domainOf(presentity)}` : document.etag
-}
-
-function rulesBody(document: StoredDocument, presentity: string): Uint8Array {
-  const { template } = document
-  if (template === undefined || !isSame(template)) return document.body
-  const text = template.text.replaceAll('{user}', anyPresentity)
-  return Buffer.from(filledIn(text, presentity))
-}
 
 /** Whether the user is named only where it matters to himself: as an identity, and not in what a rule grants. */
 function isSame({ text }: Template): boolean {
