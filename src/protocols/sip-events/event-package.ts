@@ -104,8 +104,11 @@ export interface EventPackage {
    */
   notifyFailed?(subscription: Subscription): boolean
 
-  /** A SUBSCRIBE, be it a fetch, is to be accepted: what it asks for beyond the common may be kept with `setOwn`. */
-  accepted?(subscription: Subscription, request: SipRequest): void
+  /**
+   * A SUBSCRIBE, be it a fetch, is to be accepted: what it asks for beyond the common may be kept, with `setOwn` or otherwise,
+   * before a condition of it is looked at. May throw a refusal.
+   */
+  accepted?(subscription: Subscription, request: SipRequest, turn: Turn): void
   /**
    * A SUBSCRIBE, the first or a later one, has been accepted. With this hook the NOTIFY it causes is made in a turn after what
    * the hook asks for. May throw a refusal.

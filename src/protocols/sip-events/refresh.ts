@@ -104,7 +104,7 @@ export function update(
     rates: ratesOf(request.header('Event'), service, seconds, stored.extras, turn),
     condition: suppressIfMatch(request),
   })
-  service.eventPackage.accepted?.(subscription, request)
+  service.eventPackage.accepted?.(subscription, request, turn)
   const isKnown = holds(service, subscription, new Map(), turn)
   if (!isKnown) setExtras(record, { condition: undefined })
   // The same SUBSCRIBE that made the subscription, come again, is answered as before.

@@ -63,7 +63,7 @@ export function create(request: SipRequest, service: EventService, eventId: stri
     rates: ratesOf(request.header('Event'), service, seconds, undefined, turn),
     condition: suppressIfMatch(request),
   })
-  service.eventPackage.accepted?.(subscription, request)
+  service.eventPackage.accepted?.(subscription, request, turn)
   if (seconds === 0) return fetch(request, service, subscription, turn)
   const existing = turn.db.get(service.tables.subscriptions, key)
   if (existing !== undefined)

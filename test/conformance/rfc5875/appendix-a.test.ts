@@ -121,6 +121,62 @@ test('A.5: an attribute that is not there is told when it comes, and when it goe
   assert.match(world.lastBody(), /exists="0"/)
 })
 
+describe('A.6: a conditional subscription', () => {
+  const other = `${at}/another_document`
+
+  function twoDocuments() {
+    const { world, etag } = beginning()
+    world.put(other, another)
+    const accepted = world.subscribe([`${at}/`], { event: xcapPatching })
+    return { world, etag, accepted, tag: world.sent[0]!.request.header('SIP-ETag')! }
+  }
+
+  test('nothing has changed: 204, no NOTIFY, and from then on the other mode', () => {
+    const { world, etag, accepted, tag } = twoDocuments()
+    world.pass(5)
+    assert.equal(world.refresh(accepted, [`${at}/`], aggregate, [['Suppress-If-Match', tag]]).status, 204)
+    assert.equal(world.sent.length, 1)
+    world.put(`${index}/~~/doc/foo`, '<foo/>')
+    const last = world.put(`${index}/~~/doc/bar`, '<bar/>')
+    world.pass(5)
+    const told = world.told(1).flatMap(({ said }) => said)
+    assert.ok(told[0]!.startsWith(`${index} ${etag} -> `), told[0])
+    assert.ok(told.at(-1)!.includes(` -> ${last} `), told.at(-1))
+  })
+
+  test('something has: 200 and everything', () => {
+    const { world, accepted, tag } = twoDocuments()
+    world.peer = () => undefined
+    world.put(`${index}/~~/doc/foo`, '<foo/>')
+    world.peer = () => 200
+    assert.equal(world.refresh(accepted, [`${at}/`], aggregate, [['Suppress-If-Match', tag]]).status, 200)
+    assert.equal(world.last().said.length, 2)
+  })
+
+  test('§4.7: the list counts for the state, its order does not', () => {
+    const { world, accepted } = twoDocuments()
+    world.refresh(accepted, [index, other])
+    const tag = world.sent.at(-1)!.request.header('SIP-ETag')!
+    assert.equal(world.refresh(accepted, [other, index], undefined, [['Suppress-If-Match', tag]]).status, 204)
+    assert.equal(world.refresh(accepted, [index], undefined, [['Suppress-If-Match', tag]]).status, 200)
+    assert.equal(world.last().said.length, 1)
+  })
+
+  test('RFC 5839 §5.2: who knows the state from before is not told it in a new subscription, and is told what changes', () => {
+    const { world, tag } = twoDocuments()
+    world.pass(5)
+    world.subscribe([`${at}/`], { headers: [['Suppress-If-Match', tag]] })
+    assert.equal(world.sent.at(-1)!.request.body.length, 0)
+    world.pass(5)
+    const sent = world.sent.length
+    world.xcap('DELETE', other)
+    assert.deepEqual(
+      world.told(sent).map(({ said }) => said.length),
+      [1, 1],
+    )
+  })
+})
+
 test('A.1: whose document it is decides who hears of it', () => {
   const { world } = beginning()
   world.subscribe([index], { from: john })

@@ -61,6 +61,20 @@ export function newsFor(
 /** What fetching a document costs beside the document itself: two requests and answers, for there is a challenge. */
 const fetchOctets = 1_000
 
+/** The state that a selection shows, as texts in an order of their own: equal for equal states. */
+export function stateOf({ selected }: SelectionRecord, reader: Reader, db: Transaction): string[] {
+  const state = selected.map(({ sel }) => `uri ${sel}`)
+  for (const { sel, document } of presentDocuments(selected, reader, db).values())
+    state.push(`document ${sel} ${document.etag}`)
+  for (const one of selected) {
+    if (one.kind !== 'component') continue
+    const document = documentOf(one, reader, db)
+    const component = document && presentComponent(one.sel, rootOf(document), reader.usages)
+    if (component !== undefined) state.push(`component ${one.sel} ${component.digest}`)
+  }
+  return state.sort()
+}
+
 /** A difference, and what has been told when it has. */
 interface Tellable {
   readonly difference: XcapDifference

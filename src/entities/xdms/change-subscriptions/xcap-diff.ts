@@ -16,7 +16,7 @@ import type { EventPackage } from '../../../protocols/sip-events/event-package.t
 import { senderOf } from '../../../protocols/sip-events/request.ts'
 import type { Subscription } from '../../../protocols/sip-events/subscription.ts'
 import type { Turn } from '../../../turn.ts'
-import { newsFor } from './differences.ts'
+import { newsFor, stateOf } from './differences.ts'
 import type { Reader } from './present.ts'
 import { type DiffProcessing, forget, putSelection, putTold, type SubscriptionKey, selectionOf } from './records.ts'
 import { authorityOf, resolveSelection, type SelectionContext } from './selection.ts'
@@ -75,7 +75,7 @@ function changePackage(
     },
 
     /** §4.4: a list in a later SUBSCRIBE takes the place of the one before; without one that stays. */
-    subscribed(subscription, request, turn) {
+    accepted(subscription, request, turn) {
       const key = keyOf(subscription)
       const uris = urisOf(request, subscription.resource)
       const known = selectionOf(turn.db, key)
@@ -83,7 +83,7 @@ function changePackage(
       if (uris === undefined && known === undefined) throw badRequest('A List of URIs Expected')
       if (uris === undefined) {
         putSelection(turn.db, key, { ...known!, processing })
-        return []
+        return
       }
       const { root } = turn.settings.xcap
       const { usages, userOf } = options
@@ -92,7 +92,21 @@ function changePackage(
         root: `${authorityOf(uris) ?? options.authority(turn)}${root}/`,
         selected: resolveSelection(uris, { usages, userOf, root, subscriber: subscription.resource }),
       })
+    },
+    /** Whoever is told nothing because he knows the state (RFC 5839) knows it; whoever is told will know it too. */
+    subscribed(subscription, _request, turn) {
+      const key = keyOf(subscription)
+      const selection = selectionOf(turn.db, key)!
+      const news = newsFor(key, selection, options.readerOf(subscription.resource, turn), true, turn.db)
+      putTold(turn.db, key, news!.told)
       return []
+    },
+    /** §4.7: of the whole state, whatever the order of the list. */
+    entityTag(subscription, turn) {
+      const selection = selectionOf(turn.db, keyOf(subscription))
+      if (selection === undefined) return undefined
+      const state = stateOf(selection, options.readerOf(subscription.resource, turn), turn.db)
+      return turn.fingerprint(name, selection.root, ...state)
     },
 
     body(subscription, turn, { full }) {
