@@ -195,6 +195,10 @@ export class Appliance {
         userOf: uri => home.userOf(uri),
         isUser: (db, aor) => isUser({ db, settings: options.settings() }, aor),
         registrationState,
+        objects: {
+          uriOf: (owner, object, turn) => this.entities['content-server'].uriOf(owner, object, turn),
+          store: (owner, object, turn) => this.entities['content-server'].store(owner, object, turn),
+        },
         userOfXui: xui => userOfXui(xui, home),
         documents: xdmClient.reader(presenceServerPoints),
         address,

@@ -176,6 +176,8 @@ export const limits = {
   },
   /** References followed from one list to others, and members found; a list with more counts as one that cannot be had. */
   externalLists: { references: 64, members: 20_000 },
+  /** Parts of one multipart body, octets of the header of one; octets of a body that comes out of a coding. 400 and 413 beyond. */
+  multipart: { parts: 16, headerOctets: 2_048, octets: 262_144 },
   /** Objects of one user on the Content Server; one more is 507. Pixels of one image; with more it is 415. */
   content: { objectsPerUser: 64, imagePixels: 4_194_304 },
 } as const

@@ -97,7 +97,8 @@ export class WholeBox {
     return this.#store.counts()[table] ?? 0
   }
 
-  async sip(method: string, from: string, headers: readonly string[], body = ''): Promise<void> {
+  /** A request about alice; its answer and what it sets off are in `sent`. Octets of a text body are its characters. */
+  async sip(method: string, from: string, headers: readonly string[], body: string | Buffer = ''): Promise<void> {
     const id = ++this.#serial
     const lines = [
       `${method} sip:alice@box.example SIP/2.0`,
@@ -110,9 +111,9 @@ export class WholeBox {
       ...headers,
       `Content-Length: ${Buffer.byteLength(body)}`,
       '',
-      body,
+      '',
     ]
-    this.#receive(lines.join('\r\n'))
+    this.#receive(Buffer.concat([Buffer.from(lines.join('\r\n')), Buffer.from(body)]))
     await this.#rest()
   }
 
@@ -142,7 +143,7 @@ export class WholeBox {
     }
   }
 
-  #receive(message: string): void {
+  #receive(message: string | Buffer): void {
     const flow = udpFlow(udpFlowId('10.0.0.1', 5060, '10.0.0.2', 5060))!
     this.#appliance.receive(Buffer.from(message), flow, this.now)
   }

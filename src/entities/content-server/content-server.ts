@@ -4,6 +4,7 @@
  * documents that are too large to be sent (RFC 4483), which are made when they are fetched.
  */
 
+import { hash } from 'node:crypto'
 import { pidfContentType } from '../../documents/pidf.ts'
 import { limits } from '../../limits.ts'
 import { checkConditions } from '../../protocols/http/conditions.ts'
@@ -21,9 +22,16 @@ import { type ByteRange, contentRange, multipartRanges, requestedRanges } from '
 import { originForm } from '../../protocols/xcap/document-selector.ts'
 import type { Settings } from '../../settings.ts'
 import type { Entity, Output, Transaction, Turn } from '../../turn.ts'
+import { xcapAuthority } from '../xdms/xcap-root.ts'
 import { isOfType, mediaKind } from './media-type.ts'
 import { contentOf, deleteObject, entityTagOf, type ObjectAddress, objectAt, objectsOf, putObject } from './objects.ts'
 import { isIcon, objectPath, readObjectPath, readViewPath, refersTo, versionOf } from './uri.ts'
+
+/** An object as a publication brings it. */
+interface CarriedObject {
+  readonly type: string
+  readonly bytes: Uint8Array
+}
 
 export interface ContentServerOptions {
   /** Who sends a request: an address-of-record; undefined where nobody is asked. Throws HttpRefusal. */
@@ -87,6 +95,17 @@ export class ContentServer implements Entity {
       default:
         throw methodNotAllowed(methods)
     }
+  }
+
+  /** The URI of an object that a publication has brought along, whose name is made of what it is (PRS-15, CS-11). */
+  uriOf(owner: string, { type, bytes }: CarriedObject, turn: Turn): string {
+    return `${xcapAuthority(turn.settings)}${turn.settings.content.root}/users/${objectPath({ owner, name: nameOf(type, bytes, turn) })}`
+  }
+
+  /** Stores such an object; the same again changes nothing. Throws HttpRefusal: 413, 415, 507. */
+  store(owner: string, { type, bytes }: CarriedObject, turn: Turn): Output[] {
+    const address = { owner, name: nameOf(type, bytes, turn) }
+    return objectAt(turn.db, address) === undefined ? keep(address, type, bytes, turn) : []
   }
 
   /** An object that nothing refers to any more, hard state and other publications included, goes (CS-13). */
@@ -197,6 +216,10 @@ function keep(address: ObjectAddress, type: string, bytes: Uint8Array, turn: Tur
   putObject(turn.db, address, { type, bytes })
   // A look is pending for every object from its first day on.
   return wasThere ? [] : [look(address, turn)]
+}
+
+function nameOf(type: string, bytes: Uint8Array, turn: Turn): string {
+  return turn.fingerprint('object', type, hash('sha256', bytes, 'hex'))
 }
 
 function look(address: ObjectAddress, turn: Turn): Output {

@@ -6,6 +6,7 @@ import type { RegistrationState } from '../sip-ip-core/bindings.ts'
 import type { DocumentReader } from '../xdms/document-reader.ts'
 import type { Authorization } from './authorize.ts'
 import type { ViewBases } from './partial.ts'
+import type { ObjectStore } from './published-objects.ts'
 
 export interface PresenceContext {
   /** Who may see whom, and how. */
@@ -20,6 +21,8 @@ export interface PresenceContext {
   isUser(db: Transaction, aor: string): boolean
   /** What the registrar knows of a user (SIP-10). */
   registrationState(db: Transaction, aor: string, now: Instant): RegistrationState
+  /** Where the objects are kept that documents refer to (PRS-15). */
+  readonly objects: ObjectStore
   /** When this process took up service. */
   restartedAt(): Instant
   /** What there is to tell about a presentity has changed: notifies those who watch. */

@@ -32,7 +32,7 @@ import { shownDocument } from './view.ts'
 import { noteWatcher, watcherInformation } from './watcher-information.ts'
 
 export interface PresenceServerOptions
-  extends Pick<PresenceContext, 'userOf' | 'isUser' | 'registrationState'>,
+  extends Pick<PresenceContext, 'userOf' | 'isUser' | 'registrationState' | 'objects'>,
     AuthorizationOptions {
   /** Host and port for Contact, by transport. */
   readonly address: NotifierOptions['address']
@@ -74,7 +74,7 @@ export class PresenceServer implements SipEntity {
   #restartedAt: Instant = 0
 
   constructor(options: PresenceServerOptions) {
-    const { userOf, isUser, registrationState, documents } = options
+    const { userOf, isUser, registrationState, documents, objects } = options
     this.#beside = options.beside ?? { methods: [], events: [], extensions: [] }
     this.#authorization = new Authorization(options)
     this.#context = {
@@ -84,6 +84,7 @@ export class PresenceServer implements SipEntity {
       userOf,
       isUser,
       registrationState,
+      objects,
       restartedAt: () => this.#restartedAt,
       presenceChanged: (presentity, turn) => this.#notifier.notifyResource('presence', presentity, turn),
     }

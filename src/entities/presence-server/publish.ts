@@ -20,10 +20,11 @@ import {
   requestEntityTooLarge,
   type SipRefusal,
   serviceUnavailable,
+  unsupportedMediaType,
 } from '../../protocols/sip/errors.ts'
 import { respond, type SipRequest } from '../../protocols/sip/message.ts'
 import { entityTag, ifMatch, publicationOf, requestFingerprint } from '../../protocols/sip-events/entity-tag.ts'
-import { checkBodyType, eventOf, grantedExpires, senderOf } from '../../protocols/sip-events/request.ts'
+import { eventOf, grantedExpires, senderOf } from '../../protocols/sip-events/request.ts'
 import type { Instant, Output, Turn } from '../../turn.ts'
 import type { PresenceContext } from './context.ts'
 import { presenceDocument, presenceSources } from './presence-document.ts'
@@ -35,11 +36,14 @@ import {
   putPublication,
   storedPublication,
 } from './publications.ts'
+import { type CarriedBody, carriedBody, relatedContentType, storeObjects } from './published-objects.ts'
 import { filterPresence } from './rules/filter.ts'
 import { isSameSource } from './same-source.ts'
 
 /** What a PUBLISH may carry (RFC 3856 §6.9, RFC 5264 §4.1). */
-export const publishContentTypes: readonly string[] = [pidfContentType, pidfDiffContentType]
+export const publishContentTypes: readonly string[] = [pidfContentType, pidfDiffContentType, relatedContentType]
+/** What the document itself may be. */
+const documentTypes: readonly string[] = [pidfContentType, pidfDiffContentType]
 
 /**
  * Handles PUBLISH (RFC 3903 §6; PRS-3). Replaces at most one publication, keyed by presentity and entity-tag, or with a
@@ -51,14 +55,16 @@ export const publishContentTypes: readonly string[] = [pidfContentType, pidfDiff
 export function publish(request: SipRequest, turn: Turn, context: PresenceContext): Output[] {
   const { presentity, permissions } = requestedPresentity(request, turn, context) // step 1: 404, 403
   if (eventOf(request)?.name !== 'presence') throw badEvent(['presence']) // step 2: 489
-  const published = publishedBody(request, permissions)
+  const carried = carriedBody(request, presentity, context.objects, publishContentTypes, turn) // 400, 415
+  const published = publishedBody(carried, permissions)
   const match = matchingPublication(request, published.document, presentity, turn, context) // step 3: 400, 412
   if (match.repeated !== undefined) return [answer(request, match.repeated.entityTag, match.repeated.lifetimeSeconds)]
   const lifetimeSeconds = grantedExpires(request, publicationExpires(turn)) // step 4: 423
   if (lifetimeSeconds === 0) return [answer(request, match.tag, 0), ...remove(presentity, match, turn, context)]
-  const content = publishedDocument(request, published, match.previous, permissions) // step 5: 415, 400, 413
+  const content = publishedDocument(carried, published, match.previous, permissions) // step 5: 415, 400, 413
+  const stored = storeObjects(presentity, carried.objects, context.objects, turn) // 413, 415
   const outputs = replace(presentity, match, content, lifetimeSeconds, turn, context) // 503
-  return [answer(request, match.tag, lifetimeSeconds), ...outputs] // step 6
+  return [answer(request, match.tag, lifetimeSeconds), ...stored, ...outputs] // step 6
 }
 
 /** Something published may have ended by its `until` (OP-11): tells those who watch, and wakes again for what ends next. */
@@ -123,10 +129,9 @@ interface PublishedBody {
   readonly partial?: PidfDiff | PatchError
 }
 
-function publishedBody(request: SipRequest, permissions: Permissions): PublishedBody {
-  const { body } = request
+function publishedBody({ type, document: body }: CarriedBody, permissions: Permissions): PublishedBody {
   if (body.length === 0 || body.length > limits.publicationOctets) return { document: body }
-  if (request.contentType?.type !== pidfDiffContentType) return { document: counted(body, permissions) }
+  if (type !== pidfDiffContentType) return { document: counted(body, permissions) }
   try {
     const partial = readPidfDiff(body)
     return { document: partial.kind === 'full' ? counted(partial.document, permissions) : body, partial }
@@ -231,17 +236,17 @@ interface PublishedContent {
 
 /** Step 5: the document, checked; undefined for a refresh. A body in a refresh is what the client now publishes (PS-16). */
 function publishedDocument(
-  request: SipRequest,
+  { type, document: body }: CarriedBody,
   published: PublishedBody,
   previous: Publication | undefined,
   permissions: Permissions,
 ): PublishedContent | undefined {
-  if (request.body.length === 0) {
+  if (body.length === 0) {
     if (previous === undefined) throw badRequest('Body Expected')
     return undefined
   }
-  checkBodyType(request, publishContentTypes)
-  if (request.body.length > limits.publicationOctets) throw requestEntityTooLarge()
+  if (type === undefined || !documentTypes.includes(type)) throw unsupportedMediaType(publishContentTypes)
+  if (body.length > limits.publicationOctets) throw requestEntityTooLarge()
   const document = wholeDocument(published, previous, permissions)
   if (document.length > limits.publicationOctets) throw requestEntityTooLarge()
   try {

@@ -31,7 +31,11 @@ test('§11.2 and PS-11: OPTIONS to the box tells what all its entities do, with 
   assert.equal(response?.status, 200)
   assert.deepEqual([...response.headers('Allow')].sort(), ['OPTIONS', 'PUBLISH', 'REGISTER', 'SUBSCRIBE'])
   assert.deepEqual(response.headers('Allow-Events'), ['presence', 'reg', 'xcap-diff', 'ua-profile'])
-  assert.deepEqual(response.headers('Accept'), ['application/pidf+xml', 'application/pidf-diff+xml'])
+  assert.deepEqual(response.headers('Accept'), [
+    'application/pidf+xml',
+    'application/pidf-diff+xml',
+    'multipart/related',
+  ])
   assert.deepEqual(response.headers('Accept-Encoding'), ['deflate', 'identity'])
   assert.deepEqual(response.headers('Accept-Language'), ['en'])
   assert.deepEqual(response.headers('Supported'), ['gruu', 'path', 'outbound', 'eventlist', 'recipient-list-subscribe'])

@@ -124,7 +124,7 @@ describe('step 5', () => {
       body: 'hello',
     })
     assert.equal(response.status, 415)
-    assert.equal(response.header('Accept'), 'application/pidf+xml, application/pidf-diff+xml')
+    assert.equal(response.header('Accept'), 'application/pidf+xml, application/pidf-diff+xml, multipart/related')
   })
 
   test('PS-06: an initial publication without a body is answered 400', () => {

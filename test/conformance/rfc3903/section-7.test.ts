@@ -9,7 +9,11 @@ test('PS-11: OPTIONS is answered with PUBLISH in Allow, with Allow-Events and wi
   assert.equal(response.status, 200)
   assert.ok(response.headers('Allow').includes('PUBLISH'))
   assert.deepEqual(response.headers('Allow-Events'), ['presence'])
-  assert.deepEqual(response.headers('Accept'), ['application/pidf+xml', 'application/pidf-diff+xml'])
+  assert.deepEqual(response.headers('Accept'), [
+    'application/pidf+xml',
+    'application/pidf-diff+xml',
+    'multipart/related',
+  ])
 })
 
 test('RFC 3261 §8.2.1: another method is answered 405 with Allow', () => {

@@ -53,7 +53,7 @@ function told(): string {
 describe('RFC 5264 §4.1: Content-Type for partial publications', () => {
   it('lists the type in Accept of the answer to OPTIONS', () => {
     const accept = world.request('OPTIONS', 'sip:box.example', {}).header('Accept')
-    assert.equal(accept, 'application/pidf+xml, application/pidf-diff+xml')
+    assert.equal(accept, 'application/pidf+xml, application/pidf-diff+xml, multipart/related')
   })
   it('lists the type in Accept of a 415', () => {
     const response = world.publish('open', { headers: [] })
@@ -66,7 +66,11 @@ describe('RFC 5264 §4.1: Content-Type for partial publications', () => {
       body: 'x',
     })
     assert.equal(refused.status, 415)
-    assert.deepEqual(refused.headers('Accept'), ['application/pidf+xml', 'application/pidf-diff+xml'])
+    assert.deepEqual(refused.headers('Accept'), [
+      'application/pidf+xml',
+      'application/pidf-diff+xml',
+      'multipart/related',
+    ])
   })
 })
 

@@ -41,6 +41,7 @@ export class PresenceWorld extends EntityWorld {
         contacts: [],
       }),
       documents: localDocuments,
+      objects: { uriOf: () => 'https://objects.invalid/', store: () => [] },
       address: () => '192.0.2.1:5060',
       notifierLimits: limits,
     }

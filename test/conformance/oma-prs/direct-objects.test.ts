@@ -1,0 +1,165 @@
+/**
+ * PUBLISH with MIME objects in it (24.141 §5.3, RFC 2387, RFC 2392; CS-11, PS-14, PRS-15): stored, referred to where they are
+ * stored, and gone with the publication.
+ */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { deflateSync } from 'node:zlib'
+import { gif, png } from '../../unit/entities/content-server/images.ts'
+import { one, rule, ruleset } from '../../unit/entities/presence-server/rules/rules-of.ts'
+import { WholeBox } from '../whole-box.ts'
+
+const hour = 3_600_000
+const icon = (reference: string) =>
+  `<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:r="urn:ietf:params:xml:ns:pidf:rpid" entity="sip:alice@box.example"><dm:person id="p"><r:status-icon>${reference}</r:status-icon></dm:person></presence>`
+
+function related(...parts: ReadonlyArray<readonly [headers: string, body: string | Buffer]>): Buffer {
+  const pieces = parts.flatMap(([headers, body]) => [
+    Buffer.from(`--b1\r\n${headers}\r\n\r\n`),
+    Buffer.from(body as string),
+    Buffer.from('\r\n'),
+  ])
+  return Buffer.concat([...pieces, Buffer.from('--b1--\r\n')])
+}
+
+const root = (reference: string) =>
+  ['Content-Type: application/pidf+xml\r\nContent-ID: <root@alice>', icon(reference)] as const
+const part = (image: Buffer, type = 'image/png', id = 'icon@alice') =>
+  [`Content-Type: ${type}\r\nContent-ID: <${id}>\r\nContent-Transfer-Encoding: binary`, image] as const
+const type = 'multipart/related;type="application/pidf+xml";start="<root@alice>";boundary=b1'
+
+async function publish(
+  box: WholeBox,
+  body: Buffer,
+  contentType = type,
+  headers: readonly string[] = [],
+): Promise<string> {
+  const before = box.sent.length
+  await box.sip(
+    'PUBLISH',
+    'alice',
+    ['Event: presence', 'Expires: 7200', `Content-Type: ${contentType}`, ...headers],
+    body,
+  )
+  return box.sent.slice(before).find(message => message.startsWith('SIP/2.0'))!
+}
+
+async function watched(): Promise<WholeBox> {
+  const box = new WholeBox({ 'content.graceSeconds': 3600 })
+  const rules = ruleset(
+    rule(
+      one('sip:bob@box.example'),
+      'allow',
+      '<provide-persons><all-persons/></provide-persons><provide-status-icon>true</provide-status-icon>',
+    ),
+  )
+  const at = '/xcap-root/pres-rules/users/sip:alice@box.example/index'
+  assert.equal((await box.http('PUT', at, { body: rules, type: 'application/auth-policy+xml' })).status, 201)
+  await box.sip('SUBSCRIBE', 'bob', ['Event: presence', 'Expires: 86400', 'Contact: <sip:bob@10.0.0.2>'])
+  return box
+}
+
+const iconTold = (box: WholeBox): string =>
+  /status-icon[^>]*>([^<]*)</.exec(box.sent.findLast(message => message.startsWith('NOTIFY'))!)![1]!
+
+test('CS-11: the object is stored, and watchers are told where', async () => {
+  const box = await watched()
+  assert.match(await publish(box, related(root('cid:icon@alice'), part(png()))), /^SIP\/2.0 200 /)
+  const uri = iconTold(box)
+  assert.match(uri, /^https:\/\/box\.example:8443\/content\/users\/sip:alice@box\.example\/\w+$/)
+  const got = await box.http('GET', new URL(uri).pathname, { user: 'bob' })
+  assert.equal(got.status, 200)
+  assert.equal(got.headers['Content-Type'], 'image/png')
+  assert.deepEqual(Buffer.from(got.body!), png())
+})
+
+test('CS-07: the same object again has the same URI, and another one another', async () => {
+  const box = await watched()
+  await publish(box, related(root('cid:icon@alice'), part(png())))
+  const first = iconTold(box)
+  await publish(box, related(root('cid:other%40alice'), part(png(), 'image/png', 'other@alice')))
+  assert.equal(iconTold(box), first)
+  assert.equal(box.count('content-objects'), 1)
+  await publish(box, related(root('cid:icon@alice'), part(gif(), 'image/gif')))
+  assert.equal(box.count('content-objects'), 2)
+})
+
+test('CS-13: the object goes after the publication', async () => {
+  const box = await watched()
+  await publish(box, related(root('cid:icon@alice'), part(png())))
+  await box.pass(2 * hour - 1)
+  assert.equal(box.count('content-objects'), 1)
+  await box.pass(hour + 1)
+  assert.equal(box.count('content-objects'), 0)
+})
+
+test('the document alone, objects nobody refers to, and a root that is not first', async () => {
+  const box = await watched()
+  assert.match(await publish(box, related(part(png()), root('cid:icon@alice'))), /^SIP\/2.0 200 /)
+  assert.match(iconTold(box), /^https:/)
+  const other = await watched()
+  assert.match(await publish(other, related(root('https://example.com/i'), part(png()))), /^SIP\/2.0 200 /)
+  assert.equal(iconTold(other), 'https://example.com/i')
+  assert.equal(other.count('content-objects'), 0)
+  assert.match(await publish(other, related(root('https://example.com/i'))), /^SIP\/2.0 200 /)
+})
+
+test('RFC 4483 §5.4 (CS-04): an object that is elsewhere is referred to there, and asked for by nobody here', async () => {
+  const box = await watched()
+  const external =
+    'Content-Type: message/external-body; access-type="URL"; URL="http://169.254.169.254/a?b=1&c=2"; expiration="Mon, 24 June 2030 09:00:00 GMT"\r\nContent-ID: <icon@alice>'
+  const answer = await publish(box, related(root('cid:icon@alice'), [external, 'Content-Type: image/png\r\n\r\n']))
+  assert.match(answer, /^SIP\/2.0 200 /)
+  assert.equal(iconTold(box), 'http://169.254.169.254/a?b=1&amp;c=2')
+  assert.equal(box.count('content-objects'), 0)
+})
+
+test('a body in deflate is one like any other (RFC 3261 §20.12)', async () => {
+  const box = await watched()
+  const body = deflateSync(related(root('cid:icon@alice'), part(png())))
+  assert.match(await publish(box, body, type, ['Content-Encoding: deflate']), /^SIP\/2.0 200 /)
+  assert.match(iconTold(box), /^https:/)
+  assert.match(await publish(box, Buffer.from('?'), type, ['Content-Encoding: deflate']), /^SIP\/2.0 400 /)
+  assert.match(await publish(box, Buffer.from('?'), type, ['Content-Encoding: br']), /^SIP\/2.0 415 /)
+})
+
+test('what is wrong with it is said, and then nothing has been stored', async () => {
+  const box = await watched()
+  const refusals: ReadonlyArray<readonly [Buffer, string, number]> = [
+    [related(root('cid:none@alice'), part(png())), type, 400],
+    [related(root('cid:root@alice'), part(png())), type, 400],
+    [related(part(png())), type, 400],
+    [Buffer.from('nothing'), type, 400],
+    [related(root('cid:icon@alice'), part(png())), 'multipart/related', 400],
+    [related(['Content-Type: text/plain\r\nContent-ID: <root@alice>', 'x'], part(png())), type, 415],
+    [related(root('cid:icon@alice'), part(png(), 'image/gif')), type, 415],
+    [related(root('cid:icon@alice'), part(png(), 'application/zip')), type, 415],
+    [
+      related(root('cid:icon@alice'), [
+        'Content-Type: message/external-body; access-type=FTP\r\nContent-ID: <icon@alice>',
+        '',
+      ]),
+      type,
+      400,
+    ],
+    [related(root('cid:icon@alice'), ...Array.from({ length: 16 }, () => part(png()))), type, 400],
+    [
+      related(['Content-Type: application/pidf+xml\r\nContent-ID: <root@alice>', '<presence/>'], part(png())),
+      type,
+      400,
+    ],
+  ]
+  for (const [body, contentType, status] of refusals)
+    assert.match(await publish(box, body, contentType), new RegExp(`^SIP/2.0 ${status} `), body.toString('latin1'))
+  assert.equal(box.count('content-objects'), 0)
+  assert.equal(box.count('publications'), 0)
+})
+
+test('PS-14: an object too large is 413; none at all are taken where the limit is 0', async () => {
+  const box = new WholeBox({ 'content.objectOctets': 1_000 })
+  const body = (octets: number) => related(root('cid:icon@alice'), part(png(60, 80, octets)))
+  assert.match(await publish(box, body(1_001)), /^SIP\/2.0 413 /)
+  assert.match(await publish(box, body(1_000)), /^SIP\/2.0 200 /)
+  assert.match(await publish(new WholeBox({ 'content.objectOctets': 0 }), body(100)), /^SIP\/2.0 413 /)
+})
