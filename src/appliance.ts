@@ -9,7 +9,7 @@ import { AggregationProxy } from './entities/aggregation-proxy/aggregation-proxy
 import { HttpAdmission } from './entities/aggregation-proxy/authenticate.ts'
 import { ContentServer } from './entities/content-server/content-server.ts'
 import { PresenceServer, presenceWakes } from './entities/presence-server/presence-server.ts'
-import { ownListDocuments } from './entities/resource-list-server/list-documents.ts'
+import { listDocuments } from './entities/resource-list-server/list-documents.ts'
 import { eventListOption } from './entities/resource-list-server/list-package.ts'
 import { requestContainedOption } from './entities/resource-list-server/request-contained.ts'
 import { ResourceListServer } from './entities/resource-list-server/resource-list-server.ts'
@@ -21,7 +21,7 @@ import { assertedIdentity } from './entities/sip-ip-core/identity.ts'
 import { towardsOwnInstance } from './entities/sip-ip-core/location.ts'
 import { StatefulProxy } from './entities/sip-ip-core/proxy.ts'
 import { Registrar } from './entities/sip-ip-core/registrar.ts'
-import { presenceServerPoints } from './entities/xdm-client/points.ts'
+import { presenceServerPoints, resourceListServerPoints } from './entities/xdm-client/points.ts'
 import { XdmClient } from './entities/xdm-client/xdm-client.ts'
 import { ChangeNotifier } from './entities/xdms/change-subscriptions/change-notifier.ts'
 import { furnishUsers } from './entities/xdms/default-documents.ts'
@@ -154,6 +154,8 @@ export class Appliance {
     this.#admission = new Admission(home, `${options.secret}${options.random.token(22)}`)
     const toPresenceServer: ChangeListener = (change, turn) =>
       this.entities['presence-server'].documentChanged(change, turn)
+    const toResourceListServer: ChangeListener = (change, turn) =>
+      this.entities['resource-list-server'].documentChanged(change, turn)
     const xdms: XdmsContext = {
       userOf: xui => userOfXui(xui, home),
       isUser: (turn, user) => isUser(turn, user),
@@ -162,7 +164,7 @@ export class Appliance {
       listeners: [
         toPresenceServer,
         (change, turn) => this.entities.xdms.documentChanged(change, turn),
-        (change, turn) => this.entities['resource-list-server'].documentChanged(change, turn),
+        toResourceListServer,
       ],
     }
     const servers = managementServers(xdms)
@@ -176,7 +178,12 @@ export class Appliance {
       settings: options.settings,
       userOfXui: xui => userOfXui(xui, home),
       address: () => home.hostPort('udp'),
-      listeners: { prs5: toPresenceServer, prs8: toPresenceServer },
+      listeners: {
+        prs5: toPresenceServer,
+        prs8: toPresenceServer,
+        prs9: toResourceListServer,
+        prs10: toResourceListServer,
+      },
     })
     const address = (transport: 'udp' | 'tcp' | 'tls' | 'sips') =>
       home.hostPort(transport === 'sips' ? 'tls' : transport)
@@ -214,7 +221,12 @@ export class Appliance {
         },
       }),
       'resource-list-server': new ResourceListServer({
-        documents: ownListDocuments(xui => userOfXui(xui, home)),
+        documents: listDocuments({
+          // What a list was shows nothing that its members' own rules do not.
+          reader: xdmClient.reader(resourceListServerPoints, { keepsLast: true }),
+          isUser: (db, aor) => isUser({ db, settings: options.settings() }, aor),
+          userOfXui: xui => userOfXui(xui, home),
+        }),
         states: {
           stateFor: (...asked) => this.entities['presence-server'].stateFor(...asked),
           hasLeg: (...asked) => this.entities['presence-server'].hasLeg(...asked),

@@ -125,7 +125,7 @@ export const limits = {
   },
   /** Bounds of HTTP as a client, which see (`HttpClientLimits`). */
   httpClient: {
-    requests: 256,
+    requests: 2_000,
     connectionsPerServer: 16,
     connections: 64,
     bodyOctets: 1_048_576,

@@ -88,13 +88,13 @@ export const referencePoints = {
     between: ['Resource List Server', 'Shared XDMS'],
     protocol: 'XCAP',
     carries: 'URI lists',
-    at: undefined,
+    at: 'entities/xdm-client',
   },
   'PRS-10': {
     between: ['Resource List Server', 'RLS XDMS'],
     protocol: 'XCAP',
     carries: 'presence lists',
-    at: undefined,
+    at: 'entities/xdm-client',
   },
   'PRS-11': {
     between: ['RLS XDMS', 'SIP/IP Core'],

@@ -34,6 +34,9 @@ export interface Settings {
   /** Presence Server to Shared XDMS and Presence XDMS. */
   readonly prs5: XdmPoint
   readonly prs8: XdmPoint
+  /** Resource List Server to Shared XDMS and RLS XDMS. */
+  readonly prs9: XdmPoint
+  readonly prs10: XdmPoint
   readonly xdm: { readonly pollSeconds: number; readonly keepSeconds: number }
   /** Aggregation Proxy to Presence XDMS, RLS XDMS and Shared XDMS. */
   readonly prs7: RemoteXdms
@@ -322,6 +325,10 @@ const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>> } = {
   'prs5.notifier': notifierOf('prs5'),
   ...remoteXdms('prs8', 'the Presence XDMS that the Presence Server reads rules and permanent presence in'),
   'prs8.notifier': notifierOf('prs8'),
+  ...remoteXdms('prs9', 'the Shared XDMS that the Resource List Server reads lists in'),
+  'prs9.notifier': notifierOf('prs9'),
+  ...remoteXdms('prs10', 'the RLS XDMS that the Resource List Server reads list services in'),
+  'prs10.notifier': notifierOf('prs10'),
   'xdm.pollSeconds': {
     ...seconds,
     path: ['Vendor', 'Porchlight', 'Xdm', 'PollInterval'],

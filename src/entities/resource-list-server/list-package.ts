@@ -1,6 +1,6 @@
 /** An event package applied to lists (RFC 4662 §4): `presence` or `presence.winfo`, told of all members at once. */
 
-import { badEvent, forbidden, notFound } from '../../protocols/sip/errors.ts'
+import { badEvent, forbidden, notFound, serviceUnavailable } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import { isSipUri, type Uri } from '../../protocols/sip/uri.ts'
 import type { EventPackage } from '../../protocols/sip-events/event-package.ts'
@@ -45,7 +45,11 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       if (uri === requestUri(turn)) return uri
       const place = context.documents.placeOf(turn.db, uri)
       const service = place && context.documents.service(place, uri, turn)
-      if (service === undefined) throw notFound()
+      if (service === undefined) {
+        const users = senderOf(request, turn).identities.filter(identity => identity.startsWith('sip'))
+        // It is asked for; by the time he tries again it is known.
+        throw context.documents.areKnown(users, turn) ? notFound() : serviceUnavailable(2)
+      }
       // RFC 4826 §4.1: of a service without packages, whichever are served.
       const { packages } = service
       if (packages !== undefined && !packages.includes(name)) throw badEvent(packages)
@@ -127,5 +131,8 @@ function isPrivate(request: SipRequest): boolean {
 /** Whether a Request-URI is one that this server serves, be it a list or its own. */
 export function isListUri(requested: Uri, context: ListContext, turn: Pick<Turn, 'db' | 'settings'>): boolean {
   const uri = serviceUri(requested)
-  return uri === requestUri(turn) || context.documents.placeOf(turn.db, uri) !== undefined
+  const { documents } = context
+  return (
+    uri === requestUri(turn) || documents.placeOf(turn.db, uri) !== undefined || documents.mayBeService(turn.db, uri)
+  )
 }

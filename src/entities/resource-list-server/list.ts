@@ -80,7 +80,7 @@ class ListReader {
     this.#context = context
     this.#turn = turn
     this.#source = {
-      root: turn.settings.xcap.root,
+      root: context.documents.listRoot(),
       // Only the owner's lists and the global ones: another's would be given away by what is shown of it.
       read: (auid, xui, path) => {
         const user = xui === '' ? '' : context.documents.userOfXui(xui)
@@ -88,7 +88,7 @@ class ListReader {
         const address = { auid, xui: user, path }
         from.set(keyOf(address), address)
         const document = context.documents.document(address, turn)
-        return document && readable(document.body)
+        return document === 'unavailable' ? document : document && readable(document.body)
       },
     }
   }

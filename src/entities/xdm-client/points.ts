@@ -1,19 +1,22 @@
-/** The reference points at which a functional entity is the client of an XDMS: PRS-5 and PRS-8 (RP-05, RP-08). */
+/** The reference points at which a functional entity is the client of an XDMS: PRS-5, 8, 9 and 10 (RP-05, RP-08 to RP-10). */
 
 import type { XdmPoint as PointSettings, Settings } from '../../settings.ts'
 import { presenceUsages } from '../xdms/presence-xdms/usages.ts'
+import { rlsUsages } from '../xdms/rls-xdms/usages.ts'
 import { sharedUsages } from '../xdms/shared-xdms/usages.ts'
 
-export type XdmPoint = 'prs5' | 'prs8'
+export type XdmPoint = 'prs5' | 'prs8' | 'prs9' | 'prs10'
 
 /** The entities that read documents, each with the point that leads to the usages it reads. */
 const usages: Readonly<Record<XdmPoint, ReadonlySet<string>>> = {
   prs5: new Set(sharedUsages.map(({ auid }) => auid)),
   prs8: new Set(presenceUsages.map(({ auid }) => auid)),
+  prs9: new Set(sharedUsages.map(({ auid }) => auid)),
+  prs10: new Set(rlsUsages.map(({ auid }) => auid)),
 }
 
-/** The points of the Presence Server. */
 export const presenceServerPoints: readonly XdmPoint[] = ['prs5', 'prs8']
+export const resourceListServerPoints: readonly XdmPoint[] = ['prs9', 'prs10']
 
 /** Documents whose names a usage fixes; of others only those that are asked for are known (RFC 5025 §9.7, RFC 4827 §9, OMA). */
 export const wellKnownNames: Readonly<Record<string, readonly string[] | undefined>> = {
@@ -37,6 +40,8 @@ export function pointOf(auid: string, points: readonly XdmPoint[]): XdmPoint | u
 export function usagesOf(point: XdmPoint): ReadonlySet<string> {
   return usages[point]
 }
+
+export const xdmPoints = Object.keys(usages) as readonly XdmPoint[]
 
 export function isPoint(text: string): text is XdmPoint {
   return Object.hasOwn(usages, text)

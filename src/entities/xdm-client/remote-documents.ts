@@ -3,6 +3,7 @@
 import { type Instant, type Transaction, table } from '../../turn.ts'
 import type { DocumentAddress, StoredDocument } from '../xdms/documents.ts'
 import type { XdmPoint } from './points.ts'
+import { noteServices } from './remote-services.ts'
 
 export interface RemoteAddress extends DocumentAddress {
   readonly point: XdmPoint
@@ -70,6 +71,7 @@ export function putRemoteDocument(db: Transaction, address: RemoteAddress, kept:
   const { point, auid, xui, path } = address
   const previous = remoteDocument(db, address)
   db.put(documents, [point, auid, xui, path], kept)
+  if (previous?.document?.etag !== kept.document?.etag) noteServices(address, previous?.document, kept.document, db)
   count(db, previous === undefined ? 1 : 0, octetsOf(kept) - octetsOf(previous))
 }
 
@@ -78,6 +80,7 @@ export function deleteRemoteDocument(db: Transaction, address: RemoteAddress): v
   const previous = remoteDocument(db, address)
   if (previous === undefined) return
   db.delete(documents, [point, auid, xui, path])
+  noteServices(address, previous.document, undefined, db)
   count(db, -1, -octetsOf(previous))
 }
 

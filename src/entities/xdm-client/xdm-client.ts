@@ -1,5 +1,5 @@
 /**
- * The XDM client of the box (OMA XDM; PRS-5, PRS-8): has what the Presence Server reads of documents that are elsewhere. It
+ * The XDM client of the box (OMA XDM; PRS-5, 8, 9, 10): has what is read of documents that are elsewhere. It
  * fetches what is read, learns of changes by subscription or asks now and then, and says so when it does not know any more, for
  * that may only reveal less (PS-75, SEC-03).
  */
@@ -16,7 +16,7 @@ import type { Instant, Output, SipEntity, Turn } from '../../turn.ts'
 import type { DocumentReader } from '../xdms/document-reader.ts'
 import { type ChangeListener, documentAt, documentsOf } from '../xdms/documents.ts'
 import { keyOf, subjectOf, toldBy, type Watched, watchedBy } from './document-changes.ts'
-import { pointOf, presenceServerPoints, remoteAt, usagesOf, wellKnownNames, type XdmPoint } from './points.ts'
+import { pointOf, remoteAt, usagesOf, wellKnownNames, type XdmPoint, xdmPoints } from './points.ts'
 import {
   addressOf,
   deleteRemoteDocument,
@@ -79,8 +79,11 @@ export class XdmClient implements SipEntity {
     return this.#wanted.size > 0
   }
 
-  /** Documents as an entity with these reference points reads them. */
-  reader(points: readonly XdmPoint[]): DocumentReader {
+  /**
+   * Documents as an entity with these reference points reads them. With `keepsLast` one that cannot be had any more is what it
+   * was last: for whom an old document reveals nothing.
+   */
+  reader(points: readonly XdmPoint[], { keepsLast = false } = {}): DocumentReader {
     const { settings } = this.#options
     // Where all documents are here, that is all there is to be found out.
     let known: { readonly settings: Settings; readonly isLocal: boolean } | undefined
@@ -95,18 +98,19 @@ export class XdmClient implements SipEntity {
     return {
       at: (db, address) => {
         const point = remotePoint(address.auid)
-        return point === undefined ? documentAt(db, address) : this.#read(db, { ...address, point })
+        return point === undefined ? documentAt(db, address) : this.#read(db, { ...address, point }, keepsLast)
       },
       of: (db, auid, xui) => {
         const point = remotePoint(auid)
         if (point === undefined) return [...documentsOf(db, auid, xui)].map(({ document }) => document)
         const paths = new Set(wellKnownNames[auid] ?? [])
         for (const [{ path }] of remoteDocumentsOf(db, point, xui, [auid])) paths.add(path)
-        const found = [...paths].sort().map(path => this.#read(db, { point, auid, xui, path }))
+        const found = [...paths].sort().map(path => this.#read(db, { point, auid, xui, path }, keepsLast))
         return found.includes('unavailable')
           ? 'unavailable'
           : found.filter(document => document !== undefined && document !== 'unavailable')
       },
+      isHere: auid => remotePoint(auid) === undefined,
       rootPath: auid => {
         const point = remotePoint(auid)
         return point === undefined ? settings().xcap.root : new URL(settings()[point].root).pathname.replace(/\/$/, '')
@@ -151,19 +155,19 @@ export class XdmClient implements SipEntity {
 
   /** Asks anew for what is known of a user's documents under one usage. */
   #written(auid: string, xui: string, turn: Turn): Output[] {
-    return presenceServerPoints.flatMap(point =>
+    return xdmPoints.flatMap(point =>
       remoteDocumentsOf(turn.db, point, xui, [auid]).flatMap(([address, kept]) => this.#get(address, kept, turn)),
     )
   }
 
-  #read(db: Turn['db'], address: RemoteAddress) {
+  #read(db: Turn['db'], address: RemoteAddress, keepsLast: boolean) {
     const word = wordOf(address)
-    const kept = remoteDocument(db, address)
+    const stored = remoteDocument(db, address)
     this.#used.add(word)
-    if (kept !== undefined && kept.root === this.#options.settings()[address.point].root && !kept.isDoubtful)
-      return kept.document
+    const kept = stored?.root === this.#options.settings()[address.point].root ? stored : undefined
+    if (kept?.isDoubtful === false) return kept.document
     if (this.#wanted.size < limits.remoteDocuments.wanted) this.#wanted.set(word, address)
-    return 'unavailable'
+    return keepsLast && kept?.document !== undefined ? kept.document : 'unavailable'
   }
 
   /** What is known of a document at the root that is in force. */

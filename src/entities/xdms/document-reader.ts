@@ -14,6 +14,8 @@ export interface DocumentReader {
   at(db: Transaction, address: DocumentAddress): StoredDocument | undefined | 'unavailable'
   /** The documents of a user, or of the global tree, under one application usage; `unavailable` as above. */
   of(db: Transaction, auid: string, xui: string): readonly StoredDocument[] | 'unavailable'
+  /** Whether the documents of a usage are in this box. */
+  isHere(auid: string): boolean
   /** Path of the XCAP root below which references to documents of a usage lead. */
   rootPath(auid: string): string
 }

@@ -56,14 +56,6 @@ export function placeOfService(db: Transaction, uri: string): DocumentAddress | 
   return place?.path === indexed ? { auid, ...place } : undefined
 }
 
-/** The service itself, as its document has it now; what cannot be read, which storing it should have prevented, has none. */
-export function serviceAt(db: Transaction, place: DocumentAddress, uri: string): RlsService | undefined {
-  const stored = documentAt(db, place)
-  if (stored === undefined) return undefined
-  const root = parseXml(stored.body, { limits: limits.xcapDocument, instructions: true })
-  return rlsServices(root).find(service => serviceUriOf(service.uri) === uri)
-}
-
 /** §4.4.5: unique among all services of the server, and nobody's own address. */
 function checkUnique(root: XmlElement, services: readonly RlsService[], context: ConstraintContext): void {
   const here = new Set<string>()

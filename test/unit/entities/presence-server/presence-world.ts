@@ -18,6 +18,7 @@ export const carol = 'sip:carol@box.example'
 const localDocuments: DocumentReader = {
   at: documentAt,
   of: (db, auid, xui) => [...documentsOf(db, auid, xui)].map(({ document }) => document),
+  isHere: () => true,
   rootPath: () => '/xcap-root',
 }
 

@@ -52,7 +52,7 @@ class ClientWorld extends EntityWorld {
           settings: () => current,
           userOfXui: xui => (xui.includes('@') ? xui : `sip:${xui}@box.example`),
           address: () => '192.0.2.1:5060',
-          listeners: { prs5: listener, prs8: listener },
+          listeners: { prs5: listener, prs8: listener, prs9: listener, prs10: listener },
         }),
       { 'prs8.root': root, ...settings },
     )
