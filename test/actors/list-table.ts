@@ -49,8 +49,8 @@ export class ListTable {
   /** Of each document: whether it had the full state, and the URIs it told of. */
   readonly documents: { readonly fullState: boolean; readonly uris: readonly string[] }[] = []
 
-  /** Takes one body; `mustBeFull`: it answers a SUBSCRIBE (§5.2). */
-  apply(contentType: string, body: string, mustBeFull: boolean): void {
+  /** Takes one body; `mustBeFull`: it answers a SUBSCRIBE (§5.2). `isLast`: it came with the end, which waits for no answer. */
+  apply(contentType: string, body: string, mustBeFull: boolean, isLast = false): void {
     const type = mediaType(contentType)
     if (type.type !== 'multipart/related') {
       this.faults.push(`a NOTIFY about a list with ${contentType || 'no body'}`)
@@ -67,7 +67,7 @@ export class ListTable {
     const list = xml.parse(root.body).list as Element
     const version = Number(list['@version'])
     const fullState = list['@fullState'] === 'true' || list['@fullState'] === '1'
-    this.#checkVersion(version, fullState, mustBeFull)
+    this.#checkVersion(version, fullState || isLast, mustBeFull)
     this.version = version
     this.uri = String(list['@uri'])
     this.names = texts(list.name)
@@ -92,8 +92,9 @@ export class ListTable {
   }
 
   #checkVersion(version: number, fullState: boolean, mustBeFull: boolean): void {
-    if (this.version === undefined && version !== 0) this.faults.push(`the first version is ${version}`)
-    if (this.version !== undefined && version !== this.version + 1)
+    // One that a killed box had counted and not sent leaves a gap, which only full state may follow (§5.6.2).
+    if (this.version === undefined && version !== 0 && !fullState) this.faults.push(`the first version is ${version}`)
+    if (this.version !== undefined && (version <= this.version || (version !== this.version + 1 && !fullState)))
       this.faults.push(`version ${version} after ${this.version}`)
     if ((this.version === undefined || mustBeFull) && !fullState) this.faults.push('full state was due')
   }

@@ -53,6 +53,7 @@ export interface Wishes {
   readonly toList?: boolean
   readonly headers?: readonly HeaderField[]
   readonly body?: string
+  readonly accept?: string
 }
 
 const accepted: Record<string, string> = {
@@ -62,10 +63,10 @@ const accepted: Record<string, string> = {
 }
 
 /** What one who can read lists says (RFC 4662 §4.1, §4.3). */
-function listFields(event: string): HeaderField[] {
+function listFields(event: string, accept?: string): HeaderField[] {
   return [
     ['Supported', 'eventlist'],
-    ['Accept', `multipart/related, application/rlmi+xml, ${accepted[event] ?? '*/*'}`],
+    ['Accept', accept ?? `multipart/related, application/rlmi+xml, ${accepted[event] ?? '*/*'}`],
   ]
 }
 
@@ -87,7 +88,7 @@ export class Watcher {
 
   /** `expires` in seconds; 0 outside a dialog is a fetch (RFC 6665 §4.4.3). */
   subscribe(resource: string, event: string, expires: number, now: Instant, wishes: Wishes = {}): Subscription {
-    const fields = wishes.toList ? listFields(event) : ([['Accept', accepted[event] ?? '*/*']] as const)
+    const fields = wishes.toList ? listFields(event, wishes.accept) : ([['Accept', accepted[event] ?? '*/*']] as const)
     const callId = `${this.agent.token(16)}@${this.agent.options.name.toLowerCase()}`
     const localTag = this.agent.token()
     const exchange = this.agent.send(
@@ -124,7 +125,7 @@ export class Watcher {
   }
 
   /** Refreshes, or with 0 ends, a subscription in its dialog. */
-  refresh(subscription: Subscription, expires: number, now: Instant): Exchange {
+  refresh(subscription: Subscription, expires: number, now: Instant, headers: readonly HeaderField[] = []): Exchange {
     const fields: HeaderField[] = [
       ['From', `<${this.agent.options.aor}>;tag=${subscription.localTag}`],
       ['To', `<${subscription.resource}>;tag=${subscription.remoteTag ?? ''}`],
@@ -132,6 +133,7 @@ export class Watcher {
       ['Event', subscription.event],
       ['Expires', String(expires)],
       ...subscription.fields,
+      ...headers,
     ]
     const target = subscription.remoteTarget ?? subscription.resource
     subscription.exchange = this.agent.send('SUBSCRIBE', target, fields, now)
@@ -160,7 +162,8 @@ export class Watcher {
     if (subscription.list !== undefined) {
       const contentType = request.header('Content-Type') ?? ''
       // A refresh may cross a NOTIFY on its way, so only of the first one is it known that it is the answer.
-      subscription.list.apply(contentType, notification.body, subscription.notifications.length === 1)
+      const isFirst = subscription.notifications.length === 1
+      subscription.list.apply(contentType, notification.body, isFirst, notification.state === 'terminated')
       subscription.faults.push(...subscription.list.faults.splice(0))
       if (!request.headers('Require').includes('eventlist')) subscription.faults.push('no Require: eventlist')
     }

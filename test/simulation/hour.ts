@@ -3,6 +3,7 @@
  * killed now and then, and at the end the properties that the design promises are looked at.
  */
 
+import { putList, putServices } from '../actors/list-owner.ts'
 import type { Exchange } from '../actors/user-agent.ts'
 import type { Subscription } from '../actors/watcher.ts'
 import type { Person } from '../flows/world.ts'
@@ -48,7 +49,8 @@ export async function simulate(seed: number, minutes = 60): Promise<Hour> {
   const exchanges: Exchange[] = []
   const end = world.now() + minutes * 60_000
   while (world.now() < end) {
-    act(choose.pick(people), people, choose, world, exchanges)
+    if (choose.chance(0.15)) await useLists(choose.pick(people), people, choose, world, exchanges)
+    else act(choose.pick(people), people, choose, world, exchanges)
     if (choose.chance(0.02)) world.network.weather = choose.pick(weathers)
     if (choose.chance(0.02)) await world.restart()
     await world.pass(choose.below(choose.chance(0.1) ? 120_000 : 4000))
@@ -120,6 +122,67 @@ function act(
   }
 }
 
+/** The list that everybody may keep, and one that may be in it. */
+function listOf({ aor }: Person): string {
+  return `${aor};pres-list=rcs`
+}
+
+function innerListOf({ aor }: Person): string {
+  return aor.replace('@', '-family@')
+}
+
+/** One thing that one person does with his list. */
+async function useLists(
+  person: Person,
+  people: readonly Person[],
+  choose: SeededRandom,
+  world: SimulatedWorld,
+  exchanges: Exchange[],
+): Promise<void> {
+  const { watcher, agent } = person
+  const some = () => people.filter(() => choose.chance(0.5)).map(({ aor }) => aor)
+  const live = watcher.subscriptions.filter(one => one.list !== undefined && isLive(one))
+  switch (choose.below(5)) {
+    case 0:
+      await keepLists(
+        world,
+        agent.options.name,
+        person,
+        [...some(), ...(choose.chance(0.5) ? [innerListOf(person)] : [])],
+        some(),
+      )
+      break
+    case 1:
+    case 2: {
+      const lifetime = choose.pick([0, 60, 300, 3600])
+      exchanges.push(watcher.subscribe(listOf(person), 'presence', lifetime, world.now(), { toList: true }).exchange)
+      break
+    }
+    default: {
+      const one = live.length > 0 ? choose.pick(live) : undefined
+      if (one?.remoteTag) exchanges.push(watcher.refresh(one, choose.pick([0, 300, 3600]), world.now()))
+    }
+  }
+}
+
+async function keepLists(
+  world: SimulatedWorld,
+  name: string,
+  person: Person,
+  members: readonly string[],
+  family: readonly string[],
+): Promise<void> {
+  await putList(world, name, members)
+  await putServices(world, name, [{ uri: listOf(person) }, { uri: innerListOf(person), inline: family }])
+}
+
+/** What a list must show of a member in the end. */
+function isShown(state: string, may: boolean, note: string, handling: string): boolean {
+  if (may) return state.startsWith('active open') && state.includes(note)
+  if (handling === 'polite-block') return state === 'active closed'
+  return handling === 'confirm' ? state === 'pending' : state === 'terminated rejected'
+}
+
 /** The network calms, everybody answers again; then what must hold, must hold. */
 async function lookBack(
   world: SimulatedWorld,
@@ -142,6 +205,12 @@ async function lookBack(
       exchanges.push(subscription.exchange)
       watching.push({ watcher, presentity, subscription })
     }
+  const everybody = people.map(({ aor }) => aor)
+  for (const person of people) {
+    await keepLists(world, person.agent.options.name, person, [...everybody, innerListOf(person)], everybody)
+    const { watcher } = person
+    exchanges.push(watcher.subscribe(listOf(person), 'presence', 3600, world.now(), { toList: true }).exchange)
+  }
   await world.pass(60_000)
   for (const person of people) {
     const note = `final-${person.agent.options.name}`
@@ -157,11 +226,32 @@ async function lookBack(
     const may = handling === 'allow' || watcher === presentity
     if (may && !sees) violations.push(`${who} did not end with the current view: ${last?.state} ${last?.body}`)
   }
+  // Every list that is still subscribed to, however old, shows exactly what there is to be seen of everybody in it.
+  const lists = people.flatMap(person =>
+    person.watcher.subscriptions.flatMap(one => (one.list && isLive(one) ? [{ person, one }] : [])),
+  )
+  const shown = lists.map(({ one }) => [one.list!, one.list!.rows.get(innerListOf(byList(people, one.resource)))?.list])
+  const asked = lists.map(({ person, one }) => person.watcher.refresh(one, 3600, world.now()))
+  const states = shown.map(tables => tables.map(table => everybody.map(aor => table?.state(aor) ?? 'no list')))
+  await world.pass(60_000)
+  exchanges.push(...asked)
+  for (const [at, { person, one }] of lists.entries()) {
+    if (asked[at]!.final?.status !== 200) continue
+    for (const table of states[at]!)
+      for (const [index, state] of table.entries()) {
+        const member = people[index]!
+        const may = handling === 'allow' || member === person
+        if (!isShown(state, may, notes.get(member)!, handling))
+          violations.push(`the list ${one.resource} shows ${member.aor} as ${state}`)
+      }
+  }
+
   for (const watcher of people)
     for (const subscription of watcher.watcher.subscriptions) {
       const who = `${watcher.aor} watching ${subscription.resource} (${subscription.event})`
       for (const fault of subscription.faults) violations.push(`${who}: ${fault}`)
       if (handling === 'allow' || subscription.resource === watcher.aor) continue
+      if (subscription.list !== undefined) continue
       for (const { notes, presence, body } of subscription.notifications) {
         const hidden = handling === 'polite-block' ? notes.length > 0 || presence === 'open' : body !== ''
         if (hidden) violations.push(`${who} was sent what the rules hide: ${body}`)
@@ -175,6 +265,10 @@ async function lookBack(
   const left = JSON.stringify(world.leftovers())
   if (left !== '{}') violations.push(`records are left when all has expired: ${left}`)
   return violations
+}
+
+function byList(people: readonly Person[], resource: string): Person {
+  return people.find(person => listOf(person) === resource)!
 }
 
 function isLive(subscription: Subscription): boolean {
