@@ -2,9 +2,9 @@
 
 import type { SipUri, Uri } from '../../protocols/sip/uri.ts'
 import type { Subscriber as Watcher } from '../../protocols/sip-events/event-package.ts'
-import type { ResourceState } from '../../protocols/sip-events/notifier.ts'
+import type { ResourceState, Telling } from '../../protocols/sip-events/notifier.ts'
 import type { Subscriber } from '../../protocols/sip-events/subscriber.ts'
-import type { Transaction, Turn } from '../../turn.ts'
+import type { Instant, Transaction, Turn } from '../../turn.ts'
 import type { ListDocuments } from './list-documents.ts'
 
 /** What the Presence Server exports of one member to one watcher (RLS-16): what he would be notified of, by the same code. */
@@ -14,7 +14,7 @@ export interface MemberStates {
     presentity: string,
     id: string,
     watcher: Watcher,
-    version: number,
+    telling: Telling,
     turn: Turn,
   ): ResourceState | undefined
   /** Whether the leg with this id stands. */
@@ -30,6 +30,8 @@ export interface ListContext {
   routeTo(uri: SipUri): readonly string[] | undefined
   /** Holds the back-end subscriptions to members elsewhere. */
   readonly subscriber: Subscriber
+  /** When this process took up service. */
+  restartedAt(): Instant
 }
 
 /** The event packages that lists are served for; of a list by request the same (RFC 5367, RLS-31). */

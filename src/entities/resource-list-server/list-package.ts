@@ -1,5 +1,6 @@
 /** An event package applied to lists (RFC 4662 §4): `presence` or `presence.winfo`, told of all members at once. */
 
+import { limits } from '../../limits.ts'
 import { badEvent, forbidden, notFound, serviceUnavailable } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import { isSipUri, type Uri } from '../../protocols/sip/uri.ts'
@@ -8,12 +9,12 @@ import type { Notifier } from '../../protocols/sip-events/notifier.ts'
 import { senderOf } from '../../protocols/sip-events/request.ts'
 import type { Subscription } from '../../protocols/sip-events/subscription.ts'
 import type { Turn } from '../../turn.ts'
-import { serviceUri } from '../xdms/rls-xdms/service-uri.ts'
+import { addressOfList, serviceUri } from '../xdms/rls-xdms/service-uri.ts'
 import type { ListContext } from './context.ts'
 import { type List, listOf } from './list.ts'
 import { emptyListState, listState } from './list-state.ts'
 import { wayOn } from './loops.ts'
-import { closeNode, type ListNode, nodeOf, openNode, updateNode } from './nodes.ts'
+import { closeNode, type ListNode, newsOf, nodeOf, openNode, putNode, updateNode } from './nodes.ts'
 import { mayRead } from './policy.ts'
 import { listBodyTypes, refuseList, requestContainedList, requestUri, tooLong } from './request-contained.ts'
 
@@ -71,11 +72,14 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       const known = nodeOf(turn.db, id)
       if (resource !== requestUri(turn) || known !== undefined) refuseList(request)
       if (known !== undefined) {
+        const again = { ...known, takesPartial: takesPartial(request) }
+        if (again.takesPartial !== known.takesPartial) putNode(turn.db, id, again)
         if (resource === requestUri(turn)) return []
-        const updated = updateNode(id, known, context, turn)
+        const updated = updateNode(id, again, context, turn)
         if (updated === 'missing') throw notFound()
         if (updated === 'too-long') throw tooLong(turn)
-        return updated.outputs
+        if (!updated.hasNews) return updated.outputs
+        return [...updated.outputs, ...notifier().notifySubscription(name, resource, id, turn)]
       }
       const { subscriber, alias, displayName } = record
       const node: ListNode = {
@@ -88,6 +92,7 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
         alias,
         displayName,
         isPrivate: isPrivate(request),
+        takesPartial: takesPartial(request),
         ...wayOn(request, resource, name, turn),
         names: [],
         from: [],
@@ -103,14 +108,28 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
     ended: ({ id }, turn) => closeNode(id, context, turn),
 
     body(subscription, turn, { full }) {
-      const { id, resource } = subscription
+      const { id, resource, record } = subscription
       const node = nodeOf(turn.db, id)
       if (node === undefined) return undefined
-      const state = listState(id, node, full, context, turn)
+      // What was told shortly before the process ended may never have left.
+      const isCutShort =
+        record.notifiedAt <= context.restartedAt() && record.notifiedAt > context.restartedAt() - limits.requestRepeatMs
+      const state = listState(id, node, full || isCutShort, context, turn)
       if (state === undefined) return 'unchanged'
       const { contentType, body } = state
       if (!state.isUnfinished) return { contentType, body }
       return { contentType, body, outputs: notifier().notifySubscription(name, resource, id, turn) }
+    },
+    /** Of what has been told by the last document, if there is no news since. */
+    entityTag({ id }, { db }) {
+      const node = nodeOf(db, id)
+      if (node === undefined) return undefined
+      return `${id}.${node.version}${newsOf(db, id, 1).length > 0 ? '+' : ''}`
+    },
+    /** Only a document with full state can follow one that has not arrived (§5.6.2). */
+    notifyFailed({ record }) {
+      record.revision = -1
+      return true
     },
     lastBody: ({ id }: Subscription, turn, isWished) => {
       const node = nodeOf(turn.db, id)
@@ -121,6 +140,11 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
   }
 }
 
+/** Whether a watcher takes presence by what has changed; only one who says so himself does (RFC 5263 §4.3). */
+function takesPartial(request: SipRequest): boolean {
+  return request.headers('Accept').some(type => /^application\/pidf-diff\+xml\s*(?:;|$)/i.test(type))
+}
+
 /** Whether a watcher asks that others do not learn who he is (RFC 3323 §4.1.1.3, §4.2; RFC 3325 §7). */
 function isPrivate(request: SipRequest): boolean {
   const wishes = request.headers('Privacy').flatMap(value => value.toLowerCase().split(/[;\s]+/))
@@ -128,11 +152,17 @@ function isPrivate(request: SipRequest): boolean {
   return wishes.includes('id') || (isSipUri(uri) && uri.host === 'anonymous.invalid')
 }
 
-/** Whether a Request-URI is one that this server serves, be it a list or its own. */
+/**
+ * Whether a Request-URI is for this server: its own, a list, or an address with the parameter that makes it one, which is no
+ * user's even when there is no such list (RLS-24).
+ */
 export function isListUri(requested: Uri, context: ListContext, turn: Pick<Turn, 'db' | 'settings'>): boolean {
   const uri = serviceUri(requested)
   const { documents } = context
   return (
-    uri === requestUri(turn) || documents.placeOf(turn.db, uri) !== undefined || documents.mayBeService(turn.db, uri)
+    uri === requestUri(turn) ||
+    addressOfList(uri) !== undefined ||
+    documents.placeOf(turn.db, uri) !== undefined ||
+    documents.mayBeService(turn.db, uri)
   )
 }

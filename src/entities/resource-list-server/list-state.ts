@@ -22,7 +22,9 @@ import {
   nodeOf,
   putNews,
   putNode,
+  putTold,
   subscriberOfNode,
+  toldOf,
 } from './nodes.ts'
 import { formatRemoteList, type RemoteList } from './remote-list.ts'
 import { holdsRemote, remoteState } from './remote-members.ts'
@@ -127,16 +129,20 @@ class ListDocument {
 
   #tell(key: string, member: NodeMember, isWhole: boolean): void {
     this.#budget.resources--
-    if (member.kind === 'user') this.#tellUser(key, member)
+    if (member.kind === 'user') this.#tellUser(key, member, isWhole)
     else if (member.kind === 'list') this.#tellList(key, member, isWhole)
     else if (member.kind === 'remote') this.#tellRemote(key, member)
     else this.#show(member, ended(member.kind === 'none' || member.kind === 'loop' ? 'noresource' : 'rejected'))
   }
 
-  #tellUser(key: string, member: NodeMember): void {
-    const { package: packageName, version } = this.#node
+  #tellUser(key: string, member: NodeMember, full: boolean): void {
+    const { package: packageName, version, takesPartial } = this.#node
+    const { db } = this.#turn
     const watcher = subscriberOfNode(this.#node)
-    const told = this.#context.states.stateFor(packageName, key, this.#id, watcher, version, this.#turn)
+    // A version that no state of presence is told by, since what was told is kept beside.
+    const telling = takesPartial ? { version: -1, partial: { own: toldOf(db, this.#id, key), full } } : { version }
+    const told = this.#context.states.stateFor(packageName, key, this.#id, watcher, telling, this.#turn)
+    if (told?.own !== undefined) putTold(db, this.#id, key, told.own)
     if (told === undefined || (told.state === 'active' && told.body === undefined)) {
       this.#show(member)
       return

@@ -29,6 +29,8 @@ export interface ListNode {
   readonly displayName: string | undefined
   /** Whether others are not to learn who that is (RFC 3323). */
   readonly isPrivate: boolean
+  /** Whether members may be told of by what has changed (RFC 5263, RLS-21). */
+  readonly takesPartial: boolean
   /** How SUBSCRIBEs to members elsewhere go on from here (`loops.ts`). */
   readonly path: string
   readonly maxForwards: number
@@ -62,6 +64,8 @@ const nodes = table<ListNode>('list nodes', 'soft')
 const members = table<MemberRecord>('list members', 'soft')
 /** What the next document is about: keyed [node, canonical URI], with the URI of one who is no longer a member. */
 const news = table<string | null>('list news', 'soft')
+/** What the package keeps of what a member was told, for who takes partial state: keyed [node, canonical URI]. */
+const told = table<unknown>('list told', 'soft')
 /** Which nodes a document matters to: keyed [application usage, user, path, node]. */
 const readers = table<null>('list document readers', 'soft')
 
@@ -146,7 +150,12 @@ export function updateNode(
   for (const [key, member] of list.members) {
     const before = known.get(key)
     if (before !== undefined && isSame(before, member)) {
-      outputs.push(...stand(id, node, key, before, context, turn))
+      const asked = stand(id, node, key, before, context, turn)
+      outputs.push(...asked)
+      if (asked.length > 0 && isSeenAgain(id, node, key, before, context, turn)) {
+        turn.db.put(news, [id, key], null)
+        hasNews = true
+      }
       continue
     }
     if (before !== undefined) outputs.push(...removeMember(id, node, key, before, context, turn))
@@ -215,6 +224,14 @@ export function deleteAllNews(db: Transaction, id: string): void {
   for (const [key] of db.range(news, { prefix: [id] })) db.delete(news, key)
 }
 
+export function toldOf(db: Transaction, id: string, key: string): unknown {
+  return db.get(told, [id, key])
+}
+
+export function putTold(db: Transaction, id: string, key: string, own: unknown): void {
+  db.put(told, [id, key], own)
+}
+
 function addMember(
   id: string,
   node: ListNode,
@@ -250,6 +267,7 @@ function removeMember(
   turn: Turn,
 ): Output[] {
   turn.db.delete(members, [id, key])
+  turn.db.delete(told, [id, key])
   if (kind === 'list') return closeNode(innerNode(id, key, turn), context, turn)
   if (kind === 'remote') return closeRemote(id, key, context, turn)
   return kind === 'user' ? [wakeLeg(id, node, key, turn)] : []
@@ -273,6 +291,20 @@ function stand(
   }
   if (member.kind !== 'refused' && member.kind !== 'loop') return []
   return addMember(id, node, key, { ...member, kind: 'list' }, context, turn)
+}
+
+/** Whether there is something to tell of a user again who was refused, or did not exist. */
+function isSeenAgain(
+  id: string,
+  node: ListNode,
+  key: string,
+  { kind }: NodeMember,
+  context: ListContext,
+  turn: Turn,
+): boolean {
+  if (kind !== 'user') return true
+  const watcher = subscriberOfNode(node)
+  return context.states.stateFor(node.package, key, id, watcher, { version: 0 }, turn)?.state !== 'terminated'
 }
 
 /** A list in a list is opened for who may read it, unless it is one of those it lies in (RFC 4662 §7.4, RLS-11). */

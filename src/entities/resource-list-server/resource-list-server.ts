@@ -13,7 +13,7 @@ import type { Subscriber as Watcher } from '../../protocols/sip-events/event-pac
 import { Notifier, type NotifierOptions } from '../../protocols/sip-events/notifier.ts'
 import { checkRequire } from '../../protocols/sip-events/request.ts'
 import { Subscriber } from '../../protocols/sip-events/subscriber.ts'
-import type { Output, SipEntity, Transaction, Turn } from '../../turn.ts'
+import type { Instant, Output, SipEntity, Transaction, Turn } from '../../turn.ts'
 import type { DocumentChange } from '../xdms/documents.ts'
 import { type ListContext, listPackages } from './context.ts'
 import { eventListOption, isListUri, listPackage } from './list-package.ts'
@@ -21,7 +21,7 @@ import { closeNode, memberOf, nodeOf, nodesReading, noteNews, rootOf, subscriber
 import { memberOfKey, noteLost, noteRemote, remoteSubject } from './remote-members.ts'
 import { requestContainedOption } from './request-contained.ts'
 
-export interface ResourceListServerOptions extends Omit<ListContext, 'subscriber'> {
+export interface ResourceListServerOptions extends Omit<ListContext, 'subscriber' | 'restartedAt'> {
   /** Host and port for Contact, by transport. */
   readonly address: NotifierOptions['address']
   readonly contactParameters?: NotifierOptions['contactParameters']
@@ -39,6 +39,7 @@ export class ResourceListServer implements SipEntity {
   readonly #context: ListContext
   readonly #notifier: Notifier
   readonly #subscriber: Subscriber
+  #restartedAt: Instant = 0
 
   constructor(options: ResourceListServerOptions) {
     const { documents, states, userOf, routeTo } = options
@@ -61,7 +62,14 @@ export class ResourceListServer implements SipEntity {
         return this.#newsOf(id, key, turn)
       },
     })
-    this.#context = { documents, states, userOf, routeTo, subscriber: this.#subscriber }
+    this.#context = {
+      documents,
+      states,
+      userOf,
+      routeTo,
+      subscriber: this.#subscriber,
+      restartedAt: () => this.#restartedAt,
+    }
     this.#notifier = new Notifier({
       owner,
       packages: listPackages.map(name => listPackage(name, this.#context, () => this.#notifier)),
@@ -98,6 +106,7 @@ export class ResourceListServer implements SipEntity {
   }
 
   start(turn: Turn): Output[] {
+    this.#restartedAt = turn.now
     return this.#notifier.start(turn)
   }
 

@@ -99,8 +99,8 @@ export interface EventPackage {
   lastBody?(subscription: Subscription, turn: Turn, isWished: boolean): NotifyBody | undefined
 
   /**
-   * A NOTIFY was refused without ending the subscription: its body has not arrived. May change the subscription with `setOwn`
-   * and then returns true. Asked only for a subscription with extras.
+   * A NOTIFY was refused without ending the subscription: its body has not arrived. May change the subscription with `setOwn`,
+   * or by a `revision` of -1 have everything told anew, and then returns true.
    */
   notifyFailed?(subscription: Subscription): boolean
 

@@ -308,20 +308,21 @@ export function notifyAnswered(
     status < 300 && response.hasHeader('Event') ? ratesAnswered(service, resource, id, response, turn) : []
   const retryAfter = status >= 300 ? Number.parseInt(response.header('Retry-After') ?? '', 10) : Number.NaN
   if (retryAfter > 0) return retryLater(service, resource, id, retryAfter, turn)
-  if (status >= 300) noteFailure(service, resource, id, turn)
+  if (status >= 300) changed.push(...noteFailure(service, resource, id, turn))
   const kept = turn.db.get(service.tables.resources, [service.name, resource])
   return kept?.unserved ? [...changed, ...serveOne(service, resource, id, turn)] : changed
 }
 
-/** The peer lives, but has not taken what it was sent. */
-function noteFailure(service: EventService, resource: string, id: string, turn: Turn): void {
+/** The peer lives, but has not taken what it was sent. If it must be told everything anew, it is after a while. */
+function noteFailure(service: EventService, resource: string, id: string, turn: Turn): Output[] {
   const key = [service.name, resource, id]
   const record = turn.db.get(service.tables.subscriptions, key)
-  if (record?.extras === undefined) return
+  if (record === undefined) return []
   const subscription = { package: service.name, resource, id, record: { ...record } }
-  if (service.eventPackage.notifyFailed?.(subscription)) {
-    turn.db.put(service.tables.subscriptions, key, subscription.record)
-  }
+  if (!service.eventPackage.notifyFailed?.(subscription)) return []
+  turn.db.put(service.tables.subscriptions, key, subscription.record)
+  const mustTellAll = subscription.record.revision < 0
+  return mustTellAll ? [wakeAt(turn.now + service.timeoutMs, serveToken(service.name, resource, id))] : []
 }
 
 /** RFC 6665 §4.2.2 with RFC 3261 §20.33: the peer lives and asks for time. Until then others' changes reach him as usual. */

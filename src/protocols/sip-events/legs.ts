@@ -144,38 +144,62 @@ export function beginLeg(service: EventService, resource: string, id: string, tu
   return tell(service, resource, watcherOf(id, record, decision, 'subscribe'), turn)
 }
 
+/** How somebody is to be told of a resource. */
+export interface Telling {
+  /** For packages that number their documents. */
+  readonly version: number
+  /** Where he takes partial state (`contentTypeIfNamed`): what the package has kept of what he was told before, and whether all is to be said. */
+  readonly partial?: { readonly own: unknown; readonly full: boolean } | undefined
+}
+
 /** What somebody is told of a resource: all of it while he may know it, and otherwise why he is told nothing. */
 export interface ResourceState {
   readonly state: 'active' | 'pending' | 'terminated'
   /** Of `terminated` (RFC 6665 §4.1.3). */
   readonly reason: 'rejected' | 'noresource' | 'giveup' | undefined
   readonly body: NotifyBody | undefined
+  /** What the package keeps of it, for who takes partial state. */
+  readonly own?: unknown
 }
 
-/** What the leg with this id tells now. `version` is for packages that number their documents. */
+/** What the leg with this id tells now; it need not stand yet. */
 export function stateOfLeg(
   service: EventService,
   resource: string,
   id: string,
   subscriber: Subscriber,
-  version: number,
+  { version, partial }: Telling,
   turn: Turn,
 ): ResourceState {
+  const { eventPackage } = service
   const ended = (reason: ResourceState['reason']): ResourceState => ({ state: 'terminated', reason, body: undefined })
-  if (service.eventPackage.exists?.(resource, turn) === false) return ended('noresource')
+  if (eventPackage.exists?.(resource, turn) === false) return ended('noresource')
   const decision = decide(service, resource, subscriber, turn)
   if (decision === 'pending') return { state: decision, reason: undefined, body: undefined }
   if (decision !== 'active') return ended(decision)
   const kept = turn.db.get(service.tables.resources, [service.name, resource]) ?? notSubscribed
   const isFull = kept.subscriptions >= service.limits.subscriptionsPerResource
   if (isFull && turn.db.get(service.tables.legs, [service.name, resource, id]) === undefined) return ended('giveup')
-  const { revision } = kept
   const { identities, displayName } = subscriber
-  const record = { ...blank, subscriber: identities[0] ?? '', alias: identities[1], displayName, version }
-  const body = service.eventPackage.body({ package: service.name, resource, id, record }, turn, {
-    full: true,
-    revision,
+  const record: SubscriptionRecord = {
+    ...blank,
+    subscriber: identities[0] ?? '',
+    alias: identities[1],
+    displayName,
+    version,
+  }
+  const { contentTypes, contentTypeIfNamed } = eventPackage
+  if (partial !== undefined && contentTypeIfNamed !== undefined) {
+    record.contentType = contentTypes.indexOf(contentTypeIfNamed)
+    record.notifiedAt = turn.now
+    record.extras = partial.own === undefined ? undefined : { own: partial.own }
+  }
+  const body = eventPackage.body({ package: service.name, resource, id, record }, turn, {
+    full: partial?.full ?? true,
+    isForced: true,
+    revision: kept.revision,
     shared: new Map(),
   })
-  return { state: 'active', reason: undefined, body: body === 'unchanged' ? undefined : body }
+  const told = body === 'unchanged' ? undefined : body
+  return { state: 'active', reason: undefined, body: told, own: record.extras?.own }
 }

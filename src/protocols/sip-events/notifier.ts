@@ -17,7 +17,7 @@ import {
   serveOne,
   subscriptionChanged,
 } from './fan-out.ts'
-import { type LegHolder, type ResourceState, recordOfLeg, stateOfLeg } from './legs.ts'
+import { type LegHolder, type ResourceState, recordOfLeg, stateOfLeg, type Telling } from './legs.ts'
 import { contactOf } from './notify.ts'
 import { policiesChanged, policyChanged } from './policy.ts'
 import { refresh } from './refresh.ts'
@@ -32,7 +32,7 @@ import { policiesToken, restartToken, wakeAt } from './wakes.ts'
 import { waitingWatcher, watcherOf } from './watcher.ts'
 
 export { legWake, policiesWake, policyWake, resourceWake } from './wakes.ts'
-export type { LegHolder, NotifierLimits, ResourceState }
+export type { LegHolder, NotifierLimits, ResourceState, Telling }
 
 export interface NotifierOptions {
   /** The entity that owns it: names its tables and marks its Contact. Never changes. */
@@ -199,17 +199,17 @@ export class Notifier {
     }
   }
 
-  /** What a leg of somebody's tells now, in full; it need not stand yet. `version` is for packages that number their documents. */
+  /** What a leg of somebody's tells now; it need not stand yet. */
   stateFor(
     packageName: string,
     resource: string,
     id: string,
     subscriber: Subscriber,
-    version: number,
+    telling: Telling,
     turn: Turn,
   ): ResourceState | undefined {
     const service = this.#services.get(packageName)
-    return service && stateOfLeg(service, resource, id, subscriber, version, turn)
+    return service && stateOfLeg(service, resource, id, subscriber, telling, turn)
   }
 
   /** How many subscriptions there are, legs aside, by package. Walks the subscribed resources, so it is for people, not for turns. */

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { respond } from '../../../src/protocols/sip/message.ts'
 import { alice, bob, carol, friends, ListWorld } from './list-world.ts'
 
 describe('§4 operation of list subscriptions', () => {
@@ -110,6 +111,17 @@ describe('§4.4 processing of SUBSCRIBE', () => {
     const { exchange } = await world.watch()
     assert.equal(exchange.final?.status, 403)
     assert.match(exchange.final!.reason, /More Than 2 Members/)
+  })
+
+  test('RLS-24: the address of a user with the parameter of a list is a list or nothing, never the user', async () => {
+    const uri = `${bob};pres-list=rcs`
+    const world = await ListWorld.of([alice], [{ uri }])
+    const { list } = await world.watch('Bob', uri)
+    assert.equal(list!.uri, uri)
+    assert.equal(list!.state(alice), 'active closed')
+    assert.equal((await world.watch('Bob', `${bob};pres-list=other`)).exchange.final?.status, 404)
+    assert.equal((await world.watch('Bob', `${alice};pres-list=rcs`)).exchange.final?.status, 404)
+    world.check()
   })
 
   test('an option that is not supported is answered 420', async () => {
@@ -222,6 +234,98 @@ describe('§4.5 generation of NOTIFY', () => {
       ['terminated', 'noresource'],
     )
     assert.equal((await world.watch()).exchange.final?.status, 404)
+    world.check()
+  })
+})
+
+describe('what a small link is spared', () => {
+  const suppress = (tag: string) => [['Suppress-If-Match', tag] as const]
+  const tagOf = (world: ListWorld) =>
+    world
+      .person('Bob')
+      .agent.received.findLast(({ method }) => method === 'NOTIFY')!
+      .header('SIP-ETag')!
+
+  test('RFC 5839 §5.5: who knows the state of a list and refreshes is answered 204, and told nothing', async () => {
+    const world = await ListWorld.of()
+    const subscription = await world.watch()
+    const { watcher } = world.person('Bob')
+    const refresh = async () => {
+      const exchange = watcher.refresh(subscription, 3600, world.now(), suppress(tagOf(world)))
+      await world.quiet()
+      return exchange.final?.status
+    }
+    assert.equal(await refresh(), 204)
+    assert.equal(subscription.notifications.length, 1)
+    await world.publish('Alice', 'open', 'news')
+    assert.equal(subscription.list!.state(alice), 'active open news')
+    assert.equal(await refresh(), 204)
+    assert.equal(subscription.notifications.length, 2)
+    const old = tagOf(world)
+    await world.publish('Alice', 'closed')
+    const exchange = watcher.refresh(subscription, 3600, world.now(), suppress(old))
+    await world.quiet()
+    assert.equal(exchange.final?.status, 200)
+    assert.equal(subscription.list!.documents.at(-1)!.fullState, true)
+    world.check()
+  })
+
+  test('RLS-21, RFC 5263: who takes partial presence is told of a member by what has changed, whole again with full state', async () => {
+    const world = await ListWorld.of()
+    const note = 'a long story about what happens today '.repeat(20)
+    await world.publish('Alice', 'open', note)
+    const accept = 'multipart/related, application/rlmi+xml, application/pidf+xml, application/pidf-diff+xml'
+    const { watcher } = world.person('Bob')
+    const subscription = watcher.subscribe(friends, 'presence', 3600, world.now(), {
+      toList: true,
+      headers: [],
+      accept,
+    })
+    await world.quiet()
+    const row = () => subscription.list!.rows.get(alice)!.instances[0]!
+    assert.equal(row().contentType, 'application/pidf-diff+xml')
+    assert.match(row().body, /<(\w+:)?pidf-full[^>]* version="1"/)
+    await world.publish('Alice', 'closed', note)
+    assert.match(row().body, /<(\w+:)?pidf-diff[^>]* version="2"/)
+    assert.ok(row().body.length < note.length)
+    await world.refresh(subscription)
+    assert.match(row().body, /<(\w+:)?pidf-full[^>]* version="3"/)
+    world.check()
+  })
+
+  test('RLS-20, RFC 6446: the rate of a list is its own, and what waits is merged', async () => {
+    const world = await ListWorld.of()
+    const { watcher } = world.person('Bob')
+    const subscription = watcher.subscribe(friends, 'presence;max-rate=0.1', 3600, world.now(), { toList: true })
+    await world.quiet()
+    await world.publish('Alice', 'open', 'one')
+    const before = subscription.notifications.length
+    world.person('Alice').source.modify('open', 'two', 3600, world.now())
+    await world.pass(1_000)
+    assert.equal(subscription.notifications.length, before + 1)
+    world.person('Alice').source.modify('open', 'three', 3600, world.now())
+    await world.pass(1_000)
+    world.person('Carol').source.publish('open', 'three', 3600, world.now())
+    await world.pass(1_000)
+    assert.equal(subscription.notifications.length, before + 1)
+    await world.pass(10_000)
+    assert.equal(subscription.notifications.length, before + 2)
+    assert.equal(subscription.list!.state(alice), 'active open three')
+    assert.match(subscription.list!.state(carol), /three/)
+    world.check()
+  })
+
+  test('a NOTIFY that is refused is made good by full state after a while', async () => {
+    const world = await ListWorld.of()
+    const subscription = await world.watch()
+    const { handlers } = world.person('Bob').agent
+    const takes = handlers.get('NOTIFY')!
+    handlers.set('NOTIFY', request => respond(request, 500))
+    await world.publish('Alice', 'open', 'missed')
+    handlers.set('NOTIFY', takes)
+    await world.pass(40_000)
+    assert.equal(subscription.list!.state(alice), 'active open missed')
+    assert.equal(subscription.list!.documents.at(-1)!.fullState, true)
     world.check()
   })
 })
