@@ -10,6 +10,7 @@ import {
   addUser,
   type Domain,
   importUsers,
+  isUser,
   listUsers,
   removeUser,
   setPassword,
@@ -111,7 +112,7 @@ const works: Readonly<Record<string, Work | undefined>> = {
     const user = { address: text(given, 'address'), password: text(given, 'password'), displayName }
     furnish(turn)
     const aor = addUser(turn.db, user, domainOf(turn.settings), turn.now)
-    giveDefaultDocuments(turn, [aor])
+    giveDefaultDocuments(turn, [aor], isUser)
     return answer({ aor })
   },
   'user list': (_given, turn) =>
@@ -132,7 +133,7 @@ const works: Readonly<Record<string, Work | undefined>> = {
   'user import': (given, turn) => {
     furnish(turn)
     const { added, changed } = importUsers(turn.db, text(given, 'csv'), domainOf(turn.settings), turn.now)
-    giveDefaultDocuments(turn, added)
+    giveDefaultDocuments(turn, added, isUser)
     return answer({ added: added.length, changed })
   },
   count: (_given, turn, { appliance }) => answer(counts(appliance, turn)),
@@ -151,7 +152,7 @@ const works: Readonly<Record<string, Work | undefined>> = {
 
 /** Before the first user with documents comes, those who are there are given theirs. */
 function furnish(turn: Turn): void {
-  furnishUsers(turn, () => [...listUsers(turn.db)].map(({ aor }) => aor))
+  furnishUsers(turn, () => [...listUsers(turn.db)].map(({ aor }) => aor), isUser)
 }
 
 function counts({ entities }: Administered, { db, now }: Turn): Counts {

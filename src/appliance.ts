@@ -300,7 +300,7 @@ export class Appliance {
   /** The box has (re)started: each entity takes up what a restart has cut short. */
   start(now: Instant): void {
     this.#undisturbed('registrar', now, turn => {
-      const isChanged = furnishUsers(turn, () => [...listUsers(turn.db)].map(({ aor }) => aor))
+      const isChanged = furnishUsers(turn, () => [...listUsers(turn.db)].map(({ aor }) => aor), isUser)
       return isChanged ? [presenceWakes.policiesChanged(turn.now)] : []
     })
     for (const [name, entity] of this.#all())

@@ -23,7 +23,7 @@ export interface StoredDocument {
   readonly template?: Template | undefined
 }
 
-/** A document for many users: `{user}` stands for the address-of-record of each, `{domain}` for the domain in it. */
+/** A document for many users: `{user}` stands for the address-of-record of each, `{name}` and `{domain}` for what is in it. */
 export interface Template {
   /** Another one for every other text; a token. */
   readonly id: string
@@ -89,8 +89,13 @@ export function templateId(text: string): string {
 
 /** What a template says of a user. */
 export function filledIn(text: string, user: string): string {
-  const domain = user.slice(user.lastIndexOf('@') + 1)
-  return text.replaceAll(/\{(?:user|domain)\}/g, place => escapeAttribute(place === '{user}' ? user : domain))
+  const at = user.lastIndexOf('@')
+  const parts: Record<string, string> = {
+    '{user}': user,
+    '{name}': user.slice(user.indexOf(':') + 1, at),
+    '{domain}': user.slice(at + 1),
+  }
+  return text.replaceAll(/\{(?:user|name|domain)\}/g, place => escapeAttribute(parts[place]!))
 }
 
 function whole(db: Transaction, kept: KeptDocument, xui: string): StoredDocument {

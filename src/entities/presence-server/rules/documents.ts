@@ -131,7 +131,7 @@ const anyPresentity = 'sip:presentity@presentity.invalid'
 
 /** Whether the user is named only where it matters to himself: as an identity, and not in what a rule grants. */
 function isSame({ text }: Template): boolean {
-  return !text.replaceAll(/<(?:[^<>\s]+:)?(?:one|except)\s+id=(["'])\{user\}\1/g, '').includes('{user}')
+  return !text.replaceAll(/<(?:[^<>\s]+:)?(?:one|except)\s+id=(["'])\{user\}\1/g, '').match(/\{(?:user|name)\}/)
 }
 
 function domainOf(user: string): string {

@@ -31,6 +31,7 @@ export const rlsServicesUsage: ApplicationUsage = {
   defaultNamespace: rlsServicesNamespace,
   grammar: rlsServicesGrammar,
   trees: ['users', 'global'],
+  newUsers: { path: indexed },
   // It says about everybody who his friends are (§4.4.9).
   globalReaders: 'operators',
   constrain(root, context) {

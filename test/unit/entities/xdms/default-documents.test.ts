@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { addUser } from '../../../../src/entities/sip-ip-core/accounts.ts'
+import { addUser, isUser } from '../../../../src/entities/sip-ip-core/accounts.ts'
 import { furnishUsers, giveDefaultDocuments } from '../../../../src/entities/xdms/default-documents.ts'
+import { removeDocuments } from '../../../../src/entities/xdms/removal.ts'
 import { defaultSettings } from '../../../../src/settings.ts'
 import { DocumentBox } from './box.ts'
 
@@ -22,7 +23,7 @@ function boxWithDora(settings: ConstructorParameters<typeof DocumentBox>[0] = {}
 function add(box: DocumentBox, name: string): void {
   box.act(turn => {
     const domain = { domain: 'example.com', realm: 'example.com' }
-    giveDefaultDocuments(turn, [addUser(turn.db, { address: name, password: `of ${name}` }, domain, turn.now)])
+    giveDefaultDocuments(turn, [addUser(turn.db, { address: name, password: `of ${name}` }, domain, turn.now)], isUser)
   })
 }
 
@@ -118,6 +119,35 @@ describe("the template is the operator's", () => {
   })
 })
 
+test('list services of new users: each with a URI of his own, in the index, and free again when he goes', () => {
+  const box = boxWithDora()
+  const services = (uri: string) =>
+    `<rls-services xmlns="urn:ietf:params:xml:ns:rls-services"><service uri="${uri}"><resource-list>http://xcap.example.com/resource-lists/users/{user}/index/~~/resource-lists/list</resource-list></service></rls-services>`
+  const put = (uri: string) =>
+    box.put('/rls-services/global/template', services(uri), 'application/rls-services+xml', { user: 'joe' }).status
+  const of = (name: string) => box.get(`/rls-services/users/${name}/index`, { user: name })
+  assert.equal(put('sip:{name}-friends@{domain}'), 201)
+  for (const name of ['emil', 'fred']) {
+    add(box, name)
+    assert.match(
+      of(name).body,
+      new RegExp(`uri="sip:${name}-friends@example.com".*users/sip:${name}@example.com/index`),
+    )
+  }
+  const index = box.get('/rls-services/global/index', { user: 'joe' }).body
+  assert.deepEqual(index.match(/uri="[^"]+"/g)!.sort(), [
+    'uri="sip:emil-friends@example.com"',
+    'uri="sip:fred-friends@example.com"',
+  ])
+  // Two of one URI cannot be: the second user gets none, as he could not write one.
+  assert.equal(put('sip:everybody@{domain}'), 200)
+  for (const name of ['gina', 'hans']) add(box, name)
+  assert.deepEqual([of('gina').status, of('hans').status], [200, 404])
+  box.act(turn => removeDocuments(turn.db, 'sip:gina@example.com'))
+  add(box, 'inge')
+  assert.equal(of('inge').status, 200)
+})
+
 describe('a box whose users are older than templates', () => {
   const users = () => ['sip:bill@example.com', 'sip:joe@example.com']
   const bills = `${auid}/users/bill/pres-rules`
@@ -126,18 +156,18 @@ describe('a box whose users are older than templates', () => {
     const box = new DocumentBox()
     const own = '<ruleset xmlns="urn:ietf:params:xml:ns:common-policy"/>'
     assert.equal(box.put('/pres-rules/users/joe/index', own, type, { user: 'joe' }).status, 201)
-    box.act(turn => furnishUsers(turn, users))
+    box.act(turn => furnishUsers(turn, users, isUser))
     assert.equal(box.get(bills).status, 200)
     assert.equal(box.get(bills.replace('bill', 'joe'), { user: 'joe' }).status, 404)
     assert.equal(box.delete(bills).status, 200)
-    box.act(turn => furnishUsers(turn, users))
+    box.act(turn => furnishUsers(turn, users, isUser))
     assert.equal(box.get(bills).status, 404, 'what a user has deleted does not come back')
   })
 
   test('leaves them as they are when the operator has said what happens to users without rules', () => {
     const box = new DocumentBox()
     const settings = defaultSettings({ domain: 'example.com', 'presence.defaultHandling': 'confirm' })
-    box.act(turn => furnishUsers({ ...turn, settings }, users))
+    box.act(turn => furnishUsers({ ...turn, settings }, users, isUser))
     assert.equal(box.get(bills).status, 404)
   })
 })

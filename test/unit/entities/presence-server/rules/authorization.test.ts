@@ -309,7 +309,7 @@ describe('the rules users begin with (DEC-02)', () => {
   function world(): RulesWorld {
     const made = new RulesWorld({ 'presence.defaultHandling': 'block' })
     made.act(turn => {
-      giveDefaultDocuments(turn, [alice, bob])
+      giveDefaultDocuments(turn, [alice, bob], () => true)
       return []
     })
     made.publish('open')
