@@ -93,6 +93,11 @@ export class ChangeWorld extends EntityWorld {
     return Buffer.from(this.#xcap('GET', target, '', undefined).body!).toString()
   }
 
+  fetch(target: string): { readonly etag: string; readonly body: string } {
+    const { headers, body } = this.#xcap('GET', target, '', undefined)
+    return { etag: String(headers.ETag).slice(1, -1), body: Buffer.from(body!).toString() }
+  }
+
   #xcap(method: string, target: string, body: string, user: string | undefined): HttpResponse {
     const uri = parseXcapUri(`/${target}`, '')
     const server = this.#servers.find(({ usages }) => usages.has(uri.auid))!
