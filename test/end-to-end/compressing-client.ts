@@ -7,6 +7,7 @@ import { connect, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import {
+  type EndpointOptions,
   isSigComp,
   markRecord,
   type Nack,
@@ -20,7 +21,7 @@ import { RawClient } from './raw-client.ts'
 
 export abstract class CompressingClient extends RawClient {
   /** What this client has with the box, which is one application to it. */
-  readonly endpoint = new SigCompEndpoint(sipOptions)
+  readonly endpoint: SigCompEndpoint
   readonly nacks: Array<Nack | undefined> = []
   protected override readonly asking: { readonly via: string; readonly uri: string }
   /** Octets on the wire and of text, both directions, and messages that came in SigComp and as text. */
@@ -32,8 +33,12 @@ export abstract class CompressingClient extends RawClient {
   lastSent: Uint8Array = new Uint8Array(0)
   protected readonly onStream: boolean
 
-  constructor(name: string, onStream: boolean) {
+  /** Texts that came in SigComp, in order. */
+  readonly texts: string[] = []
+
+  constructor(name: string, onStream: boolean, options: Partial<EndpointOptions>) {
     super()
+    this.endpoint = new SigCompEndpoint({ ...sipOptions, ...options })
     this.asking = asksForCompressionAs(name)
     this.onStream = onStream
   }
@@ -69,6 +74,7 @@ export abstract class CompressingClient extends RawClient {
       this.compressed++
       this.textOctets += reception.text!.length
       this.endpoint.accept(reception, 'box')
+      this.texts.push(Buffer.from(reception.text!).toString())
       this.take(parseMessage(Buffer.from(reception.text!)))
     } else if (reception.kind === 'nack') {
       this.nacks.push(reception.nack)
@@ -83,19 +89,25 @@ export class CompressingDatagramClient extends CompressingClient {
   /** The box, which may come back elsewhere. */
   port: number
 
-  private constructor(name: string, socket: DatagramSocket, port: number) {
-    super(name, false)
+  private constructor(name: string, socket: DatagramSocket, port: number, options: Partial<EndpointOptions>) {
+    super(name, false, options)
     this.#socket = socket
     this.port = port
     socket.on('message', octets => this.heard(octets))
   }
 
-  static async open(t: TestContext, name: string, port: number, address = '127.0.0.1') {
+  static async open(
+    t: TestContext,
+    name: string,
+    port: number,
+    address = '127.0.0.1',
+    options: Partial<EndpointOptions> = {},
+  ) {
     const socket = createSocket('udp4')
     t.after(() => socket.close())
     socket.bind(0, address)
     await once(socket, 'listening')
-    return new CompressingDatagramClient(name, socket, port)
+    return new CompressingDatagramClient(name, socket, port, options)
   }
 
   get sentBy(): string {
@@ -115,8 +127,8 @@ export class CompressingStreamClient extends CompressingClient {
   readonly socket: Socket
   readonly #marking = new RecordMarking(100_000)
 
-  private constructor(name: string, socket: Socket, transport: string) {
-    super(name, true)
+  private constructor(name: string, socket: Socket, transport: string, options: Partial<EndpointOptions> = {}) {
+    super(name, true, options)
     this.socket = socket
     this.transport = transport
     socket.on('data', octets => {
@@ -130,11 +142,11 @@ export class CompressingStreamClient extends CompressingClient {
     })
   }
 
-  static async open(t: TestContext, name: string, port: number) {
+  static async open(t: TestContext, name: string, port: number, options: Partial<EndpointOptions> = {}) {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true })
     t.after(() => socket.destroy())
     await once(socket, 'connect')
-    return new CompressingStreamClient(name, socket, 'TCP')
+    return new CompressingStreamClient(name, socket, 'TCP', options)
   }
 
   static async openTls(t: TestContext, name: string, port: number, ca: string) {

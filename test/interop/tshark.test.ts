@@ -4,15 +4,13 @@
  */
 
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
-import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Actor } from './actor.ts'
 import { type Box, startBox } from './box.ts'
+import { Capture, tshark } from './capture.ts'
 import { runSipp } from './sipp.ts'
-import { Terminal } from './terminal.ts'
 
 describe('tshark', () => {
   let box: Box
@@ -24,8 +22,7 @@ describe('tshark', () => {
   test('finds nothing malformed in what the box sends', { timeout: 90_000 }, async context => {
     if (process.getuid?.() !== 0) return context.skip('capturing needs root')
     const file = join(box.directory, 'flow.pcapng')
-    const capture = new Terminal('dumpcap', ['-i', 'lo', '-f', `port ${box.port}`, '-s', '65535', '-w', file], {})
-    await capture.until('capturing', () => /File: /.test(capture.printed))
+    const capture = await Capture.start(file, box.port)
     await converse(box)
     for (const transport of ['u1', 't1'] as const) {
       await runSipp(box, { scenario: 'register', user: 'alice', transport })
@@ -34,9 +31,7 @@ describe('tshark', () => {
       await runSipp(box, { scenario: 'subscribe', user: 'alice', transport, digestUri: 'bob@box.example', keys })
     }
     const rogue = await sendMangled(box.port)
-    await untilStill(file)
-    capture.stop()
-    await capture.ends()
+    await capture.stop()
 
     const sent = `(udp.srcport == ${box.port} || tcp.srcport == ${box.port})`
     for (const transport of ['udp', 'tcp']) {
@@ -86,22 +81,4 @@ async function sendMangled(port: number): Promise<number> {
   const own = socket.address().port
   socket.close()
   return own
-}
-
-/** One line for each packet that the filter finds. */
-function tshark(file: string, port: number, filter: string): string[] {
-  const known = ['-d', `udp.port==${port},sip`, '-d', `tcp.port==${port},sip`]
-  const run = spawnSync('tshark', ['-r', file, ...known, '-Y', filter], { encoding: 'utf8', maxBuffer: 1 << 26 })
-  assert.equal(run.status, 0, run.stderr)
-  return run.stdout.split('\n').filter(Boolean)
-}
-
-/** Resolves when the capture has not grown for a while: dumpcap writes what it has several times a second. */
-async function untilStill(file: string): Promise<void> {
-  for (let last = -1; ; ) {
-    const size = existsSync(file) ? statSync(file).size : 0
-    if (size === last && size > 0) return
-    last = size
-    await new Promise<void>(waited => spawn('sleep', ['1']).once('exit', () => waited()))
-  }
 }

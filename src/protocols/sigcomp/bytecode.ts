@@ -134,18 +134,31 @@ export function uploadWithCode(introduction: Introduction): Uint8Array {
   return Buffer.concat([jump, code, told])
 }
 
-/** Bytecode to upload: what tells of us, then a state that the peer has, of our code and a text. */
-export function uploadWithState(introduction: Introduction, identifier: Uint8Array, stateLength: number): Uint8Array {
-  return assemble(
+/**
+ * Bytecode to upload, and the number of the place it goes to: what tells of us, then a state that the peer has, of our code and
+ * a text.
+ *
+ * COMPAT(tshark): it goes on behind STATE-ACCESS instead of where the state says. So a jump stands there, and the place lies
+ * behind the state, as long as there is one (test/interop/tshark.test.ts).
+ */
+export function uploadWithState(
+  introduction: Introduction,
+  identifier: Uint8Array,
+  stateLength: number,
+): { readonly bytes: Uint8Array; readonly destination: number } {
+  const destination = Math.min(15, Math.ceil((codeAddress + stateLength) / 64) - 1)
+  const { bytes } = assemble(
     `${introductionSource(introduction)}
   LOAD (${lengthAddress}, ${stateLength})
   STATE-ACCESS (state, 6, 0, 0, 0, 0)
+  JUMP (${codeAddress})
 :state
   BYTE (${Array.from(identifier.subarray(0, 6)).join(', ')})
 :announced
   ${announcedSource(introduction)}`,
-    uploadAddress,
-  ).bytes
+    64 * (destination + 1),
+  )
+  return { bytes, destination }
 }
 
 function introductionSource({ parametersOctet, version, announced, isShared }: Introduction): string {

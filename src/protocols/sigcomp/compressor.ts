@@ -302,19 +302,19 @@ export class Compressor {
       const identifier = (base ?? codeState).identifier.subarray(0, 6)
       return Buffer.concat([Uint8Array.of(first | 1), item, identifier, body])
     }
-    const upload = needsUpload
-      ? uploadWithCode(introduction)
+    const { bytes, destination } = needsUpload
+      ? { bytes: uploadWithCode(introduction), destination: uploadDestination }
       : uploadWithState(
           introduction,
           (base ?? codeState).identifier,
           code.length + (base === undefined ? 0 : base.text.length),
         )
-    const length = upload.length
+    const { length } = bytes
     return Buffer.concat([
       Uint8Array.of(first),
       item,
-      Uint8Array.of(length >> 4, ((length & 15) << 4) | uploadDestination),
-      upload,
+      Uint8Array.of(length >> 4, ((length & 15) << 4) | destination),
+      bytes,
       body,
     ])
   }

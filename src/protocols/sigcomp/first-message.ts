@@ -55,7 +55,7 @@ export function firstMessage(text: Uint8Array, memorySize: number, hasDocument: 
     presenceDictionary.value.subarray(presenceDictionaryStrings - Math.max(0, presence), presenceDictionaryStrings),
     sipDictionary.value.subarray(sipDictionaryStrings - sip, sipDictionaryStrings),
   ]
-  const window = Buffer.concat([...parts, text])
+  const window = Buffer.concat([...parts, gap, text])
   const start = window.length - text.length
   // The text begins at a power of two where it can: that is one octet of bytecode, three times.
   const place = start + beside <= 4096 && 4096 + text.length <= memorySize ? 4096 : start + beside
@@ -72,6 +72,8 @@ export function firstMessage(text: Uint8Array, memorySize: number, hasDocument: 
   return undefined
 }
 
+/** The octet between dictionaries and text. */
+const gap = new Uint8Array(1)
 const programs = new Map<string, Uint8Array>()
 
 /** Cells: the symbol, whose lower octet is a literal; the distance; where the next octet goes. */
@@ -85,9 +87,9 @@ function program(presence: number, sip: number, start: number, bits: number, cod
   const identifier = (bytes: Uint8Array): string => `BYTE (${Array.from(bytes.subarray(0, 6)).join(', ')})`
   const { bytes } = assemble(
     `
-  LOAD (next, ${start})
-  ${presence === 0 ? '' : `STATE-ACCESS (presence, 6, ${presenceDictionaryStrings - presence}, ${presence}, ${start - sip - presence}, 0)`}
-  STATE-ACCESS (sip, 6, ${sipDictionaryStrings - sip}, ${sip}, ${start - sip}, loop)
+  LOAD (next, ${start - 1})       ; the first literal is none: it goes between the dictionaries and the text
+  ${presence === 0 ? '' : `STATE-ACCESS (presence, 6, ${presenceDictionaryStrings - presence}, ${presence}, ${start - 1 - sip - presence}, 0)`}
+  STATE-ACCESS (sip, 6, ${sipDictionaryStrings - sip}, ${sip}, ${start - 1 - sip}, 0)
 :literal
   COPY-LITERAL (octet, 1, $next)
 :loop
@@ -109,7 +111,7 @@ function program(presence: number, sip: number, start: number, bits: number, cod
     uploadAddress,
     cells,
   )
-  if (uploadAddress + bytes.length + 7 > start - sip - presence)
+  if (uploadAddress + bytes.length + 7 > start - 1 - sip - presence)
     throw new Error('the dictionary lies over the bytecode')
   if (programs.size > 64) programs.clear()
   programs.set(key, bytes)
