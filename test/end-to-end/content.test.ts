@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { png } from '../unit/entities/content-server/images.ts'
 import { porchlight, RunningBox, temporaryData } from './box.ts'
 import { HttpClient } from './http-client.ts'
+import { DatagramClient } from './raw-client.ts'
 
 const at = '/content/users/sip:alice@box.example/me.png'
 const imageType = { 'content-type': 'image/png' }
@@ -50,4 +51,35 @@ test('what was stored is there after the process was killed, octet for octet, an
   const head = await watcher.ask('HEAD', at)
   assert.deepEqual([head.status, head.headers['content-length'], head.bytes.length], [200, '200000', 0])
   assert.equal((await again.stop()).status, 0)
+})
+
+test('RFC 4483: a large document is referred to over SIP, and fetched over HTTPS by whom it was told', async t => {
+  const data = temporaryData(t)
+  for (const name of ['alice', 'bob']) {
+    const added = await porchlight(['user', 'add', name, '--password-stdin', '--data', data], 'wonderland\n')
+    assert.equal(added.status, 0, added.errors)
+  }
+  const box = await RunningBox.start(t, data, ['content.indirectFromOctets=600', 'presence.defaultHandling=allow'])
+  const [alice, bob] = [await DatagramClient.open(t, box.port('udp')), await DatagramClient.open(t, box.port('udp'))]
+  const uri = 'sip:alice@box.example'
+  const body = `<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="${uri}"><tuple id="t"><status><basic>open</basic></status><note>${'long '.repeat(200)}</note></tuple></presence>`
+  const published = await alice.askAs(
+    { name: 'alice', password: 'wonderland' },
+    { method: 'PUBLISH', uri, fields: { Event: 'presence', 'Content-Type': 'application/pidf+xml' }, body },
+  )
+  assert.equal(published.status, 200)
+  const fields = { Event: 'presence', Accept: 'application/pidf+xml, message/external-body' }
+  const watching = await bob.askAs({ name: 'bob', password: 'wonderland' }, { method: 'SUBSCRIBE', uri, fields })
+  assert.equal(watching.status, 200)
+  const notify = await bob.request('NOTIFY')
+  bob.answer(notify, 200)
+  assert.equal(notify.contentType?.type, 'message/external-body')
+  const path = new URL(/URL="([^"]+)"/.exec(notify.header('Content-Type')!)![1]!).pathname
+  const fetch = (username: string) =>
+    new HttpClient(t, box.port('https'), true, { username, password: 'wonderland' }).ask('GET', path)
+  const fetched = await fetch('bob')
+  assert.deepEqual([fetched.status, fetched.headers['content-type']], [200, 'application/pidf+xml'])
+  assert.ok(fetched.body.includes('long long'))
+  assert.equal(String(fetched.bytes.length), /size=(\d+)/.exec(notify.header('Content-Type')!)![1])
+  assert.equal((await box.stop()).status, 0)
 })
