@@ -1,7 +1,7 @@
 /**
  * Kamailio as Debian packages it, configured by us as registrar and presence server: in memory, or durable in SQLite with
  * every change written before its answer; then also as XCAP server (xcap_server). Without authentication, as the box beside it
- * runs.
+ * runs, but for one port that the XCAP load with credentials goes to.
  */
 
 import { spawnSync } from 'node:child_process'
@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { processTree } from './process-cost.ts'
-import { Child, freePort, freeTcpPort, type Server } from './server.ts'
+import { Child, domain, freePort, freeTcpPort, passwordOf, type Server } from './server.ts'
 
 const program = '/usr/sbin/kamailio'
 const installer = join(import.meta.dirname, '..', 'interop', 'install.sh')
@@ -38,6 +38,7 @@ export class Kamailio implements Server {
   readonly obeysRules = false
   port = 0
   httpPort = 0
+  digestPort = 0
   readonly #mode: KamailioMode
   readonly #directory = mkdtempSync(join(tmpdir(), 'bench-kamailio-'))
   #child: Child | undefined
@@ -57,11 +58,11 @@ export class Kamailio implements Server {
 
   async start(): Promise<void> {
     this.port = await freePort()
-    if (this.#mode.storage === 'sqlite') this.httpPort = await freeTcpPort()
+    if (this.#mode.storage === 'sqlite') [this.httpPort, this.digestPort] = [await freeTcpPort(), await freeTcpPort()]
     const database = join(this.#directory, 'kamailio.sqlite')
     createDatabase(database)
     const configuration = join(this.#directory, 'kamailio.cfg')
-    writeFileSync(configuration, kamailioConfiguration(this.#mode, this.port, this.httpPort, database))
+    writeFileSync(configuration, kamailioConfiguration(this.#mode, this, database))
     // A transaction stays for 5 s after its answer, with 13 KiB. Its own allocator `fm` in place of the packaged default `qm`, whose searches treble the cost of a PUBLISH.
     this.#child = new Child(program, [
       '-f',
@@ -80,6 +81,9 @@ export class Kamailio implements Server {
     await this.#child.printed(/bench: serving/, 10_000)
   }
 
+  /** One of its ports always does. */
+  askForCredentials(): void {}
+
   pids(): number[] {
     return this.#child ? processTree(this.#child.pid) : []
   }
@@ -90,11 +94,18 @@ export class Kamailio implements Server {
   }
 }
 
+/** As many as the load has users that prove who they are. */
+const subscribers = 2_000
+
 /** Runs the table definitions that come with the package into a new database file. */
 function createDatabase(file: string): void {
   const database = new DatabaseSync(file)
-  for (const part of ['standard', 'usrloc', 'presence'])
+  for (const part of ['standard', 'usrloc', 'presence', 'auth_db'])
     database.exec(readFileSync(join(schemaDirectory, `${part}-create.sql`), 'utf8'))
+  const add = database.prepare('INSERT INTO subscriber (username, domain, password) VALUES (?, ?, ?)')
+  database.exec('BEGIN')
+  for (let user = 0; user < subscribers; user++) add.run(`u${user}`, domain, passwordOf(user))
+  database.exec('COMMIT')
   database.close()
 }
 
@@ -102,14 +113,18 @@ function createDatabase(file: string): void {
  * The durable mode gives SQLite its write-ahead log, which is the cheaper of its safe modes; both modes let every watcher
  * in without asking the rules, as the box's default handling does.
  */
-function kamailioConfiguration(mode: KamailioMode, port: number, httpPort: number, database: string): string {
+function kamailioConfiguration(
+  mode: KamailioMode,
+  { port, httpPort, digestPort }: Pick<Server, 'port' | 'httpPort' | 'digestPort'>,
+  database: string,
+): string {
   const durable = mode.storage === 'sqlite'
   return `#!KAMAILIO
 debug=-1
 log_stderror=yes
 fork=yes
 ${mode.workers === undefined ? '' : `children=${mode.workers}`}
-${httpPort === 0 ? 'disable_tcp=yes' : `listen=tcp:127.0.0.1:${httpPort}`}
+${httpPort === 0 ? 'disable_tcp=yes' : `listen=tcp:127.0.0.1:${httpPort}\nlisten=tcp:127.0.0.1:${digestPort}`}
 auto_aliases=no
 dns=no
 rev_dns=no
@@ -172,11 +187,11 @@ request_route {
 event_route[core:worker-one-init] {
   xlog("L_ALERT", "bench: serving\\n");
 }
-${httpPort === 0 ? '' : xcapConfiguration(mode, database)}`
+${httpPort === 0 ? '' : xcapConfiguration(mode, digestPort, database)}`
 }
 
-/** Reads documents of up to 64 KiB; whoever asks is whoever the path names. */
-function xcapConfiguration({ workers }: KamailioMode, database: string): string {
+/** Takes documents of up to 64 KiB. One port believes the path about who asks, the other one looks up his password. */
+function xcapConfiguration({ workers }: KamailioMode, digestPort: number, database: string): string {
   return `
 tcp_accept_no_cl=yes
 tcp_connection_lifetime=3600
@@ -184,11 +199,21 @@ ${workers === undefined ? '' : `tcp_children=${workers}`}
 
 loadmodule "xhttp.so"
 loadmodule "xcap_server.so"
+loadmodule "auth.so"
+loadmodule "auth_db.so"
 
 modparam("xcap_server", "db_url", "sqlite:///${database}")
 modparam("xcap_server", "buf_size", 65536)
+modparam("auth", "nonce_expire", 3600)
+modparam("auth_db", "db_url", "sqlite:///${database}")
+modparam("auth_db", "calculate_ha1", 1)
+modparam("auth_db", "password_column", "password")
 
 event_route[xhttp:request] {
+  if ($Rp == ${digestPort} && !www_authorize("${domain}", "subscriber")) {
+    www_challenge("${domain}", "1");
+    exit;
+  }
   $xcapuri(u=>data) = $hu;
   switch ($rm) {
     case "PUT":

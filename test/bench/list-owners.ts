@@ -3,8 +3,9 @@
  * and throws when it is not what the standard demands.
  */
 
+import { createHash } from 'node:crypto'
 import { fieldOf, type HttpAnswer, type HttpLoadClient } from './http-load.ts'
-import { domain } from './server.ts'
+import { domain, passwordOf } from './server.ts'
 
 export const entries = 20
 const listType = 'application/resource-lists+xml'
@@ -34,9 +35,12 @@ export class ListOwner {
   #etag = ''
   /** What a GET must yield. */
   #document = ''
+  readonly #credentials: Credentials | undefined
 
-  constructor(client: HttpLoadClient, user: number) {
+  /** `provesHimself`: by digest, as soon as he has been asked to once. */
+  constructor(client: HttpLoadClient, user: number, provesHimself = false) {
     this.#client = client
+    this.#credentials = provesHimself ? new Credentials(user) : undefined
     this.#user = user
     this.#path = `/xcap-root/resource-lists/users/sip:u${user}@${domain}/index`
   }
@@ -82,9 +86,49 @@ export class ListOwner {
     this.#version = 0
   }
 
-  #ask(method: string, target: string, lines = '', body = ''): Promise<HttpAnswer> {
-    return this.#client.request(this.#user, method, target, lines, body)
+  async #ask(method: string, target: string, lines = '', body = ''): Promise<HttpAnswer> {
+    const credentials = this.#credentials
+    const proof = credentials?.for(method, target) ?? ''
+    const answer = await this.#client.request(this.#user, method, target, lines + proof, body)
+    if (answer.status !== 401 || credentials === undefined || proof !== '') return answer
+    credentials.challenged(answer.head)
+    return this.#client.request(this.#user, method, target, lines + credentials.for(method, target), body)
   }
+}
+
+/** Digest with MD5 and qop=auth (RFC 7616), which both servers can; one nonce for all requests of a user. */
+class Credentials {
+  readonly #username: string
+  readonly #secret: string
+  #nonce = ''
+  #count = 0
+
+  constructor(user: number) {
+    this.#username = `u${user}`
+    this.#secret = md5(`${this.#username}:${domain}:${passwordOf(user)}`)
+  }
+
+  challenged(head: string): void {
+    for (const [, challenge = ''] of head.matchAll(/\r\nWWW-Authenticate: Digest (.*)/gi)) {
+      const algorithm = /algorithm="?([^",\s]+)/.exec(challenge)?.[1] ?? 'MD5'
+      if (algorithm === 'MD5') this.#nonce = /nonce="([^"]+)"/.exec(challenge)?.[1] ?? ''
+    }
+  }
+
+  /** The Authorization field; nothing before the first challenge. */
+  for(method: string, uri: string): string {
+    if (this.#nonce === '') return ''
+    const count = (++this.#count).toString(16).padStart(8, '0')
+    const response = md5(`${this.#secret}:${this.#nonce}:${count}:c0ffee:auth:${md5(`${method}:${uri}`)}`)
+    return (
+      `Authorization: Digest username="${this.#username}", realm="${domain}", nonce="${this.#nonce}", uri="${uri}", ` +
+      `response="${response}", algorithm=MD5, qop=auth, nc=${count}, cnonce="c0ffee"\r\n`
+    )
+  }
+}
+
+function md5(text: string): string {
+  return createHash('md5').update(text).digest('hex')
 }
 
 function expectStatus({ status, head, body }: HttpAnswer, expected: number): void {

@@ -75,7 +75,7 @@ async function main(): Promise<void> {
   const missing = options['without-kamailio'] ? 'left out as asked' : kamailioMissing()
   if (missing) print(`Kamailio is not measured: ${missing}.`)
   print(
-    `${cpus()[0]?.model ?? 'unknown CPU'} × ${cpus().length}; SIP over UDP and HTTP over ${sizes.window} open connections, on loopback; ${sizes.window} operations under way at once; no authentication, no throttle; documents are on disk before they are answered for, checked against their schema by the box, for being well-formed by Kamailio`,
+    `${cpus()[0]?.model ?? 'unknown CPU'} × ${cpus().length}; SIP over UDP and HTTP over ${sizes.window} open connections, on loopback; ${sizes.window} operations under way at once; no authentication but where credentials are said, no throttle; documents are on disk before they are answered for, checked against their schema by the box, for being well-formed by Kamailio`,
   )
 
   const sigcomp = options['without-box'] || only !== undefined ? undefined : measureSigComp()

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { processTree } from './process-cost.ts'
-import { Child, domain, freePort, freeTcpPort, type Server } from './server.ts'
+import { Child, domain, freePort, freeTcpPort, passwordOf, type Server } from './server.ts'
 
 /** PORCHLIGHT in the environment names another build to measure. */
 const program = process.env.PORCHLIGHT ?? join(import.meta.dirname, '..', '..', 'scripts', 'porchlight')
@@ -34,7 +34,7 @@ export class Porchlight implements Server {
   importUsers(count: number): void {
     const file = join(this.#directory, 'users.csv')
     let text = ''
-    for (let index = 0; index < count; index++) text += `sip:u${index}@${domain},secret${index}\n`
+    for (let index = 0; index < count; index++) text += `sip:u${index}@${domain},${passwordOf(index)}\n`
     writeFileSync(file, text)
     execFileSync(program, ['user', 'import', file, '--data', this.#dataDirectory])
   }
@@ -49,13 +49,22 @@ export class Porchlight implements Server {
       'sip.tls': '',
       'http.listen': `127.0.0.1:${this.httpPort}`,
       'https.listen': '',
-      'auth.required': 'false',
       'presence.defaultHandling': 'allow',
       'presence.minNotifyIntervalSeconds': '0',
     }
+    // Kept rather than given, so that it can be changed while the box runs.
+    this.askForCredentials(false)
     const sets = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`])
     this.#child = new Child(program, ['serve', '--data', this.#dataDirectory, ...sets], this.#environment)
     await this.#child.printed(/^.*\bready\b/m, 30_000)
+  }
+
+  get digestPort(): number {
+    return this.httpPort
+  }
+
+  askForCredentials(asks: boolean): void {
+    execFileSync(program, ['settings', 'set', 'auth.required', String(asks), '--data', this.#dataDirectory])
   }
 
   pids(): number[] {

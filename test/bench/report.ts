@@ -74,6 +74,8 @@ const titles: Readonly<Record<string, string>> = {
   'xcap-get-304': 'GET, not modified',
   'xcap-put': 'PUT, list of 20',
   'xcap-put-element': 'PUT, entry of a list of 20',
+  'xcap-get-digest': 'GET, list of 20, with credentials',
+  'xcap-put-digest': 'PUT, list of 20, with credentials',
   'xcap-put-alone': 'PUT, list of 20, one at a time',
 }
 

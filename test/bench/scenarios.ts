@@ -243,6 +243,29 @@ async function managingLists(_client: LoadClient, meter: Meter, sizes: Sizes): P
   } finally {
     client.close()
   }
+  await provingLists(meter, sizes)
+}
+
+/** The same by users who prove who they are with each request. */
+async function provingLists(meter: Meter, { window, listRequests, listOwners }: Sizes): Promise<void> {
+  const { server } = meter
+  server.askForCredentials(true)
+  const client = await HttpLoadClient.open(server.digestPort, window)
+  try {
+    const owners = Array.from({ length: listOwners }, (_, user) => new ListOwner(client, user, true))
+    const owner = (index: number) => owners[index % owners.length]!
+    await closedLoop(listOwners, window, index => owner(index).put())
+    await meter.measure('xcap-get-digest', listRequests, () =>
+      closedLoop(listRequests, window, index => owner(index).get()),
+    )
+    await meter.measure('xcap-put-digest', listRequests / 2, () =>
+      closedLoop(listRequests / 2, window, index => owner(index).put()),
+    )
+    await closedLoop(listOwners, window, index => owner(index).remove())
+  } finally {
+    client.close()
+    server.askForCredentials(false)
+  }
 }
 
 class Meter {

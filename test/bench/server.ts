@@ -11,6 +11,10 @@ export interface Server {
   readonly port: number
   /** Where it serves XCAP documents by HTTP; 0 where it does not. */
   readonly httpPort: number
+  /** Where it does so for whoever proves who he is (RFC 7616). */
+  readonly digestPort: number
+  /** From now on, or not any more, `digestPort` asks for credentials. */
+  askForCredentials(asks: boolean): void
   /** Whether what watchers see follows the rules of presentities (RFC 5025), put by XCAP. */
   readonly obeysRules: boolean
   /** How long after the last answer work that belongs to the answers may still be done (a deferred flush to disk). */
@@ -23,6 +27,11 @@ export interface Server {
 }
 
 export const domain = 'box.example'
+
+/** The password of user number n of the load, on every server. */
+export function passwordOf(user: number): string {
+  return `secret${user}`
+}
 
 /** A UDP port of the loopback interface that nobody holds at this moment. */
 export async function freePort(): Promise<number> {
