@@ -116,7 +116,7 @@ class ListDocument {
     })
     const body = formatRlmi({ uri, version, fullState, names: asNames(names), resources: this.#resources })
     const root: Part = { contentType: rlmiContentType, contentId: this.#contentId(0), body }
-    return formatRelated([root, ...this.#parts], `${this.#id}.${version}`)
+    return formatRelated([root, ...this.#parts], `b${version}`)
   }
 
   /** The first is told whatever it takes, so that every document goes on. */
@@ -181,8 +181,7 @@ class ListDocument {
 
   /** Versions of ours rise with those of the list above, for each document of this one is a part of one of that. */
   #remoteList(list: RemoteList, key: string): NotifyBody {
-    const boundary = `${innerNode(this.#id, key, this.#turn)}.${this.#node.version}`
-    return formatRemoteList(list, this.#node.version, boundary, this.#turn.settings.domain)
+    return formatRemoteList(list, this.#node.version, innerNode(this.#id, key, this.#turn))
   }
 
   #show({ uri, names }: Pick<Resource, 'uri' | 'names'>, ...instances: Instance[]): void {
@@ -198,7 +197,7 @@ class ListDocument {
   }
 
   #contentId(place: number): string {
-    return `${place}.${this.#node.version}.${this.#id}@${this.#turn.settings.domain}`
+    return `${place}.${this.#node.version}@${this.#id}`
   }
 }
 

@@ -96,24 +96,22 @@ function resourceOf(
   }
 }
 
-/** All of a list, as a part of a document of ours. `version` is ours; `contentId` makes Content-IDs that are unique. */
-export function formatRemoteList(list: RemoteList, version: number, boundary: string, domain: string): NotifyBody {
+/** All of a list, as a part of a document of ours. `version` is ours; no two lists have one `id`, so that Content-IDs are unique. */
+export function formatRemoteList(list: RemoteList, version: number, id: string): NotifyBody {
   const parts: Part[] = []
   const resources = list.resources.map(({ uri, names, instances }) => ({
     uri,
     names,
-    instances: instances.map(({ id, state, reason, part, list: inner }) => {
+    instances: instances.map(({ id: instance, state, reason, part, list: inner }) => {
       const place = parts.length + 1
-      const attached = inner ? formatRemoteList(inner, version, `${boundary}.${place}`, domain) : part
-      if (attached === undefined) return { id, state, reason }
-      const contentId = `${place}.${boundary}@${domain}`
+      const attached = inner ? formatRemoteList(inner, version, `${id}.${place}`) : part
+      if (attached === undefined) return { id: instance, state, reason }
+      const contentId = `${place}.${version}@${id}`
       parts.push({ ...attached, contentId })
-      return { id, state, reason, cid: contentId }
+      return { id: instance, state, reason, cid: contentId }
     }),
   }))
   const body = formatRlmi({ uri: list.uri, version, fullState: true, names: list.names, resources })
-  return formatRelated(
-    [{ contentType: rlmiContentType, contentId: `0.${boundary}@${domain}`, body }, ...parts],
-    boundary,
-  )
+  const root = { contentType: rlmiContentType, contentId: `0.${version}@${id}`, body }
+  return formatRelated([root, ...parts], `b${version}`)
 }

@@ -78,16 +78,24 @@ export function contactOf(
 /** The resource that a URI made by `contactOf` tells; undefined for any other. */
 export function resourceOfContact(uri: SipUri, domain: string, owner: string): string | undefined {
   if (uri.user === undefined || uri.params.get('gr') !== owner) return undefined
-  if (!/^[a-z]+%3A/i.test(uri.user)) return `sip:${uri.user}@${domain}`
+  const { user } = uri
+  const parameters = /%3B/i.exec(user)?.index ?? user.length
   try {
-    return decodeURIComponent(uri.user)
+    if (/^[a-z]+%3A/i.test(user)) return decodeURIComponent(user)
+    // What an address has escaped in its user part is no semicolon, which may stand there as it is.
+    return `sip:${user.slice(0, parameters)}@${domain}${decodeURIComponent(user.slice(parameters))}`
   } catch {
     return undefined
   }
 }
 
 function userOf(resource: string, domain: string): string {
-  const at = resource.length - domain.length - 1
-  const isInDomain = resource.startsWith('sip:') && resource.charCodeAt(at) === 64 && resource.endsWith(domain)
-  return isInDomain ? resource.slice(4, at) : encodeURIComponent(resource)
+  const at = resource.startsWith('sip:') ? resource.indexOf('@') : -1
+  const end = at + 1 + domain.length
+  const isInDomain = at !== -1 && resource.startsWith(domain, at + 1)
+  if (isInDomain && resource.length === end) return resource.slice(4, at)
+  // A list of a user has a parameter behind his address.
+  if (isInDomain && resource.charCodeAt(end) === 59)
+    return resource.slice(4, at) + encodeURIComponent(resource.slice(end))
+  return encodeURIComponent(resource)
 }
