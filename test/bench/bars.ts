@@ -47,6 +47,10 @@ export const bars: Readonly<Record<string, Bar>> = {
   'sigcomp-compress': { unit: 'µs', atMost: 100, what: 'SigComp: CPU to compress a message' },
   'sigcomp-decompress': { unit: 'µs', atMost: 100, what: 'SigComp: CPU to decompress a message' },
   'sigcomp-memory': { unit: 'MiB', atMost: 24, what: 'SigComp: memory of 1000 compartments' },
+  'lists-pss': { unit: 'MiB', atMost: 512, what: 'PSS with 10,000 subscriptions to lists of 50' },
+  'list-change': { unit: 'µs', atMost: 140, what: 'change of one in a list of 500, PUBLISH and NOTIFY' },
+  'list-flat': { unit: '%', atMost: 125, what: 'the same beside 10,000 other lists' },
+  'list-octets': { unit: '%', atMost: 20, what: 'octets of a list for a day, of those with whole documents' },
   'restart-lost': { unit: 'lost', atMost: 0, what: 'publications and subscriptions lost' },
 }
 

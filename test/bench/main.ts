@@ -9,7 +9,9 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Kamailio, kamailioMissing } from './kamailio.ts'
+import { measureListOctets } from './list-octets.ts'
 import { listOf } from './list-owners.ts'
+import { measureLists } from './lists.ts'
 import { Porchlight } from './porchlight.ts'
 import { profileTable } from './profile.ts'
 import { barTable, cpuTable, faultLines, referenceLine, serviceTable, summarize } from './report.ts'
@@ -24,7 +26,8 @@ const usage = `usage: bench [--json FILE] [--rounds N] [--quick] [--stored N] [-
   --rounds N           rounds per server (3)
   --quick              smaller loads: a look, not a result
   --stored N           publications and subscriptions stored for memory and restart (10000; 0 leaves that part out)
-  --only NAMES         comma-separated: ${scenarioNames.join(', ')}, validation
+  --only NAMES         comma-separated: ${scenarioNames.join(', ')}, lists, validation
+  --lists N            subscriptions to lists of 50 members (10000; 0 leaves lists out)
   --without-box        only Kamailio
   --without-kamailio   only the box
   --profile            run the box under the CPU profiler and print where the time goes (its figures are then slower)
@@ -52,6 +55,7 @@ async function main(): Promise<void> {
       rounds: { type: 'string', default: '3' },
       quick: { type: 'boolean', default: false },
       stored: { type: 'string', default: '10000' },
+      lists: { type: 'string', default: '10000' },
       only: { type: 'string' },
       'without-box': { type: 'boolean', default: false },
       'without-kamailio': { type: 'boolean', default: false },
@@ -127,6 +131,10 @@ async function main(): Promise<void> {
 
   const validation = only === undefined || only.includes('validation') ? validationMemory() : undefined
   const memory = stored > 0 ? await memoryAndRestart(stored, box !== undefined, missing === undefined) : undefined
+  const lists =
+    !box || only?.includes('lists') === false || options.lists === '0'
+      ? undefined
+      : await listsOfResources(Number(options.lists))
   const wrong =
     (box !== undefined && gaveUp.has(box)) ||
     [...(box ? (summaries.get(box.name)?.values() ?? []) : [])].some(summary => summary.faults > 0)
@@ -134,7 +142,7 @@ async function main(): Promise<void> {
     const plain = Object.fromEntries([...summaries].map(([server, of]) => [server, Object.fromEntries(of)]))
     writeFileSync(
       options.json,
-      `${JSON.stringify({ machine: cpus()[0]?.model, date: new Date().toISOString(), sizes, rounds, medians: plain, validation, memory, sigcomp }, null, 2)}\n`,
+      `${JSON.stringify({ machine: cpus()[0]?.model, date: new Date().toISOString(), sizes, rounds, medians: plain, validation, memory, lists, sigcomp }, null, 2)}\n`,
     )
     print(`all figures: ${options.json}`)
   }
@@ -164,6 +172,38 @@ function validationMemory() {
       `checked too: ${checked.halfWay.toFixed(1)} and ${checked.atEnd.toFixed(1)} MiB; RSS ${without.rss.toFixed(0)} and ${checked.rss.toFixed(0)} MiB`,
   )
   return weighed
+}
+
+/** Lists: what they weigh, what a change costs in them, and what a small link is spared. */
+async function listsOfResources(count: number) {
+  const octets = await measureListOctets()
+  const box = new Porchlight()
+  running.add(box)
+  box.importUsers(count + 600)
+  await box.start()
+  const figures = await measureLists(box, count)
+  await box.stop()
+  running.delete(box)
+  print(
+    barTable({
+      'lists-pss': figures.storedPss,
+      'list-change': figures.changeInLarge,
+      'list-flat': (figures.changeInSmallAmongMany / figures.changeInSmall) * 100,
+      'list-octets': (octets.deflated / octets.list) * 100,
+    }),
+  )
+  print(
+    `lists: idle PSS ${figures.idlePss.toFixed(1)} MiB, with ${count} users' documents ${figures.documentsPss.toFixed(1)}, subscribed ${figures.storedPss.toFixed(1)}; ` +
+      `a PUBLISH nobody watches ${figures.publish.toFixed(0)} µs, one in a list of 50 with its NOTIFY ${figures.changeInSmall.toFixed(0)}, of 500 ${figures.changeInLarge.toFixed(0)}, ` +
+      `of 50 beside ${count} other lists ${figures.changeInSmallAmongMany.toFixed(0)}; a new subscription to a list of 50 ${figures.subscribe.toFixed(0)} µs`,
+  )
+  const kibi = (bytes: number) => `${(bytes / 1024).toFixed(0)} KiB`
+  print(
+    `a day of 50 buddies with ${octets.changes} changes, both ways: each alone ${kibi(octets.alone)}; a list ${kibi(octets.list)}, ` +
+      `partial ${kibi(octets.partial)}, and conditional ${kibi(octets.conditional)}, and deflated ${kibi(octets.deflated)}`,
+  )
+  for (const fault of figures.faults.slice(0, 3)) print(`lists: ${fault}`)
+  return { figures, octets }
 }
 
 /** Memory idle and full, in fresh processes; then the box is killed and must come back with everything. */

@@ -1,0 +1,183 @@
+/**
+ * Octets on the wire for the handset of somebody with fifty buddies, in a day: each buddy subscribed to alone with whole
+ * documents, then a list with whole documents, with partial ones (RFC 5263), with conditional refreshes (RFC 5839) besides, and
+ * with deflated bodies. SIP both ways, at the handset, counted in a simulated world; every run ends with the same view.
+ */
+
+import { putList, putServices } from '../actors/list-owner.ts'
+import type { Person } from '../flows/world.ts'
+import { SeededRandom } from '../simulation/random.ts'
+import { SimulatedWorld } from '../simulation/world.ts'
+import { markOf } from './users.ts'
+
+export type ListOctets = {
+  readonly alone: number
+  readonly list: number
+  readonly partial: number
+  readonly conditional: number
+  readonly deflated: number
+  readonly changes: number
+}
+
+const buddies = 50
+/** Of one buddy in a day: on the phone, in a meeting, at lunch, and back. */
+const changesOfOne = 20
+const refreshSeconds = 3600
+
+interface Ways {
+  readonly toList: boolean
+  readonly partial?: boolean
+  readonly conditional?: boolean
+  readonly deflated?: boolean
+}
+
+export async function measureListOctets(): Promise<ListOctets> {
+  return {
+    alone: await day({ toList: false }),
+    list: await day({ toList: true }),
+    partial: await day({ toList: true, partial: true }),
+    conditional: await day({ toList: true, partial: true, conditional: true }),
+    deflated: await day({ toList: true, partial: true, conditional: true, deflated: true }),
+    changes: buddies * changesOfOne,
+  }
+}
+
+/** What handsets of RCS publish: the services they have, which stay, and a person whose availability and note change. */
+function documentOf(user: number, version: number): string {
+  const services = ['session', 'ft', 'vs', 'is', 'lm', 'sp'].map(
+    (name, at) =>
+      `<tuple id="s${at}"><status><basic>open</basic></status><op:service-description><op:service-id>org.3gpp.urn:urn-7:3gpp-application.ims.iari.rcse.${name}</op:service-id><op:version>1.0</op:version></op:service-description><contact>sip:u${user}@box.example</contact></tuple>`,
+  )
+  const person =
+    `<pdm:person id="p1"><op:overriding-willingness><op:basic>${version % 2 === 0 ? 'open' : 'closed'}</op:basic></op:overriding-willingness>` +
+    `<rpid:status-icon opd:etag="26362" opd:fsize="9500" opd:contenttype="image/png" opd:resolution="50x50">https://xcap.box.example/xcap-root/org.openmobilealliance.pres-content/users/sip:u${user}@box.example/oma_status-icon/rcs_status_icon</rpid:status-icon>` +
+    `<rpid:time-offset>120</rpid:time-offset><c:homepage>http://www.box.example/~u${user}</c:homepage><pdm:note>${markOf(user, version)}</pdm:note><pdm:timestamp>2026-11-20T12:00:00Z</pdm:timestamp></pdm:person>`
+  return (
+    `<?xml version="1.0" encoding="UTF-8"?>\n<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:op="urn:oma:xml:prs:pidf:oma-pres" xmlns:opd="urn:oma:xml:pde:pidf:ext" xmlns:pdm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:rpid="urn:ietf:params:xml:ns:pidf:rpid" xmlns:c="urn:ietf:params:xml:ns:pidf:cipid" entity="sip:u${user}@box.example">` +
+    `${services.join('')}${person}</presence>`
+  )
+}
+
+/** The octets of one day of the watcher. */
+async function day(ways: Ways): Promise<number> {
+  const world = new SimulatedWorld({ seed: 42, settings: [['presence.minNotifyIntervalSeconds', '5']] })
+  const watcher = world.person('Watcher')
+  const people = Array.from({ length: buddies }, (_, at) => world.person(`u${at}`))
+  const versions = people.map(() => 0)
+  const tags: (string | undefined)[] = people.map(() => undefined)
+  const publish = async (at: number): Promise<void> => {
+    const tag = tags[at]
+    const exchange = people[at]!.agent.send(
+      'PUBLISH',
+      people[at]!.aor,
+      [
+        ['Event', 'presence'],
+        ['Expires', '86400'],
+        ['Content-Type', 'application/pidf+xml'],
+        ...(tag === undefined ? [] : ([['SIP-If-Match', tag]] as const)),
+      ],
+      world.now(),
+      documentOf(at, ++versions[at]!),
+    )
+    await world.pass(2_000)
+    if (exchange.final?.status !== 200) throw new Error(`PUBLISH was answered ${exchange.final?.status}`)
+    tags[at] = exchange.final.header('SIP-ETag')
+  }
+  for (const at of people.keys()) await publish(at)
+  if (ways.toList) {
+    await putList(
+      world,
+      'Watcher',
+      people.map(({ aor }) => aor),
+    )
+    await putServices(world, 'Watcher', [{ uri: listOf(watcher) }])
+  }
+  const octets = counted(watcher)
+  const subscriptions = subscribe(world, watcher, people, ways)
+  await world.pass(60_000)
+
+  const random = new SeededRandom(7)
+  const dayMs = 86_400_000
+  const events = [
+    ...Array.from({ length: buddies * changesOfOne }, () => ({
+      at: random.below(dayMs - 600_000),
+      buddy: random.below(buddies),
+    })),
+    ...Array.from({ length: Math.floor(dayMs / (refreshSeconds * 1000)) }, (_, hour) => ({
+      at: (hour + 0.9) * refreshSeconds * 1000,
+      buddy: -1,
+    })),
+  ].sort((a, b) => a.at - b.at)
+  const begun = world.now()
+  for (const { at, buddy } of events) {
+    if (begun + at > world.now()) await world.pass(begun + at - world.now())
+    if (buddy >= 0) await publish(buddy)
+    else
+      for (const subscription of subscriptions) {
+        const known = ways.conditional ? lastTag(watcher) : undefined
+        const condition = known === undefined ? [] : ([['Suppress-If-Match', known]] as const)
+        watcher.watcher.refresh(subscription, refreshSeconds, world.now(), [...codings(ways), ...condition])
+      }
+  }
+  await world.pass(600_000)
+  for (const { faults } of subscriptions) if (faults.length > 0) throw new Error(faults.join('; '))
+  for (const [at, person] of people.entries()) check(ways, subscriptions, at, person, versions[at]!)
+  return octets()
+}
+
+function subscribe(world: SimulatedWorld, { aor, watcher }: Person, people: readonly Person[], ways: Ways) {
+  if (!ways.toList) return people.map(buddy => watcher.subscribe(buddy.aor, 'presence', refreshSeconds, world.now()))
+  const types = `multipart/related, application/rlmi+xml, application/pidf+xml${ways.partial ? ', application/pidf-diff+xml' : ''}`
+  const uri = `${aor};pres-list=rcs`
+  return [
+    watcher.subscribe(uri, 'presence', refreshSeconds, world.now(), {
+      toList: true,
+      accept: types,
+      headers: codings(ways),
+    }),
+  ]
+}
+
+function codings({ deflated }: Ways) {
+  return deflated ? ([['Accept-Encoding', 'deflate']] as const) : []
+}
+
+/** The watcher has ended with the latest of everybody; of a partial document, by what it says last. */
+function check(
+  ways: Ways,
+  subscriptions: ReturnType<typeof subscribe>,
+  at: number,
+  { aor }: Person,
+  version: number,
+): void {
+  const mark = markOf(at, version)
+  const body = ways.toList
+    ? (subscriptions[0]!.list!.rows.get(aor)?.instances[0]?.body ?? '')
+    : (subscriptions[at]!.notifications.at(-1)?.body ?? '')
+  if (!body.includes(mark) && !(ways.partial && body.includes('pidf-diff')))
+    throw new Error(`the watcher ended with another state of ${aor} than version ${version}: ${body}`)
+}
+
+function listOf({ aor }: Person): string {
+  return `${aor};pres-list=rcs`
+}
+
+function lastTag({ agent }: Person): string | undefined {
+  return agent.received.findLast(({ method }) => method === 'NOTIFY')?.header('SIP-ETag')
+}
+
+/** Counts what a handset sends and receives from now on. */
+function counted({ agent }: Person): () => number {
+  let octets = 0
+  const [receive, transmits] = [agent.receive.bind(agent), agent.transmits.bind(agent)]
+  agent.receive = (bytes, flow, now) => {
+    octets += bytes.length
+    receive(bytes, flow, now)
+  }
+  agent.transmits = () => {
+    const all = transmits()
+    for (const one of all) if (one.kind === 'send') octets += one.bytes.length
+    return all
+  }
+  return () => octets
+}
