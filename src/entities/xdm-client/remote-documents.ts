@@ -1,6 +1,6 @@
 /** Documents of XDMSs elsewhere, as far as they are known here: kept with their entity-tags, so that a restart knows them too. */
 
-import { type Instant, type Transaction, table } from '../../turn.ts'
+import { type Instant, type Key, type Transaction, table } from '../../turn.ts'
 import type { DocumentAddress, StoredDocument } from '../xdms/documents.ts'
 import type { XdmPoint } from './points.ts'
 import { noteServices } from './remote-services.ts'
@@ -30,13 +30,43 @@ export interface RemoteDocument {
   readonly lookAt: Instant
 }
 
-/** Keyed [point, auid, xui, path]. */
-const documents = table<RemoteDocument>('remote-documents', 'soft')
+/** As it is kept: most answers say that nothing has changed, and must not write the body to flash again. */
+type KeptDocument = Omit<RemoteDocument, 'document'> & {
+  readonly document: { readonly etag: string; readonly modifiedAt: Instant; readonly octets: number } | undefined
+}
+
+/** Keyed [point, auid, xui, path], as the next one. */
+const documents = table<KeptDocument>('remote-documents', 'soft')
+const bodies = table<Uint8Array>('remote-document-bodies', 'soft')
 /** How many there are and how many octets they have: keyed []. */
 const sums = table<{ readonly documents: number; readonly octets: number }>('remote-document-sums', 'soft')
 
 export function remoteDocument(db: Transaction, { point, auid, xui, path }: RemoteAddress): RemoteDocument | undefined {
-  return db.get(documents, [point, auid, xui, path])
+  const kept = db.get(documents, [point, auid, xui, path])
+  return kept && whole(db, [point, auid, xui, path], kept)
+}
+
+function whole(db: Transaction, key: Key, { document, ...rest }: KeptDocument): RemoteDocument {
+  return { ...rest, document: document && new KeptBody(db, key, document) }
+}
+
+/** A document whose body is read when it is asked for: who knows its entity-tag mostly knows the rest. */
+class KeptBody implements StoredDocument {
+  readonly etag: string
+  readonly modifiedAt: Instant
+  readonly #db: Transaction
+  readonly #key: Key
+
+  constructor(db: Transaction, key: Key, { etag, modifiedAt }: NonNullable<KeptDocument['document']>) {
+    this.etag = etag
+    this.modifiedAt = modifiedAt
+    this.#db = db
+    this.#key = key
+  }
+
+  get body(): Uint8Array {
+    return this.#db.get(bodies, this.#key)!
+  }
 }
 
 /** Those of one user, or of the global tree, at a point: under one usage, or all. */
@@ -49,39 +79,40 @@ export function remoteDocumentsOf(
   const found: Array<readonly [RemoteAddress, RemoteDocument]> = []
   for (const auid of auids) {
     for (const [key, kept] of db.range(documents, { prefix: [point, auid, xui] }))
-      found.push([{ point, auid, xui, path: key[3] as string }, kept])
+      found.push([{ point, auid, xui, path: key[3] as string }, whole(db, key, kept)])
   }
   return found
 }
 
-/** A page of all of them, from an address on. */
-export function remoteDocumentsFrom(
+export function putRemoteDocument(
   db: Transaction,
-  from: RemoteAddress | undefined,
-  limit: number,
-): Array<readonly [RemoteAddress, RemoteDocument]> {
-  const range = from === undefined ? { limit } : { from: [from.point, from.auid, from.xui, from.path], limit }
-  return [...db.range(documents, range)].map(([key, kept]) => {
-    const [point, auid, xui, path] = key as [XdmPoint, string, string, string]
-    return [{ point, auid, xui, path }, kept]
-  })
-}
-
-export function putRemoteDocument(db: Transaction, address: RemoteAddress, kept: RemoteDocument): void {
-  const { point, auid, xui, path } = address
+  address: RemoteAddress,
+  { document, ...rest }: RemoteDocument,
+): void {
+  const key = [address.point, address.auid, address.xui, address.path]
   const previous = remoteDocument(db, address)
-  db.put(documents, [point, auid, xui, path], kept)
-  if (previous?.document?.etag !== kept.document?.etag) noteServices(address, previous?.document, kept.document, db)
-  count(db, previous === undefined ? 1 : 0, octetsOf(kept) - octetsOf(previous))
+  const before = previous?.document
+  let octets = octetsOf(db, key)
+  if (before?.etag !== document?.etag) {
+    const body = document?.body
+    noteServices(address, before, document, db)
+    count(db, previous === undefined ? 1 : 0, (body?.length ?? 0) - octets)
+    octets = body?.length ?? 0
+    if (body === undefined) db.delete(bodies, key)
+    else db.put(bodies, key, body)
+  } else if (previous === undefined) count(db, 1, 0)
+  const { etag, modifiedAt } = document ?? { etag: '', modifiedAt: 0 }
+  db.put(documents, key, { ...rest, document: document && { etag, modifiedAt, octets } })
 }
 
 export function deleteRemoteDocument(db: Transaction, address: RemoteAddress): void {
-  const { point, auid, xui, path } = address
+  const key = [address.point, address.auid, address.xui, address.path]
   const previous = remoteDocument(db, address)
   if (previous === undefined) return
-  db.delete(documents, [point, auid, xui, path])
   noteServices(address, previous.document, undefined, db)
-  count(db, -1, -octetsOf(previous))
+  count(db, -1, -octetsOf(db, key))
+  db.delete(documents, key)
+  db.delete(bodies, key)
 }
 
 /** What all of them take. */
@@ -97,8 +128,8 @@ function count(db: Transaction, documents: number, octets: number): void {
   else db.put(sums, [], next)
 }
 
-function octetsOf(kept: RemoteDocument | undefined): number {
-  return kept?.document?.body.length ?? 0
+function octetsOf(db: Transaction, key: Key): number {
+  return db.get(documents, key)?.document?.octets ?? 0
 }
 
 /** As one word, for tokens: no part of it has spaces. */

@@ -5,7 +5,7 @@ import { attributeValue, childElements } from '../../../../src/documents/xml/tre
 import { presenceServerPoints } from '../../../../src/entities/xdm-client/points.ts'
 import { XdmClient } from '../../../../src/entities/xdm-client/xdm-client.ts'
 import type { DocumentReader } from '../../../../src/entities/xdms/document-reader.ts'
-import { type DocumentChange, putDocument } from '../../../../src/entities/xdms/documents.ts'
+import { type DocumentChange, putDocument, type StoredDocument } from '../../../../src/entities/xdms/documents.ts'
 import { limits } from '../../../../src/limits.ts'
 import { failedAnswer, type HttpAnswer, type OutgoingHttpRequest } from '../../../../src/protocols/http/message.ts'
 import { type HeaderField, respond, type SipRequest } from '../../../../src/protocols/sip/message.ts'
@@ -32,6 +32,10 @@ class RemoteXdms {
     if (headers['If-None-Match'] === etag) return { status: 304, headers: { etag }, body: new Uint8Array(0) }
     return { status: 200, headers: { etag }, body: Buffer.from(found.body) }
   }
+}
+
+function text({ body }: StoredDocument): string {
+  return Buffer.from(body).toString()
 }
 
 class ClientWorld extends EntityWorld {
@@ -69,9 +73,20 @@ class ClientWorld extends EntityWorld {
 
   /** Reads a document, and lets what it takes to have it happen. */
   look(address = rules): string | undefined {
-    const found = this.read(db => this.reader.at(db, address))
+    const found = this.read(db => {
+      const document = this.reader.at(db, address)
+      return document === undefined || document === 'unavailable' ? document : text(document)
+    })
     if ((this.entity as XdmClient).hasWants) this.wake({ kind: 'wake', at: this.now, token: 'wanted' })
-    return found === undefined || found === 'unavailable' ? found : Buffer.from(found.body).toString()
+    return found
+  }
+
+  /** All of a user under one usage. */
+  all(auid: string): readonly string[] | 'unavailable' {
+    return this.read(db => {
+      const documents = this.reader.of(db, auid, alice)
+      return documents === 'unavailable' ? documents : documents.map(text)
+    })
   }
 
   /** An xcap-diff NOTIFY to the last SUBSCRIBE. */
@@ -151,15 +166,9 @@ test('the documents of a usage are those whose names it fixes, and unavailable w
     etag: 'x',
     body: 'permanent',
   })
-  const all = () => world.read(db => world.reader.of(db, 'pidf-manipulation', alice))
-  assert.equal(all(), 'unavailable')
+  assert.equal(world.all('pidf-manipulation'), 'unavailable')
   world.wake({ kind: 'wake', at: world.now, token: 'wanted' })
-  const found = all()
-  assert.ok(found !== 'unavailable')
-  assert.deepEqual(
-    found.map(({ body }) => Buffer.from(body).toString()),
-    ['permanent'],
-  )
+  assert.deepEqual(world.all('pidf-manipulation'), ['permanent'])
 })
 
 test('without notifications it is asked for again now and then, and told only when it is another', () => {
@@ -303,12 +312,7 @@ test('RFC 5025 §9.7: a further document of presence rules counts when it has co
   const more = 'pres-rules/users/alice/more'
   world.xdms.documents.set('/services/pres-rules/users/sip:alice@box.example/more', { etag: '7', body: 'further' })
   world.notify(diff([more, undefined, '7']))
-  const found = world.read(db => world.reader.of(db, 'pres-rules', alice))
-  assert.ok(found !== 'unavailable')
-  assert.deepEqual(
-    found.map(({ body }) => Buffer.from(body).toString()),
-    ['further'],
-  )
+  assert.deepEqual(world.all('pres-rules'), ['further'])
 })
 
 test('SEC-03: one that is known to be another, and cannot be fetched, does not count', () => {
@@ -382,4 +386,29 @@ test('too many documents: further ones cannot be had, and the operator is told',
   } finally {
     Object.assign(limits.remoteDocuments, { octets })
   }
+})
+
+test('an answer that nothing has changed does not write the document again', async () => {
+  const world = new ClientWorld({ 'xdm.pollSeconds': 60 })
+  world.xdms.documents.set(path, { etag: '1', body: 'x'.repeat(10_000) })
+  world.look()
+  await world.store.committed()
+  const written: string[] = []
+  const { transact } = world.store
+  world.store.transact = work =>
+    transact.call(world.store, db =>
+      work({
+        ...db,
+        get: db.get.bind(db),
+        range: db.range.bind(db),
+        delete: db.delete.bind(db),
+        put(table, key, value) {
+          written.push(JSON.stringify(value) ?? '')
+          db.put(table, key, value)
+        },
+      }),
+    ) as never
+  world.pass(200)
+  assert.ok(world.asked.length >= 4)
+  assert.ok(written.length > 0 && written.every(value => value.length < 500))
 })
