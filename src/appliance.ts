@@ -168,7 +168,7 @@ export class Appliance {
       ],
     }
     const servers = managementServers(xdms)
-    const contentAdmission = new HttpAdmission(`content ${options.secret}${options.random.token(22)}`)
+    const contentAdmission = new HttpAdmission(`content ${options.secret}${options.random.token(22)}`, xdms.userOf)
     const aggregationProxy = new AggregationProxy({
       ...xdms,
       secret: `http ${options.secret}${options.random.token(22)}`,

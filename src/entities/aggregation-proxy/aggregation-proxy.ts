@@ -53,7 +53,7 @@ export class AggregationProxy implements Entity {
   #gathered: { readonly request: HttpRequest; readonly parts: readonly Part[] } | undefined
 
   constructor({ secret, servers, userOf, isUser }: AggregationProxyOptions) {
-    this.#admission = new HttpAdmission(secret)
+    this.#admission = new HttpAdmission(secret, userOf)
     this.#users = { userOf, isUser }
     this.#remotes = new RemoteRoots(servers)
     const usages = servers.flatMap(server => [...server.usages.values()])

@@ -26,17 +26,21 @@ import { originForm } from '../../protocols/xcap/document-selector.ts'
 import type { Turn } from '../../turn.ts'
 import { passwordDigestOf, userNamed } from '../sip-ip-core/authenticate.ts'
 import { Failures, subnetOf } from '../sip-ip-core/failures.ts'
+import { identities } from '../xdms/asserted-identity.ts'
+import type { XdmsOptions } from '../xdms/xdms.ts'
 
 export class HttpAdmission {
   readonly #secret: Uint8Array
+  readonly #userOf: XdmsOptions['userOf']
   readonly #failures = new Failures(limits.failures)
   readonly #fromAddress = new Flood(limits.httpRequests.perAddress)
   readonly #ofUser = new Flood(limits.httpRequests.perUser)
   #nonces: { readonly lifetimeSeconds: number; readonly nonces: Nonces } | undefined
 
-  /** `secret` seals nonces: at least 128 bits that others cannot guess. */
-  constructor(secret: string) {
+  /** `secret` seals nonces: at least 128 bits that others cannot guess. `userOf`: the user that an identity means. */
+  constructor(secret: string, userOf: XdmsOptions['userOf']) {
     this.#secret = Buffer.from(secret)
+    this.#userOf = userOf
   }
 
   /**
@@ -47,16 +51,28 @@ export class HttpAdmission {
    * In a laboratory (`auth.required` false) nobody is asked: it is whoever X-3GPP-Intended-Identity says, or undefined.
    */
   admit(request: HttpRequest, turn: Turn): string | undefined {
-    const intended = intendedUser(request, turn)
-    if (!turn.settings.auth.required) return intended
+    if (!turn.settings.auth.required) return this.#intended(request)
     const { address } = request.source
     // This machine is where a proxy for many may stand, and does itself no harm.
     if (!isLoopback(address) && !this.#fromAddress.admits(subnetOf(address), turn.now)) throw tooManyRequests(1)
     const user = this.#authenticated(request, turn)
     if (!this.#ofUser.admits(user, turn.now)) throw tooManyRequests(1)
-    // AP-03: only an identity that this user may use; a user of the box has but one.
-    if (intended !== undefined && intended !== user) throw forbidden("The intended identity is not the user's")
+    this.#intended(request, user)
     return user
+  }
+
+  /**
+   * The user that X-3GPP-Intended-Identity means (3GPP TS 33.222), if it is there. AP-03: only identities that `user` may use; a
+   * user of the box has one address, however it is written. Throws 403.
+   */
+  #intended(request: HttpRequest, user?: string): string | undefined {
+    const value = request.headers['x-3gpp-intended-identity']
+    if (value === undefined) return undefined
+    const users = new Set(identities(value).map(uri => this.#userOf(uri)))
+    const [intended] = users
+    if (intended === undefined || users.size > 1 || (user !== undefined && intended !== user))
+      throw forbidden('The intended identity is not one that the user may use')
+    return intended
   }
 
   #authenticated(request: HttpRequest, turn: Turn): string {
@@ -128,14 +144,4 @@ function decoded(text: string): string {
   } catch {
     return text
   }
-}
-
-/** X-3GPP-Intended-Identity, in quotes (3GPP TS 33.222); the first of several. Throws 403 when it names nobody here. */
-function intendedUser(request: HttpRequest, turn: Turn): string | undefined {
-  const value = request.headers['x-3gpp-intended-identity']
-  if (value === undefined) return undefined
-  const uri = /^\s*"?([^",]+)"?/.exec(value)?.[1] ?? ''
-  const user = userNamed(uri.replace(/^sips?:/i, ''), turn.settings.domain)
-  if (user === undefined) throw forbidden('The intended identity is nobody of this domain')
-  return user
 }

@@ -43,7 +43,8 @@ export function assertedUser(
   return uris[0]
 }
 
-function identities(value: string): string[] {
+/** The URIs of a list of identities (AP-06); none when it is malformed. */
+export function identities(value: string): string[] {
   const list = /^\s*"[^"]+"(?:\s*,\s*"[^"]+")*\s*$/
   // COMPAT(xcap): proxies are known that leave out the quotes.
   const bare = /^\s*[^\s",]+\s*$/

@@ -105,6 +105,25 @@ test('AP-03: an intended identity must be one that the user may use', () => {
   assert.equal(box.get(at, asking('"sip:bill@elsewhere.example"')).status, 403)
 })
 
+test('AP-03, AP-06: an identity may be written in any way that means the user, and as a list of such', () => {
+  const box = new DocumentBox()
+  const intending = (identity: string) =>
+    box.get('/resource-lists/users/tel:+15551234/index', {
+      user: '+15551234',
+      headers: { 'x-3gpp-intended-identity': identity },
+    }).status
+  for (const identity of [
+    '"tel:+15551234"',
+    '"tel:+1-555-1234"',
+    '"sip:+15551234@EXAMPLE.com;user=phone"',
+    '"sips:+15551234@example.com", "tel:+15551234"',
+    'sip:+15551234@example.com',
+  ])
+    assert.equal(intending(identity), 404, identity)
+  for (const identity of ['"tel:+15559999"', '"tel:+15551234", "sip:joe@example.com"', '""', 'a, b', '"mailto:a@b"'])
+    assert.equal(intending(identity), 403, identity)
+})
+
 test('in a laboratory nobody is asked: who it is stands in X-3GPP-Intended-Identity, or in the URI', () => {
   const box = new DocumentBox({ 'auth.required': false })
   assert.equal(box.askOnce('PUT', at, { body: document, type }).status, 201)
