@@ -51,6 +51,14 @@ Alice unsubscribes from Bob
 Alice unregisters
 `
 
+/** The same day with handsets that compress: octets on the wire between all of them and the box, in percent of text. */
+export async function compressedDay(seed = 7): Promise<number> {
+  const world = new SimulatedWorld({ seed, compressed: true })
+  await play(readFlow(day), world)
+  const { octets, textOctets } = world.wire
+  return (100 * octets) / textOctets
+}
+
 /** All that passes between one of them and the box, in order. */
 export async function heldOutCorpus(name = 'Alice', seed = 7): Promise<readonly CorpusMessage[]> {
   const messages: CorpusMessage[] = []

@@ -7,7 +7,7 @@
 import { SigCompEndpoint, sipOptions } from '../../src/protocols/sigcomp/index.ts'
 import { barTable } from './report.ts'
 import { type CorpusMessage, corpus } from './sigcomp-corpus.ts'
-import { heldOutCorpus } from './sigcomp-held-out.ts'
+import { compressedDay, heldOutCorpus } from './sigcomp-held-out.ts'
 
 /** By name; those that `bars.ts` knows are held against a bar. Percent are octets on the wire of octets of text. */
 export type SigCompFigures = Readonly<Record<string, number>>
@@ -48,6 +48,7 @@ async function measure(): Promise<SigCompFigures> {
     'sigcomp-octets-stream': percent(users.flatMap(user => conversation(corpus(user), { onStream: true }))),
     'sigcomp-held-out': percent(overHeldOut.flat()),
     'sigcomp-held-out-stream': percent(heldOut.flatMap(messages => conversation(messages, { onStream: true }))),
+    'sigcomp-with-box': await compressedDay(),
     'sigcomp-first': percent(days.map(([first]) => first!)),
     'sigcomp-publish': percent(steady(days, 'publish')),
     'sigcomp-notify': percent([...steady(days, 'notify friend'), ...steady(days, 'notify list')]),

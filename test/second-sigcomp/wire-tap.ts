@@ -12,12 +12,22 @@ export class WireTap {
   compressed = 0
   plain = 0
   nacks = 0
+  /** Octets on the wire, and of the texts they stand for. */
+  octets = 0
+  textOctets = 0
   readonly #states: SecondState[] = [sipDictionary, presenceDictionary, codeState].map(state =>
     secondState(state.value, state.address, state.instruction, state.minimumAccessLength),
   )
 
   /** The text of a datagram; undefined for a NACK. Throws what makes it unreadable. */
   text(octets: Buffer): Buffer | undefined {
+    const text = this.#read(octets)
+    this.octets += octets.length
+    this.textOctets += text?.length ?? 0
+    return text
+  }
+
+  #read(octets: Buffer): Buffer | undefined {
     if (octets[0]! < 0xf8) {
       this.plain++
       return octets

@@ -159,7 +159,8 @@ export class Compressor {
       return true
     }
     const shared: Load[] = []
-    const request = best(this.#shared, uncovered, worthLoading)
+    const challenge = hasCredentials(text) ? this.#shared.findLast(each => isAnswer(each.text)) : undefined
+    const request = challenge ?? best(this.#shared, uncovered, worthLoading)
     if (request !== undefined && fits(request.text.length)) {
       uncovered.cover(request.lines)
       shared.push({ identifier: request.identifier, begin: 0, bytes: request.text })
@@ -246,7 +247,7 @@ export class Compressor {
       }
       control = flags | (blocks << 11)
     }
-    const mayShare = (introduces || this.#hasCode) && isRequest(text) && capacity === text.length
+    const mayShare = (introduces || this.#hasCode) && comesBack(text) && capacity === text.length
     const isShared = mayShare && options.keepShared(text)
     control &= ~controlReturnUnshared
     if (isShared) control |= controlReturn
@@ -493,9 +494,21 @@ function worthSaving(textLength: number): number {
   return 60 + textLength / 8
 }
 
-/** Whether a text is a request: `SIP/2.0` begins answers only. A request comes back in parts in its answer. */
-function isRequest(text: Uint8Array): boolean {
-  return !(text[0] === 83 && text[1] === 73 && text[2] === 80 && text[3] === 47)
+/**
+ * Whether the peer will say parts of a text itself: a request comes back in parts in its answer, and a challenge (401, 407) in the
+ * credentials for it. `SIP/2.0` begins answers only.
+ */
+function comesBack(text: Uint8Array): boolean {
+  return !isAnswer(text) || (text[8] === 52 && text[9] === 48 && (text[10] === 49 || text[10] === 55))
+}
+
+function isAnswer(text: Uint8Array): boolean {
+  return text[0] === 83 && text[1] === 73 && text[2] === 80 && text[3] === 47
+}
+
+/** Whether a text answers a challenge. */
+function hasCredentials(text: Uint8Array): boolean {
+  return Buffer.from(text.buffer, text.byteOffset, text.length).includes('uthorization: Digest')
 }
 
 /** Whether a text has an XML document in it, looking at where bodies end. */

@@ -41,7 +41,7 @@ export const sipOptions: EndpointOptions = {
   cyclesPerBit: 16,
   messageLimit: 65536,
   compartments: 2000,
-  sharedStates: 2,
+  sharedStates: 4,
   peerStateLimit: 8192,
   peer: { decompressionMemorySize: 8192, stateMemorySize: 2048, cyclesPerBit: 16 },
 }
