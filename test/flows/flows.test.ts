@@ -17,6 +17,7 @@ for (const name of readdirSync(import.meta.dirname).filter(one => one.endsWith('
       const world = new SimulatedWorld({ seed: 1, settings: flow.settings, compressed })
       await play(flow, world)
       assert.deepEqual(world.faults, [])
+      assert.equal(world.wire.unreadable, 0)
       if (compressed) assert.ok(world.wire.compressed > world.wire.plain, JSON.stringify(world.wire))
       else assert.equal(world.wire.compressed, 0)
       await world.pass(8 * 86_400_000)

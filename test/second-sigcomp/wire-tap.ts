@@ -12,12 +12,18 @@ export class WireTap {
   compressed = 0
   plain = 0
   nacks = 0
+  /** Messages that nobody could read: they refer to what a message wanted to be kept that never left. */
+  unreadable = 0
   /** Octets on the wire, and of the texts they stand for. */
   octets = 0
   textOctets = 0
-  readonly #states: SecondState[] = [sipDictionary, presenceDictionary, codeState].map(state =>
-    secondState(state.value, state.address, state.instruction, state.minimumAccessLength),
-  )
+  /** By the first six octets of their identifiers, which are enough for a day. */
+  readonly #states = new Map<string, SecondState>()
+
+  constructor() {
+    for (const state of [sipDictionary, presenceDictionary, codeState])
+      this.#keep(secondState(state.value, state.address, state.instruction, state.minimumAccessLength))
+  }
 
   /** The text of a datagram; undefined for a NACK. Throws what makes it unreadable. */
   text(octets: Buffer): Buffer | undefined {
@@ -42,13 +48,16 @@ export class WireTap {
       cyclesPerBit: 16,
       version: 2,
       outputLimit: 65536,
-      find: partial => this.#states.find(({ identifier }) => identifier.startsWith(partial.toString('hex'))),
+      find: partial => this.#states.get(partial.toString('hex', 0, 6)),
     })
-    for (const state of created)
-      if (!this.#states.some(({ identifier }) => identifier === state.identifier)) this.#states.push(state)
+    for (const state of created) this.#keep(state)
     if (output === undefined) throw new Error('a compressed message without a text')
     // What the text could be shared as (RFC 3321 §5.2).
-    this.#states.push(secondState(output, 0, 0, 6))
+    this.#keep(secondState(output, 0, 0, 6))
     return output
+  }
+
+  #keep(state: SecondState): void {
+    this.#states.set(state.identifier.slice(0, 12), state)
   }
 }

@@ -37,6 +37,7 @@ export async function simulate(seed: number, minutes = 60): Promise<Hour> {
   const handling = choose.pick(['allow', 'allow', 'allow', 'polite-block', 'confirm', 'block'])
   const world = new SimulatedWorld({
     seed,
+    compressed: seed % 4 === 2,
     weather: choose.pick(weathers),
     deathAtCommit: choose.pick([0, 0, 0.002, 0.01]),
     settings: [
@@ -191,6 +192,9 @@ async function lookBack(
   exchanges: Exchange[],
 ): Promise<string[]> {
   const violations: string[] = []
+  // Feedback that came late may be taken for that of a later message: a NACK mends it, but it must stay rare.
+  const { compressed, unreadable } = world.wire
+  if (unreadable > 1 + compressed / 50) violations.push(`${unreadable} of ${compressed} messages were unreadable`)
   world.network.weather = fair
   world.calm()
   for (const { agent } of people) agent.silent = false

@@ -53,7 +53,7 @@ const nothing = new Uint8Array(0)
 /** Octets of text that a state keeps at most, however much memory the peer has. */
 const longestSaved = 2000
 /** Less would not lie over all of the bytecode that introduces us. */
-const shortestSaved = 64
+const shortestSaved = 128
 /** Lines that a state has to add to be worth the ten octets of loading it. */
 const worthLoading = 70
 /** Octets of lines found nowhere, from which on a dictionary is loaded. */
