@@ -67,10 +67,13 @@ export async function heldOutCorpus(name = 'Alice', seed = 7): Promise<readonly 
     seed,
     listener: (bytes, from, to) => {
       if (from !== address && to !== address) return
-      const [line = ''] = bytes.toString('latin1').split('\r\n', 1)
-      const isPublish = /^PUBLISH | PUBLISH$/m.test(bytes.toString('latin1').split('\r\n\r\n', 1)[0]!)
-      const dialogue = isPublish ? 'publish' : line.startsWith('NOTIFY') ? 'notify' : undefined
-      messages.push({ title: line, up: from === address, bytes: Buffer.from(bytes), dialogue })
+      const [head = ''] = bytes.toString('latin1').split('\r\n\r\n', 1)
+      const [title = ''] = head.split('\r\n', 1)
+      const method = /^CSeq: \d+ (\w+)/m.exec(head)?.[1]
+      // One dialogue is with a friend; others are about watchers and registrations.
+      const isFriend = new RegExp(`^From: <sip:${name === 'Alice' ? 'bob' : 'alice'}@`, 'm').test(head)
+      const dialogue = method === 'PUBLISH' ? 'publish' : method === 'NOTIFY' && isFriend ? 'notify' : undefined
+      messages.push({ title, up: from === address, bytes: Buffer.from(bytes), dialogue })
     },
   })
   const { local } = world.person(name).agent.options

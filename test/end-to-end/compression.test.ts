@@ -67,6 +67,8 @@ const subscribe: RawRequest = {
 async function converse(client: CompressingClient, publisher: DatagramClient): Promise<void> {
   const registered = await client.askAs(alice, register())
   assert.equal(registered.status, 200)
+  const options = await client.ask({ method: 'OPTIONS', uri: 'sip:box.example' })
+  assert.match(options.header('Contact')!, /;comp=sigcomp;sigcomp-id=urn:uuid:[-0-9a-f]{36}>$/, 'RFC 3486 §4.1')
   assert.match(registered.header('Service-Route')!, /;comp=sigcomp;sigcomp-id=urn:uuid:[-0-9a-f]{36}>$/)
   const subscribed = await client.askAs(alice, subscribe)
   assert.equal(subscribed.status, 200)

@@ -5,7 +5,8 @@
 
 import { limits } from '../../limits.ts'
 import { methodNotAllowed } from '../../protocols/sip/errors.ts'
-import { respond, type SipRequest, type SipResponse } from '../../protocols/sip/message.ts'
+import { type HeaderField, respond, type SipRequest, type SipResponse } from '../../protocols/sip/message.ts'
+import { asksForCompression } from '../../protocols/sip/via.ts'
 import { contentCodings, decodeContent } from '../../protocols/sip-events/content-coding.ts'
 import type { EventPackage, Subscriber } from '../../protocols/sip-events/event-package.ts'
 import {
@@ -71,10 +72,12 @@ export class PresenceServer implements SipEntity {
   readonly #authorization: Authorization
   readonly #notifier: Notifier
   readonly #beside: Capabilities
+  readonly #options: Pick<PresenceServerOptions, 'address' | 'contactParameters'>
   #restartedAt: Instant = 0
 
   constructor(options: PresenceServerOptions) {
     const { userOf, isUser, registrationState, documents, objects } = options
+    this.#options = options
     this.#beside = options.beside ?? { methods: [], events: [], extensions: [] }
     this.#authorization = new Authorization(options)
     this.#context = {
@@ -198,9 +201,20 @@ export class PresenceServer implements SipEntity {
         ['Accept-Encoding', contentCodings.join(', ')],
         ['Accept-Language', 'en'],
         ['Supported', [...supportedOptions, ...this.#beside.extensions].join(', ')],
+        ...this.#compressedContact(request, turn),
       ],
     })
     return { kind: 'respond', transaction: request.transaction, response }
+  }
+
+  /** To a client that would like to compress: the URI by which it may (RFC 3486 §4.1). */
+  #compressedContact(request: SipRequest, turn: Turn): HeaderField[] {
+    const { address, contactParameters } = this.#options
+    if (!asksForCompression(request.topVia)) return []
+    const parameters = contactParameters?.(';comp=sigcomp') ?? ''
+    const transport = request.source?.transport ?? 'udp'
+    const suffix = transport === 'udp' ? '' : `;transport=${transport}`
+    return parameters === '' ? [] : [['Contact', `<sip:${address(transport, turn)}${suffix}${parameters}>`]]
   }
 
   /** Rules of a presentity are others now, or will be at the next boundary of their validity (RFC 4745 §7.4, PS-99). */
