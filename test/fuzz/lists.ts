@@ -5,7 +5,8 @@ import { deflateSync } from 'node:zlib'
 import { formatRelated, MultipartError, parseMultipart } from '../../src/documents/multipart.ts'
 import { formatRlmi, parseRlmi } from '../../src/documents/rlmi.ts'
 import { XmlError } from '../../src/documents/xml/errors.ts'
-import { SipRefusal } from '../../src/protocols/sip/errors.ts'
+import { formatRemoteList, mergedList } from '../../src/entities/resource-list-server/remote-list.ts'
+import { ParseError, SipRefusal } from '../../src/protocols/sip/errors.ts'
 import { SipRequest } from '../../src/protocols/sip/message.ts'
 import { decodeContent } from '../../src/protocols/sip-events/content-coding.ts'
 import type { FuzzTarget } from './run.ts'
@@ -58,6 +59,27 @@ export const targets: readonly FuzzTarget[] = [
         )
       } catch (error) {
         if (!(error instanceof MultipartError)) throw error
+      }
+    },
+  },
+  {
+    name: 'remote-list',
+    seeds: [related, Buffer.from(related.toString().replace('fullState="true"', 'fullState="false"'))],
+    run(bytes) {
+      const type = 'multipart/related;type="application/rlmi+xml";start="<r@b>";boundary="b"'
+      const before = mergedList(undefined, type, related)
+      try {
+        const list = mergedList(before, type, bytes)
+        assert.ok(list.version >= before.version || list.isWhole)
+        // What was understood can be told again, and is understood the same.
+        const { contentType, body } = formatRemoteList(list, 1, 'x')
+        const again = mergedList(undefined, contentType, body)
+        assert.deepEqual(
+          again.resources.map(({ uri }) => uri),
+          mergedList(undefined, contentType, formatRemoteList(again, 1, 'x').body).resources.map(({ uri }) => uri),
+        )
+      } catch (error) {
+        if (!(error instanceof XmlError || error instanceof MultipartError || error instanceof ParseError)) throw error
       }
     },
   },
