@@ -331,5 +331,5 @@ function retryLater(service: EventService, resource: string, id: string, seconds
   const record = turn.db.get(service.tables.subscriptions, key)
   if (record === undefined) return []
   turn.db.put(service.tables.subscriptions, key, { ...record, revision: -1 })
-  return [wakeAt(turn.now + Math.min(seconds, 3600) * 1000, fanOutToken(service.name, resource))]
+  return [wakeAt(turn.now + Math.min(seconds, 3600) * 1000, serveToken(service.name, resource, id))]
 }
