@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { respond } from '../../../src/protocols/sip/message.ts'
+import { listDocument, listsType, putList } from '../../actors/list-owner.ts'
 import { alice, bob, carol, friends, ListWorld } from './list-world.ts'
 
 describe('§4 operation of list subscriptions', () => {
@@ -111,6 +112,31 @@ describe('§4.4 processing of SUBSCRIBE', () => {
     const { exchange } = await world.watch()
     assert.equal(exchange.final?.status, 403)
     assert.match(exchange.final!.reason, /More Than 2 Members/)
+  })
+
+  test('RLS-23: 100,000 members fit into no document; by many references they are too many, and nothing else is harmed', async () => {
+    const world = await ListWorld.of([alice])
+    const uris = (count: number, prefix: string) =>
+      Array.from({ length: count }, (_, at) => `sip:${prefix}${at}@box.example`)
+    assert.equal(await putList(world, 'Bob', uris(100_000, 'm')), 413)
+    const references: string[] = []
+    for (let at = 0; at < 20; at++) {
+      const target = `/xcap-root/resource-lists/users/${bob}/part${at}`
+      assert.equal(await world.put('Bob', target, listsType, listDocument(uris(1_000, `p${at}x`))), 201)
+      references.push(`<external anchor="http://box.example${target}"/>`)
+    }
+    const subscription = await world.watch()
+    assert.equal(subscription.exchange.final?.status, 200)
+    assert.equal(await putList(world, 'Bob', references), 200)
+    await world.quiet()
+    const last = subscription.notifications.at(-1)!
+    assert.deepEqual([last.state, last.reason], ['terminated', 'rejected'])
+    const { exchange } = await world.watch()
+    assert.equal(exchange.final?.status, 403)
+    assert.match(exchange.final!.reason, /More Than 500 Members/)
+    assert.equal(await putList(world, 'Bob', [alice]), 200)
+    assert.equal((await world.watch()).list!.state(alice), 'active closed')
+    world.check()
   })
 
   test('RLS-24: the address of a user with the parameter of a list is a list or nothing, never the user', async () => {
