@@ -174,10 +174,12 @@ export class Appliance {
       secret: `http ${options.secret}${options.random.token(22)}`,
       servers,
     })
+    const address = (transport: 'udp' | 'tcp' | 'tls' | 'sips') =>
+      home.hostPort(transport === 'sips' ? 'tls' : transport)
     const xdmClient = new XdmClient({
       settings: options.settings,
       userOfXui: xui => userOfXui(xui, home),
-      address: () => home.hostPort('udp'),
+      address,
       listeners: {
         prs5: toPresenceServer,
         prs8: toPresenceServer,
@@ -185,8 +187,6 @@ export class Appliance {
         prs10: toResourceListServer,
       },
     })
-    const address = (transport: 'udp' | 'tcp' | 'tls' | 'sips') =>
-      home.hostPort(transport === 'sips' ? 'tls' : transport)
     const contactParameters = (nextHop: string) => home.contactParameters(nextHop)
     this.#wakes = new Wakes(options.store)
     this.stack = new SipStack({
@@ -232,7 +232,7 @@ export class Appliance {
           hasLeg: (...asked) => this.entities['presence-server'].hasLeg(...asked),
         },
         userOf: uri => home.userOf(uri),
-        subscriberAddress: () => home.hostPort('udp'),
+        subscriberAddress: address,
         routeTo: uri => options.routeTo?.(uri.host),
         address,
         contactParameters,

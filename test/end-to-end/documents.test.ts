@@ -1,6 +1,7 @@
 /** Documents of the built box: over HTTP and HTTPS, through restarts, and with several who write at once. */
 
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { porchlight, RunningBox, temporaryData } from './box.ts'
 import { HttpClient } from './http-client.ts'
@@ -120,7 +121,7 @@ test('PRS-8, RFC 5875: rules that somebody else changes in another box are obeye
   const remote = await RunningBox.start(t, far, trusting)
   const box = await RunningBox.start(t, near, [
     `prs8.root=http://127.0.0.1:${remote.port('xdms-http')}/xcap-root`,
-    `prs8.notifier=sip:127.0.0.1:${remote.port('udp')}`,
+    `prs8.notifier=sip:127.0.0.1:${remote.port('tcp')};transport=tcp`,
     'prs8.username=ps@box.example',
     'prs8.password=wonderland',
     // So that nothing is found out by asking.
@@ -136,6 +137,39 @@ test('PRS-8, RFC 5875: rules that somebody else changes in another box are obeye
   assert.equal((await client.ask('PUT', rules, handlingOfBob('block'), type)).status, 200)
   await notified(bob, /^terminated;reason=rejected/)
   assert.equal((await box.stop()).status, 0)
+})
+
+test('AP-04, AP-05: over HTTPS both boxes prove who they are, and another that cannot is not believed', async t => {
+  const [near, far] = [temporaryData(t), temporaryData(t)]
+  for (const data of [near, far]) {
+    const added = await porchlight(['user', 'add', 'alice', '--password-stdin', '--data', data], 'wonderland\n')
+    assert.equal(added.status, 0, added.errors)
+  }
+  const certificateOf = (data: string) => join(data, 'self-signed-certificate.pem')
+  // Each makes its certificate at its first start.
+  await (await RunningBox.start(t, near)).stop()
+  const remote = await RunningBox.start(t, far, [
+    'xdms.listenTls=127.0.0.1:0',
+    'xdms.trustedNames=box.example',
+    `tls.authorities=${certificateOf(near)}`,
+  ])
+  const root = `https://localhost:${remote.port('xdms-https')}/xcap-root`
+  const box = await RunningBox.start(t, near, [`xdm4.root=${root}`, `tls.authorities=${certificateOf(far)}`])
+  const client = new HttpClient(t, box.port('http'))
+  assert.equal((await client.ask('PUT', at, list(''), listType)).status, 201)
+  assert.equal((await client.ask('GET', at)).body, list(''))
+  assert.equal((await box.stop()).status, 0)
+
+  const distrustful = await RunningBox.start(t, near, [`xdm4.root=${root}`])
+  const refused = await new HttpClient(t, distrustful.port('http')).ask('GET', at)
+  assert.equal(refused.status, 502)
+  assert.match(refused.body, /untrusted/)
+  assert.equal((await distrustful.stop()).status, 0)
+
+  const stranger = new HttpClient(t, remote.port('xdms-https'), true)
+  const asserted = { 'x-3gpp-asserted-identity': '"sip:alice@box.example"' }
+  assert.equal((await stranger.ask('GET', at, '', asserted)).status, 403)
+  assert.equal((await remote.stop()).status, 0)
 })
 
 function handlingOfBob(handling: string): string {

@@ -12,7 +12,7 @@ import { decodeContent } from '../../protocols/sip-events/content-coding.ts'
 import type { Subscriber as Watcher } from '../../protocols/sip-events/event-package.ts'
 import { Notifier, type NotifierOptions } from '../../protocols/sip-events/notifier.ts'
 import { checkRequire } from '../../protocols/sip-events/request.ts'
-import { Subscriber } from '../../protocols/sip-events/subscriber.ts'
+import { Subscriber, type SubscriberOptions } from '../../protocols/sip-events/subscriber.ts'
 import type { Instant, Output, SipEntity, Transaction, Turn } from '../../turn.ts'
 import type { DocumentChange } from '../xdms/documents.ts'
 import { type ListContext, listPackages } from './context.ts'
@@ -26,7 +26,7 @@ export interface ResourceListServerOptions extends Omit<ListContext, 'subscriber
   readonly address: NotifierOptions['address']
   readonly contactParameters?: NotifierOptions['contactParameters']
   /** The same for the Contact of back-end subscriptions. */
-  readonly subscriberAddress: () => string
+  readonly subscriberAddress: SubscriberOptions['address']
   /** Event packages that others serve, for Allow-Events. */
   readonly servedBeside?: readonly string[]
   readonly notifierLimits?: NotifierOptions['limits']
@@ -45,7 +45,7 @@ export class ResourceListServer implements SipEntity {
     const { documents, states, userOf, routeTo } = options
     this.#subscriber = new Subscriber({
       owner,
-      address: () => options.subscriberAddress(),
+      address: options.subscriberAddress,
       subject: (subscription, turn) => {
         const [id, key] = memberOfKey(subscription)
         const [node, member] = [nodeOf(turn.db, id), memberOf(turn.db, id, key)]

@@ -9,7 +9,7 @@ import { limits } from '../../limits.ts'
 import type { HttpAnswer } from '../../protocols/http/message.ts'
 import { methodNotAllowed } from '../../protocols/sip/errors.ts'
 import type { SipRequest, SipResponse } from '../../protocols/sip/message.ts'
-import { Subscriber } from '../../protocols/sip-events/subscriber.ts'
+import { Subscriber, type SubscriberOptions } from '../../protocols/sip-events/subscriber.ts'
 import { backoffSeconds } from '../../protocols/sip-events/subscriber-record.ts'
 import type { Settings } from '../../settings.ts'
 import type { Instant, Output, SipEntity, Turn } from '../../turn.ts'
@@ -36,7 +36,7 @@ export interface XdmClientOptions {
   /** The user that an XUI means; undefined when it means none. */
   userOfXui(xui: string): string | undefined
   /** Host and port by which notifiers reach us. */
-  readonly address: () => string
+  readonly address: SubscriberOptions['address']
   /** Told of each change of a document that is read at a point, as of changes in the XDMSs of the box. */
   readonly listeners: Readonly<Record<XdmPoint, ChangeListener>>
 }

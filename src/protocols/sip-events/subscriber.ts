@@ -16,6 +16,7 @@ import { answerChallenge } from '../sip/digest.ts'
 import { badEvent, badRequest, callOrTransactionDoesNotExist, ParseError } from '../sip/errors.ts'
 import { type HeaderField, respond, SipRequest, type SipResponse } from '../sip/message.ts'
 import { Params } from '../sip/params.ts'
+import { isSipUri, parseUri } from '../sip/uri.ts'
 import { leastSequence } from './notify.ts'
 import { eventOf } from './request.ts'
 import {
@@ -51,7 +52,7 @@ export interface SubscriberOptions {
   /** The entity that owns it: names its tables and marks its Contact. Never changes. */
   readonly owner: EntityName
   /** Host and port by which notifiers reach us. */
-  readonly address: () => string
+  readonly address: (transport: 'udp' | 'tcp' | 'tls' | 'sips') => string
   /** What a subscription with this key is to; undefined when it is no longer wanted. A key has no spaces. */
   subject(key: string, turn: Turn): Subject | undefined
   /** A NOTIFY has come. `isAll`: it answers a SUBSCRIBE, and tells all there is. */
@@ -90,7 +91,7 @@ export class Subscriber {
     this.#forget(key, record, turn)
     if (record.dialog === undefined) return []
     const { request } = requestInDialog(record.dialog, 'SUBSCRIBE', [
-      ['Contact', this.#contact()],
+      ['Contact', this.#contact(record.target)],
       ['Event', record.event],
       ['Expires', '0'],
     ])
@@ -218,7 +219,7 @@ export class Subscriber {
   #send(key: string, record: SubscriberRecord, subject: Subject, proof: readonly HeaderField[], turn: Turn): Output[] {
     const { target, from, displayName, event, accept, headers, body } = subject
     const fields: HeaderField[] = [
-      ['Contact', this.#contact()],
+      ['Contact', this.#contact(record.target)],
       ['Event', event],
       ['Accept', accept],
       ['Expires', String(record.askedSeconds)],
@@ -321,9 +322,15 @@ export class Subscriber {
     turn.db.delete(this.#tables.dialogs, [callId])
   }
 
-  #contact(): string {
+  /** NOTIFYs come by the transport by which the notifier is asked, so that what is to be secret stays so. */
+  #contact(target: string): string {
     const { owner, address } = this.#options
-    return `<sip:${owner}@${address()};gr=${owner}>`
+    const uri = parseUri(target)
+    if (isSipUri(uri) && uri.scheme === 'sips') return `<sips:${owner}@${address('sips')};gr=${owner}>`
+    const named = isSipUri(uri) ? uri.params.get('transport')?.toLowerCase() : undefined
+    const transport = named === 'tcp' || named === 'tls' ? named : 'udp'
+    const parameter = transport === 'udp' ? '' : `;transport=${transport}`
+    return `<sip:${owner}@${address(transport)}${parameter};gr=${owner}>`
   }
 }
 

@@ -16,18 +16,18 @@ const contact = 'sip:notifier@198.51.100.1:5060'
 class Wanting implements SipEntity {
   readonly heard: string[]
   readonly subscriber: Subscriber
-  readonly wanted: { is: boolean }
+  readonly wanted: { is: boolean; target?: string }
 
-  constructor(heard: string[], wanted: { is: boolean }, credentials: boolean) {
+  constructor(heard: string[], wanted: { is: boolean; target?: string }, credentials: boolean) {
     this.heard = heard
     this.wanted = wanted
     this.subscriber = new Subscriber({
       owner: 'xdm-client',
-      address: () => '192.0.2.1:5060',
+      address: transport => (transport === 'tls' || transport === 'sips' ? '192.0.2.1:5061' : '192.0.2.1:5060'),
       subject: () =>
         wanted.is
           ? {
-              target,
+              target: wanted.target ?? target,
               from: 'sip:alice@box.example',
               event: 'xcap-diff;diff-processing=no-patching',
               accept: 'application/xcap-diff+xml',
@@ -63,12 +63,12 @@ class Wanting implements SipEntity {
 
 class SubscriberWorld extends EntityWorld {
   readonly heard: string[]
-  readonly wanted: { is: boolean }
+  readonly wanted: { is: boolean; target?: string }
   #cseq = 0
 
   constructor(options: { readonly credentials?: boolean } = {}) {
     const heard: string[] = []
-    const wanted = { is: true }
+    const wanted: { is: boolean; target?: string } = { is: true }
     super(() => new Wanting(heard, wanted, options.credentials ?? false))
     this.heard = heard
     this.wanted = wanted
@@ -129,6 +129,18 @@ test('§4.1.2.1: SUBSCRIBE names package and duration, and what a NOTIFY may car
   // There is one already.
   world.act(turn => (world.entity as Wanting).subscriber.subscribe('k', turn))
   assert.equal(world.sent.length, 1)
+})
+
+test('RFC 3261 §8.1.1.8, §12.1.1.2: NOTIFYs are to come as safely as the SUBSCRIBE went', () => {
+  for (const [to, contact] of [
+    ['sip:n@elsewhere.example;transport=tcp', '<sip:xdm-client@192.0.2.1:5060;transport=tcp;gr=xdm-client>'],
+    ['sip:n@elsewhere.example;transport=TLS', '<sip:xdm-client@192.0.2.1:5061;transport=tls;gr=xdm-client>'],
+    ['sips:n@elsewhere.example', '<sips:xdm-client@192.0.2.1:5061;gr=xdm-client>'],
+  ] as const) {
+    const world = new SubscriberWorld()
+    world.wanted.target = to
+    assert.equal(world.subscribe().header('Contact'), contact)
+  }
 })
 
 test('§4.1.2.4: the NOTIFY makes the dialog, also before the 2xx (PS-39)', () => {
