@@ -135,9 +135,10 @@ export const limits = {
   },
   /**
    * Documents of XDMSs elsewhere that are kept, and their octets: beyond either, further ones count as ones that cannot be had.
-   * Wanted at once: further ones wait until they are wanted again. Who is not read for `unusedMs` is forgotten.
+   * Of one user likewise. Wanted at once: further ones wait until they are wanted again. What is not read for `unusedMs` is
+   * forgotten.
    */
-  remoteDocuments: { documents: 100_000, octets: 268_435_456, wanted: 1_000, unusedMs: 86_400_000 },
+  remoteDocuments: { documents: 100_000, octets: 268_435_456, perUser: 64, wanted: 1_000, unusedMs: 86_400_000 },
   /** Bounds of an XCAP document: 413 above `bytes`, 409 local-constraint-failure above the others. */
   xcapDocument: { bytes: 393_216, depth: 32, nodes: 32_768, attributes: 64, nameLength: 256 },
   /**

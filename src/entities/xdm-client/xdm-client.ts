@@ -135,9 +135,10 @@ export class XdmClient implements SipEntity {
     const kept = this.#kept(address, remote.root, turn)
     const { status, headers, body } = answer
     if (status === 304 && kept !== undefined) return this.#found(address, kept, kept.document, kept.entityTag, turn)
+    if (kept === undefined && !this.#hasRoom(address, 0, turn)) return []
+    if (kept === undefined && isFull(turn)) return this.#failed(address, kept, 'there are too many documents', turn)
     if (status === 404 || status === 410) return this.#found(address, kept, undefined, undefined, turn)
     if (status !== 200) return this.#failed(address, kept, answer.failure ?? `answered ${status}`, turn)
-    if (kept === undefined && isFull(turn)) return this.#failed(address, kept, 'there are too many documents', turn)
     // Theirs may be given to two documents of two servers; ours says what is in it.
     const etag = hash('sha256', body, 'hex').slice(0, 20)
     const modifiedAt = Date.parse(headers['last-modified'] ?? '') || turn.now
@@ -163,7 +164,7 @@ export class XdmClient implements SipEntity {
   #read(db: Turn['db'], address: RemoteAddress, keepsLast: boolean) {
     const word = wordOf(address)
     const stored = remoteDocument(db, address)
-    this.#used.add(word)
+    if (stored !== undefined) this.#used.add(word)
     const kept = stored?.root === this.#options.settings()[address.point].root ? stored : undefined
     if (kept?.isDoubtful === false) return kept.document
     if (this.#wanted.size < limits.remoteDocuments.wanted) this.#wanted.set(word, address)
@@ -183,14 +184,25 @@ export class XdmClient implements SipEntity {
   #fetchWanted(turn: Turn): Output[] {
     const wanted = [...this.#wanted.values()]
     this.#wanted.clear()
+    const asked = new Map<string, number>()
     return wanted.flatMap(address => {
       const remote = remoteAt(address.point, turn.settings)
       const kept = remote && this.#kept(address, remote.root, turn)
-      // What has just failed is tried again in its time, however often it is read.
-      return remote === undefined || (kept !== undefined && kept.lookAt > turn.now)
-        ? []
-        : this.#get(address, kept, turn)
+      if (remote === undefined) return []
+      if (kept !== undefined) {
+        // What has just failed is tried again in its time, however often it is read.
+        return kept.lookAt > turn.now ? [] : this.#get(address, kept, turn)
+      }
+      const key = keyOf(address)
+      const alsoAsked = asked.get(key) ?? 0
+      asked.set(key, alsoAsked + 1)
+      return this.#hasRoom(address, alsoAsked, turn) ? this.#get(address, undefined, turn) : []
     })
+  }
+
+  /** Whether a user may have one more document here: who names them at will, as rules do lists, must not fill what others need. */
+  #hasRoom(watched: Watched, besides: number, turn: Turn): boolean {
+    return this.#documentsOf(watched, turn).length + besides < limits.remoteDocuments.perUser
   }
 
   #get(address: RemoteAddress, kept: RemoteDocument | undefined, turn: Turn): Output[] {
@@ -241,6 +253,9 @@ export class XdmClient implements SipEntity {
     const failures = (kept?.failures ?? 0) + 1
     const retrySeconds = Math.min(backoffSeconds(failures - 1), pollSeconds)
     const unknown = { root, entityTag: undefined, document: undefined, checkedAt: 0, usedAt: turn.now, isStale: false }
+    const alarm: Output = { kind: 'alarm', name: alarmOf(address), text: `${root} for ${address.auid}: ${why}` }
+    // Nothing is kept of what there is no room for.
+    if (kept === undefined && isFull(turn)) return [alarm]
     const before = kept ?? { ...unknown, isDoubtful: true }
     const isDoubtful = before.isDoubtful || before.isStale || before.checkedAt + keepSeconds * 1000 <= turn.now
     const outputs = this.#put(
@@ -249,7 +264,7 @@ export class XdmClient implements SipEntity {
       turn,
     )
     if (isDoubtful && !before.isDoubtful) outputs.push(...this.#tell(address, kept, undefined, turn))
-    outputs.push({ kind: 'alarm', name: alarmOf(address), text: `${root} for ${address.auid}: ${why}` })
+    outputs.push(alarm)
     return outputs
   }
 
@@ -330,7 +345,7 @@ export class XdmClient implements SipEntity {
       } else if (isTold || isAll) outputs.push(...this.#get(address, { ...kept, isStale: true }, turn))
     }
     // RFC 5025 §9.7: every document of this usage counts, those included that have come since.
-    for (const { auid, path, newEtag } of versions.values()) {
+    for (const { auid, path, newEtag } of [...versions.values()].slice(0, limits.remoteDocuments.perUser)) {
       if (newEtag !== undefined && auid === 'pres-rules')
         outputs.push(...this.#get({ point, auid, xui, path }, undefined, turn))
     }

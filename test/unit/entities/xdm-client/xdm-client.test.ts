@@ -412,3 +412,11 @@ test('an answer that nothing has changed does not write the document again', asy
   assert.ok(world.asked.length >= 4)
   assert.ok(written.length > 0 && written.every(value => value.length < 500))
 })
+
+test('one user has but so many documents: others that his rules may name are not asked for', () => {
+  const world = new ClientWorld()
+  for (let number = 0; number < 200; number++) world.look({ auid: 'pres-rules', xui: alice, path: `n${number}` })
+  assert.equal(world.asked.length, limits.remoteDocuments.perUser)
+  assert.equal(world.look({ ...rules, xui: 'sip:bob@box.example' }), 'unavailable')
+  assert.equal(world.asked.length, limits.remoteDocuments.perUser + 1)
+})
