@@ -78,6 +78,17 @@ export const limits = {
    * more are answered 400.
    */
   patch: { operations: 256, steps: 200_000 },
+  /**
+   * Filters of one subscription: 413 above `xml.bytes`, 488 above the others; one that would look at more than `steps` nodes of
+   * a document is not applied.
+   */
+  filter: {
+    xml: { bytes: 16_384, depth: 16, nodes: 1_024, attributes: 32, nameLength: 256 },
+    filters: 16,
+    expressions: 64,
+    expressionCharacters: 1_024,
+    steps: 200_000,
+  },
   /** Octets of views remembered to tell what has changed in them; who was told one that is forgotten is told everything. */
   partialBaseOctets: 8_388_608,
   /** Octets of one composed document; the newest sources that fit together are told. */

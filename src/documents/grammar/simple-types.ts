@@ -54,6 +54,13 @@ export const date: SimpleType = collapsed('a date such as 1970-01-31', isDate, [
 /** §3.3.13. */
 export const integer: SimpleType = collapsed('a whole number', value => /^[+-]?[0-9]+$/.test(value), ['0', '-60', '+5'])
 
+/** §3.2.3. */
+export const decimal: SimpleType = collapsed(
+  'a decimal number',
+  value => /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)$/.test(value),
+  ['0', '-1.5', '.5'],
+)
+
 /** §3.3.20. */
 export const nonNegativeInteger: SimpleType = collapsed(
   'a whole number, 0 or more',

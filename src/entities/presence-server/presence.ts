@@ -2,6 +2,7 @@
 
 import { pidfContentType } from '../../documents/pidf.ts'
 import { pidfDiffContentType } from '../../documents/pidf-diff.ts'
+import { simpleFilterContentType } from '../../documents/simple-filter.ts'
 import { limits } from '../../limits.ts'
 import { forbidden, notFound } from '../../protocols/sip/errors.ts'
 import type { EventPackage, Watcher } from '../../protocols/sip-events/event-package.ts'
@@ -10,6 +11,7 @@ import type { PresenceContext } from './context.ts'
 import { forgetBase } from './partial.ts'
 import { noteWhatIsTaken } from './reference.ts'
 import { presenceTag, presenceView } from './view.ts'
+import { noteFilters } from './watcher-filter.ts'
 
 /** `watcherChanged` is told of every watcher that comes to another state. */
 export function presencePackage(
@@ -51,7 +53,11 @@ export function presencePackage(
       }
     },
     body: (subscription, turn, occasion) => presenceView(subscription, turn, occasion, context),
-    accepted: noteWhatIsTaken,
+    subscribeContentTypes: [simpleFilterContentType],
+    accepted(subscription, request) {
+      noteWhatIsTaken(subscription, request)
+      noteFilters(subscription, request)
+    },
     entityTag: (subscription, turn, shared) => presenceTag(subscription, turn, shared, context),
     notifyFailed: forgetBase,
     watcherChanged,

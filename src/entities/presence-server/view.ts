@@ -11,11 +11,13 @@ import { type Subscription, subscriberOf } from '../../protocols/sip-events/subs
 import type { Turn } from '../../turn.ts'
 import type { PresenceContext } from './context.ts'
 import { once } from './once.ts'
+import { changeOwn, ownOf } from './own.ts'
 import { composedLimits, forgetBase, partialBody } from './partial.ts'
 import { presenceDocument, unavailableDocument } from './presence-document.ts'
 import { referenceTo } from './reference.ts'
 import { filterPresence, triggerText } from './rules/filter.ts'
 import type { Outcome } from './rules/rule-set.ts'
+import { filterOf, throughFilter, waitsFor } from './watcher-filter.ts'
 
 /** Which view a subscription was sent last, in its `version`; that of a filtered one is a digest of it. */
 const COMPOSED = 1
@@ -35,15 +37,23 @@ export function presenceView(
   turn: Turn,
   occasion: Occasion,
   context: PresenceContext,
-): NotifyBody | 'unchanged' {
+): NotifyBody | undefined | 'unchanged' {
   const { record } = subscription
   const { shared } = occasion
-  const { version, body } = viewOf(subscription, turn, shared, context)
-  if (version === record.version && version !== COMPOSED && !occasion.full && !occasion.isForced) return 'unchanged'
+  const { version, body, isAwaited } = viewFor(subscription, turn, occasion, context)
+  if (isAwaited === false) return 'unchanged'
+  const mayBeOld = occasion.full || occasion.isForced || isAwaited
+  if (version === record.version && version !== COMPOSED && !mayBeOld) return 'unchanged'
   record.version = version
+  if (body.body.length === 0) {
+    // A filter that shows nothing is answered by a NOTIFY without a body (RFC 4660 §5.3.1).
+    forgetBase(subscription)
+    return undefined
+  }
   if (record.contentType === partialType) {
     const tag = presenceTag(subscription, turn, shared, context)
-    return partialBody(subscription, body.body, tag, occasion, context.bases, context.restartedAt())
+    const isForced = occasion.isForced || isAwaited === true
+    return partialBody(subscription, body.body, tag, { ...occasion, isForced }, context.bases, context.restartedAt())
   }
   if (record.extras === undefined) return body
   forgetBase(subscription)
@@ -61,10 +71,49 @@ export function presenceTag(
   context: PresenceContext,
 ): string {
   const { body } = viewOf(subscription, turn, shared, context)
+  return tagOf(body, turn, shared)
+}
+
+function tagOf(body: NotifyBody, turn: Turn, shared: Map<string, unknown>): string {
   return once(shared, body.body, () => turn.fingerprint('presence', textOf(body.body)))
 }
 
-function viewOf(
+/** The view, and for a filter that waits for changes whether this is one; undefined where none does. */
+function viewFor(
+  subscription: Subscription,
+  turn: Turn,
+  { shared, full, isForced }: Occasion,
+  context: PresenceContext,
+): View & { readonly isAwaited?: boolean } {
+  const view = viewOf(subscription, turn, shared, context)
+  const filter = filterOf(subscription)
+  if (filter === undefined || filter.triggers.length === 0) return view
+  const { body } = seenView(subscription, turn, shared, context)
+  const tag = tagOf(body, turn, shared)
+  const { triggerBase = '' } = ownOf(subscription)
+  const before = tag === triggerBase ? body.body : context.bases.get(triggerBase)
+  // What was told before may be forgotten: then he is told.
+  const isAwaited = full || isForced === true || before === undefined || waitsFor(before, body.body, filter)
+  if (isAwaited) {
+    context.bases.remember(tag, body.body)
+    changeOwn(subscription, { triggerBase: tag })
+  }
+  return { ...view, isAwaited }
+}
+
+/** What a watcher sees through his filter. */
+function viewOf(subscription: Subscription, turn: Turn, shared: Map<string, unknown>, context: PresenceContext): View {
+  const seen = seenView(subscription, turn, shared, context)
+  const filter = subscription.record.extras === undefined ? undefined : filterOf(subscription)
+  if (filter === undefined || filter.include.length + filter.exclude.length === 0) return seen
+  return once(shared, `filtered ${tagOf(seen.body, turn, shared)} ${JSON.stringify(filter)}`, () => {
+    const shown = throughFilter(seen.body.body, filter)
+    return view(digest(textOf(shown), turn), shown)
+  })
+}
+
+/** What a watcher may see. */
+function seenView(
   { resource, record }: Subscription,
   turn: Turn,
   shared: Map<string, unknown>,

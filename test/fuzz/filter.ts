@@ -1,0 +1,53 @@
+/** Fuzz target of filters: a document of them is accepted or refused, and whatever is accepted leaves of a presence document one that is valid. */
+
+import { strict as assert } from 'node:assert'
+import { filteredPidf, isTriggered } from '../../src/documents/filtered-pidf.ts'
+import { presenceGrammar } from '../../src/documents/grammar/presence.ts'
+import { validate } from '../../src/documents/grammar/validate.ts'
+import { FilterError, mergedFilters, readFilterSet } from '../../src/documents/simple-filter.ts'
+import { parseXml } from '../../src/documents/xml/parse.ts'
+import { limits } from '../../src/limits.ts'
+
+export type FuzzTarget = {
+  readonly name: string
+  /** Throws only when something is wrong with us. */
+  run(bytes: Uint8Array): void
+  readonly seeds: readonly Uint8Array[]
+}
+
+const presence = (basic: string) =>
+  parseXml(
+    Buffer.from(
+      `<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:r="urn:ietf:params:xml:ns:pidf:rpid" xmlns:d="urn:ietf:params:xml:ns:pidf:data-model" entity="sip:a@b"><tuple id="a"><status><basic>${basic}</basic></status><r:class>IM</r:class><contact priority="0.8">sip:a@b</contact><note xml:lang="en">n</note></tuple><d:person id="p"><r:activities until="2027-01-01T00:00:00Z"><r:away/></r:activities></d:person><d:device id="d"><r:user-input idle-threshold="3">idle</r:user-input><d:deviceID>urn:uuid:1</d:deviceID></d:device></presence>`,
+    ),
+  )
+const [before, after] = [presence('open'), presence('closed')]
+const { filter: bounds } = limits
+
+const seeds = [
+  '<filter id="1"><what><include>/p:presence/p:tuple[r:class="IM" or r:class="MMS"]/p:status/p:basic</include><include type="namespace">urn:ietf:params:xml:ns:pidf</include><exclude>//*[@id&gt;3 and ../p:note="n"]/@id</exclude></what></filter>',
+  '<filter id="2" uri="sip:a@b"><trigger><changed from="open" to="closed" by="0.1">//p:basic</changed><added>//p:tuple[@id="a"]</added><removed>/*/*</removed></trigger></filter><filter id="3" domain="b" enabled="false"/>',
+].map(filters =>
+  Buffer.from(
+    `<filter-set xmlns="urn:ietf:params:xml:ns:simple-filter"><ns-bindings><ns-binding prefix="p" urn="urn:ietf:params:xml:ns:pidf"/><ns-binding prefix="r" urn="urn:ietf:params:xml:ns:pidf:rpid"/></ns-bindings>${filters}</filter-set>`,
+  ),
+)
+
+export const targets: readonly FuzzTarget[] = [
+  {
+    name: 'filter',
+    seeds,
+    run(bytes) {
+      try {
+        const requests = readFilterSet(bytes, 'presence', bounds)
+        for (const filter of mergedFilters([], requests, ({ id }) => id, bounds)) {
+          const shown = filteredPidf(before, filter, bounds.xml, bounds.steps)
+          if (shown !== undefined && shown !== 'unfiltered') validate(parseXml(shown), presenceGrammar)
+          assert.equal(typeof isTriggered(before, after, filter, bounds.steps), 'boolean')
+        }
+      } catch (error) {
+        if (!(error instanceof FilterError)) throw error
+      }
+    },
+  },
+]
