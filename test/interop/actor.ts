@@ -114,6 +114,29 @@ export class Actor {
     return answer
   }
 
+  /** Subscribes to users as one list, which comes with the request (RFC 5367). */
+  async watchList(users: readonly string[], expiresSeconds = 600): Promise<Answer> {
+    const callId = `l${this.#run}${this.#serial++}`
+    this.#client.onNotify(callId, notification => {
+      this.notifications.push(notification)
+      for (const look of [...this.#waiting]) look()
+    })
+    const entries = users.map(user => `<entry uri="sip:${user}@${domain}"/>`).join('')
+    const list = `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list>${entries}</list></resource-lists>`
+    const lines = [
+      `Contact: <sip:${this.#user}@${this.#client.hostPort(0)}>`,
+      'Event: presence',
+      'Require: recipient-list-subscribe',
+      'Supported: eventlist',
+      'Accept: multipart/related, application/rlmi+xml, application/pidf+xml',
+      'Content-Disposition: recipient-list',
+      'Content-Type: application/resource-lists+xml',
+      `Expires: ${expiresSeconds}`,
+    ]
+    const uri = `sip:rls@${domain}`
+    return this.#request('SUBSCRIBE', uri, uri, callId, '', lines, list)
+  }
+
   /** Resolves with the first NOTIFY, already come or still to come, that is as wanted. */
   notified(wanted: (notification: Notification) => boolean, what: string): Promise<Notification> {
     const had = () =>

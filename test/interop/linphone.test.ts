@@ -48,6 +48,29 @@ describe('linphone', () => {
       }
     })
 
+  test('subscribes to its friends as one list, and sees them change', { timeout: 60_000 }, async context => {
+    if (box.isReference) return context.skip('the reference has no list server')
+    const [bob, dave] = [await Actor.open('bob', box.port), await Actor.open('dave', box.port)]
+    assert.equal((await bob.publish('open', 'at home')).status, 200)
+    const linphone = await startLinphone(box, 'carol', 'tcp', { friends: ['bob', 'dave'], asList: true })
+    try {
+      await linphone.until('bob online', () => /Friend .*bob@.* is Online/i.test(linphone.printed))
+      assert.match(linphone.log, /Require: recipient-list-subscribe/)
+      assert.match(linphone.log, /fullState="true"/)
+      assert.equal((await dave.publish('open', 'here too')).status, 200)
+      await linphone.until('dave online', () => /Friend .*dave@.* is Online/i.test(linphone.printed))
+      assert.equal((await bob.publish('closed', 'gone out')).status, 200)
+      await linphone.until('bob offline', () => /Friend .*bob@.* is Offline/i.test(linphone.printed))
+    } finally {
+      await bob.unpublish()
+      await dave.unpublish()
+      linphone.type('quit')
+      await linphone.ends()
+      bob.close()
+      dave.close()
+    }
+  })
+
   test('carries a chat message from one to another', { timeout: 60_000 }, async () => {
     const [alice, carol] = [await startLinphone(box, 'alice', 'udp'), await startLinphone(box, 'carol', 'tcp')]
     try {

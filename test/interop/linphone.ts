@@ -1,11 +1,19 @@
-/** linphonec in a home of its own: registers, publishes its state, and has Bob as a friend unless told otherwise. */
+/**
+ * linphonec in a home of its own: registers, publishes its state, and has friends, Bob unless told otherwise. With `asList` it
+ * subscribes to them as one list that comes with the request (RFC 5367).
+ */
 
 import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Box, domain, freePortOfBoth, passwordOf } from './box.ts'
 import { Terminal } from './terminal.ts'
 
-export async function startLinphone(box: Box, user: string, transport: 'udp' | 'tcp' | 'tls'): Promise<Terminal> {
+export async function startLinphone(
+  box: Box,
+  user: string,
+  transport: 'udp' | 'tcp' | 'tls',
+  { friends = ['bob'], asList = false }: { friends?: readonly string[]; asList?: boolean } = {},
+): Promise<Terminal> {
   const home = mkdtempSync(join(box.directory, `linphone-${user}-`))
   for (const part of ['.local/share/linphone', '.config/linphone']) mkdirSync(join(home, part), { recursive: true })
   const own = await freePortOfBoth()
@@ -21,7 +29,7 @@ use_ipv6=0
 default_proxy=0
 register_only_when_network_is_up=0
 ping_with_options=0
-root_ca=${box.certificate}
+${asList ? `rls_uri=sip:rls@${domain}\nuse_rls_presence=1\n` : ''}root_ca=${box.certificate}
 verify_server_certs=1
 verify_server_cn=1
 [proxy_0]
@@ -37,11 +45,7 @@ username=${user}
 passwd=${passwordOf(user)}
 realm=${domain}
 domain=${domain}
-[friend_0]
-url="Bob" <sip:bob@${domain}>
-pol=accept
-subscribe=1
-[video]
+${friends.map((name, at) => `[friend_${at}]\nurl="${name}" <sip:${name}@${domain}>\npol=accept\nsubscribe=1\n`).join('')}[video]
 enabled=0
 `,
   )

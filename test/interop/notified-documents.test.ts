@@ -1,6 +1,6 @@
 /**
- * The documents that the box notifies, against the published schemas with xmllint: composed presence, watcher information and
- * registration information, full and changed. Needs the folder of schemas beside the project, and is skipped without it.
+ * The documents that the box notifies, against the published schemas with xmllint: composed presence, watcher information,
+ * registration information and information about lists, full and changed. Needs the folder of schemas beside the project, and is skipped without it.
  */
 
 import assert from 'node:assert/strict'
@@ -31,6 +31,7 @@ describe('notified documents', { skip: existsSync(schemas) ? false : `no schemas
         assert.equal((await bob.watch('bob', 600, event)).status, 200, event)
       assert.equal((await bob.register()).status, 200)
       assert.equal((await alice.watch('bob')).status, 200)
+      assert.equal((await alice.watchList(['bob', 'alice', 'nobody'])).status, 200)
       assert.equal((await bob.publish('open', 'at home', person('p1', '<rpid:meeting/>'))).status, 200)
       assert.equal((await phone.publish('closed', 'off', person('p2', '<rpid:travel/>'))).status, 200)
       await alice.notified(({ body }) => body.includes('at home') && body.includes('off'), 'both publications')
@@ -42,9 +43,7 @@ describe('notified documents', { skip: existsSync(schemas) ? false : `no schemas
       await bob.notified(({ body }) => /<watcher[^>]*terminated|state="terminated"/.test(body), 'an end in reginfo')
 
       const seen = new Set<string>()
-      for (const { body, text } of [...alice.notifications, ...bob.notifications]) {
-        if (body === '') continue
-        const schema = schemaOf(text)
+      for (const { body, schema } of [...alice.notifications, ...bob.notifications].flatMap(documentsOf)) {
         seen.add(schema)
         const verdict = spawnSync('xmllint', ['--nonet', '--noout', '--schema', `${schemas}/${schema}`, '-'], {
           input: Buffer.from(body, 'latin1'),
@@ -52,17 +51,32 @@ describe('notified documents', { skip: existsSync(schemas) ? false : `no schemas
         })
         assert.equal(verdict.status, 0, `${verdict.stderr}\n${body}`)
       }
-      assert.deepEqual([...seen].sort(), ['presence-all.xsd', 'reginfo.xsd', 'watcherinfo.xsd'])
+      assert.deepEqual([...seen].sort(), ['presence-all.xsd', 'reginfo.xsd', 'rlmi.xsd', 'watcherinfo.xsd'])
     } finally {
       for (const actor of [alice, bob, phone]) actor.close()
     }
   })
 })
 
-function schemaOf(notify: string): string {
-  const type = /^Content-Type:\s*([^;\r\n]+)/im.exec(notify)?.[1]?.trim()
-  if (type === 'application/pidf+xml') return 'presence-all.xsd'
-  return `${/application\/(\w+)\+xml/.exec(type ?? '')?.[1]}.xsd`
+/** The documents of a NOTIFY, each with its schema; those of a list are in its parts. */
+function documentsOf({ body, text }: { body: string; text: string }): { body: string; schema: string }[] {
+  const type = /^Content-Type:\s*([^\r\n]+)/im.exec(text)?.[1] ?? ''
+  if (body === '') return []
+  if (!type.startsWith('multipart/')) return [{ body, schema: schemaOf(type) }]
+  const boundary = /boundary="([^"]+)"/.exec(type)![1]!
+  return body
+    .split(`--${boundary}`)
+    .slice(1, -1)
+    .map(part => {
+      const header = part.slice(0, part.indexOf('\r\n\r\n'))
+      const content = part.slice(header.length + 4)
+      return { body: content, schema: schemaOf(/^Content-Type:\s*([^\r\n]+)/im.exec(header)?.[1] ?? '') }
+    })
+}
+
+function schemaOf(type: string): string {
+  if (type.startsWith('application/pidf+xml')) return 'presence-all.xsd'
+  return `${/application\/(\w+)\+xml/.exec(type)?.[1]}.xsd`
 }
 
 function person(id: string, activity: string): string {

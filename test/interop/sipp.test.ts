@@ -32,6 +32,10 @@ describe('sipp', () => {
         calls: 5,
       })
     })
+    test(`subscribes to a list of its own making, over ${name}`, async context => {
+      if (box.isReference) return context.skip('the reference has no list server')
+      await runSipp(box, { scenario: 'list', user: 'alice', transport, digestUri: `rls@${domain}`, calls: 3 })
+    })
   }
 
   test('refuses a wrong password', async () => {

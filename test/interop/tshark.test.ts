@@ -54,6 +54,7 @@ async function converse(box: Box): Promise<void> {
   try {
     await alice.register()
     await alice.watch('bob')
+    assert.equal((await alice.watchList(['bob', 'alice', 'nobody'])).status, 200)
     await bob.publish('open', 'at home')
     await alice.notified(({ body }) => body.includes('at home'), 'bob at home')
     await bob.publish(
