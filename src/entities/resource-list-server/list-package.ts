@@ -93,6 +93,7 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
         displayName,
         isPrivate: isPrivate(request),
         takesPartial: takesPartial(request),
+        sealedTypes: sealedTypes(request),
         ...wayOn(request, resource, name, turn),
         names: [],
         from: [],
@@ -143,6 +144,12 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
 /** Whether a watcher takes presence by what has changed; only one who says so himself does (RFC 5263 §4.3). */
 function takesPartial(request: SipRequest): boolean {
   return request.headers('Accept').some(type => /^application\/pidf-diff\+xml\s*(?:;|$)/i.test(type))
+}
+
+/** What a watcher takes of what may be signed or encrypted for him: whoever does that must know (RFC 4662 §7.3). */
+function sealedTypes(request: SipRequest): string[] {
+  const types = request.headers('Accept').map(type => type.split(';', 1)[0]!.trim().toLowerCase())
+  return ['multipart/signed', 'application/pkcs7-mime'].filter(type => types.includes(type))
 }
 
 /** Whether a watcher asks that others do not learn who he is (RFC 3323 §4.1.1.3, §4.2; RFC 3325 §7). */

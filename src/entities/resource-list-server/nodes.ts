@@ -31,6 +31,8 @@ export interface ListNode {
   readonly isPrivate: boolean
   /** Whether members may be told of by what has changed (RFC 5263, RLS-21). */
   readonly takesPartial: boolean
+  /** Types of sealed bodies that he takes, which members elsewhere are told (RFC 4662 §7.3). */
+  readonly sealedTypes: readonly string[]
   /** How SUBSCRIBEs to members elsewhere go on from here (`loops.ts`). */
   readonly path: string
   readonly maxForwards: number

@@ -4,6 +4,7 @@
  */
 
 import { MultipartError } from '../../documents/multipart.ts'
+import { rlmiContentType } from '../../documents/rlmi.ts'
 import { XmlError } from '../../documents/xml/errors.ts'
 import type { HeaderField, SipRequest } from '../../protocols/sip/message.ts'
 import { isSipUri, parseUri } from '../../protocols/sip/uri.ts'
@@ -129,7 +130,7 @@ export function remoteSubject(node: ListNode, uri: string, context: ListContext)
     routes,
     maxForwards: node.maxForwards,
     event: node.package,
-    accept: `${bodyTypes[node.package] ?? '*/*'}, multipart/related, application/rlmi+xml`,
+    accept: [bodyTypes[node.package] ?? '*/*', 'multipart/related', rlmiContentType, ...node.sealedTypes].join(', '),
     expiresSeconds: 3600,
     headers,
   }

@@ -96,6 +96,15 @@ describe('back-end subscriptions to other servers', () => {
     check(boxes, ...both)
   })
 
+  test('§7.3: that he takes sealed bodies is passed on, and what he takes of other things is not', async () => {
+    const boxes = new Boxes(8, ['a.example', 'b.example'])
+    await keep(boxes, bob, [{ uri: friends, inline: ['sip:dora@b.example'] }])
+    const accept = 'multipart/related, application/rlmi+xml, application/pidf+xml, multipart/signed, text/x-other'
+    await watch(boxes, friends, bob, { accept })
+    const types = subscribes(boxes, 'sip:dora@b.example')[0]!.headers('Accept')
+    assert.deepEqual(types, ['application/pidf+xml', 'multipart/related', 'application/rlmi+xml', 'multipart/signed'])
+  })
+
   test('a domain that no way leads to is told as rejected', async () => {
     const boxes = new Boxes(5, ['a.example'])
     await keep(boxes, bob, [{ uri: friends, inline: ['sip:dora@nowhere.example'] }])
