@@ -176,12 +176,14 @@ export const limits = {
   listMembersRemembered: 100_000,
   /**
    * Lists of resources. Members told of in one NOTIFY, and octets after which none is begun: the rest follows in further ones.
+   * Octets that the members' names may take in a datagram: a list with more is answered 513 over UDP, unless bodies go deflated.
    * NOTIFYs about lists made in one turn; the rest in further turns. Of a list that another server tells of: resources, and parts
    * of a body; one with more is not read.
    */
   lists: {
     resourcesPerNotify: 200,
     octetsPerNotify: 48_000,
+    datagramOctets: 48_000,
     notificationsPerTurn: 10,
     remoteResources: 2_000,
     multipart: { parts: 1_000, headerOctets: 2_048 },

@@ -1,7 +1,7 @@
 /** An event package applied to lists (RFC 4662 §4): `presence` or `presence.winfo`, told of all members at once. */
 
 import { limits } from '../../limits.ts'
-import { badEvent, forbidden, notFound, serviceUnavailable } from '../../protocols/sip/errors.ts'
+import { badEvent, forbidden, messageTooLarge, notFound, serviceUnavailable } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import { isSipUri, type Uri } from '../../protocols/sip/uri.ts'
 import type { EventPackage } from '../../protocols/sip-events/event-package.ts'
@@ -104,6 +104,9 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       } else list = listOf(resource, context, turn)
       if (list === 'missing') throw notFound()
       if (list === 'too-long') throw tooLong(turn)
+      // Full state names every member at once (§5.2): over UDP that must fit a datagram.
+      if (record.transport === 'udp' && !record.deflates && octetsOf(list) > limits.lists.datagramOctets)
+        throw messageTooLarge()
       return openNode(id, node, list, context, turn)
     },
     ended: ({ id }, turn) => closeNode(id, context, turn),
@@ -144,6 +147,16 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
 /** Whether a watcher takes presence by what has changed; only one who says so himself does (RFC 5263 §4.3). */
 function takesPartial(request: SipRequest): boolean {
   return request.headers('Accept').some(type => /^application\/pidf-diff\+xml\s*(?:;|$)/i.test(type))
+}
+
+/** About what the members of a list take in a document that tells nothing of them but their names. */
+function octetsOf({ members }: List): number {
+  let octets = 0
+  for (const { uri, names } of members.values()) {
+    octets += 32 + uri.length
+    for (const { text } of names) octets += 16 + Buffer.byteLength(text)
+  }
+  return octets
 }
 
 /** What a watcher takes of what may be signed or encrypted for him: whoever does that must know (RFC 4662 §7.3). */

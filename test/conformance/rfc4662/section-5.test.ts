@@ -151,6 +151,18 @@ describe('§5.6 large lists', () => {
     world.check()
   })
 
+  test('a list whose names alone are more than a datagram holds is answered 513 over UDP, unless it may go deflated', async () => {
+    const long = many.map(
+      uri => `<entry uri="${uri}"><display-name>${'a long name '.repeat(20)}</display-name></entry>`,
+    )
+    const world = await ListWorld.of(long)
+    assert.equal((await world.watch()).exchange.final?.status, 513)
+    const deflated = await world.watch('Bob', friends, { headers: [['Accept-Encoding', 'deflate']] })
+    assert.equal(deflated.exchange.final?.status, 200)
+    assert.equal(deflated.list!.rows.size, 300)
+    world.check()
+  })
+
   test('RLS-32: to who offers it a body goes deflated', async () => {
     const world = await ListWorld.of([alice, carol])
     const subscription = await world.watch('Bob', friends, { headers: [['Accept-Encoding', 'deflate']] })
