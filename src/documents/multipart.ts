@@ -45,7 +45,8 @@ export function formatRelated(
   const start = root?.contentId === undefined ? '' : `;start="<${root.contentId}>"`
   const type = root === undefined ? '' : `;type="${root.contentType}"`
   return {
-    contentType: `multipart/related${type}${start};boundary="${delimiter.slice(2)}"`,
+    // COMPAT(linphone): takes quotes for a part of the boundary, though it is a token with or without.
+    contentType: `multipart/related${type}${start};boundary=${delimiter.slice(2)}`,
     body: Buffer.concat(chunks),
   }
 }

@@ -51,7 +51,7 @@ export const targets: readonly FuzzTarget[] = [
           parts.map(part => ({ ...part, contentId: 'x', contentType: 'a/b' })),
           'b',
         )
-        const boundary = /boundary="([^"]*)"$/.exec(written.contentType)![1]!
+        const boundary = /boundary=(.*)$/.exec(written.contentType)![1]!
         const again = parseMultipart(written.body, boundary, { parts: 100, headerOctets: 1_000 })
         assert.deepEqual(
           again.map(({ body }) => Buffer.from(body)),

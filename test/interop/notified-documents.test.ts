@@ -63,7 +63,7 @@ function documentsOf({ body, text }: { body: string; text: string }): { body: st
   const type = /^Content-Type:\s*([^\r\n]+)/im.exec(text)?.[1] ?? ''
   if (body === '') return []
   if (!type.startsWith('multipart/')) return [{ body, schema: schemaOf(type) }]
-  const boundary = /boundary="([^"]+)"/.exec(type)![1]!
+  const boundary = /boundary=([^;\r\n]+)/.exec(type)![1]!
   return body
     .split(`--${boundary}`)
     .slice(1, -1)
