@@ -1,6 +1,6 @@
 /** Builds the tree of an XML document, every node with its place in the source. */
 
-import { byteOffset, defaultXmlLimits, scanXml, type XmlEvents, type XmlLimits } from './scan.ts'
+import { byteOffset, defaultXmlLimits, scanXml, type XmlEvents, type XmlLimits, type XmlTag } from './scan.ts'
 import { NamespaceScope, noDeclarations, type XmlAttribute, type XmlElement, type XmlNode } from './tree.ts'
 
 export { XmlError } from './errors.ts'
@@ -19,93 +19,110 @@ export type ParseXmlOptions = {
  * are asked for, and at each limit.
  */
 export function parseXml(bytes: Uint8Array, options: ParseXmlOptions = {}): XmlElement {
-  let root: Open | undefined
+  let builder: TreeBuilder | undefined
   scanXml(bytes, options.limits ?? defaultXmlLimits, ({ text }) => {
-    const open: Open[] = []
-    /**
-     * The nodes that have been read of the elements that are open, from its `firsts` of each on. Their arrays are cut from it when
-     * they are whole: grown one by one they would have room for many more.
-     */
-    const nodes: XmlNode[] = []
-    let count = 0
-    const firsts: number[] = []
-    const attributesOfTag: XmlAttribute[] = []
-    /** Where the node that is being read begins: where the last one ended. */
-    let cursor = 0
-
-    const add = (node: XmlNode) => {
-      if (open.length > 0) nodes[count++] = node
-    }
-    const events: XmlEvents = {
-      open(tag, position) {
-        const around = open[open.length - 1]?.scope ?? NamespaceScope.none
-        let declarations: Map<string, string> | undefined
-        let attributes = 0
-        for (const key in tag.attributes) {
-          const { prefix, local, uri, value } = tag.attributes[key]!
-          if (prefix === 'xmlns' || key === 'xmlns') {
-            const declared = prefix === '' ? '' : local
-            declarations ??= new Map()
-            declarations.set(declared, tag.ns[declared]!)
-          } else attributesOfTag[attributes++] = { prefix, name: local, namespace: uri, value }
-        }
-        const element: Open = {
-          kind: 'element',
-          prefix: tag.prefix,
-          name: tag.local,
-          namespace: tag.uri,
-          attributes: attributes === 0 ? noAttributes : attributesOfTag.slice(0, attributes),
-          declarations: declarations ?? noDeclarations,
-          scope: declarations === undefined ? around : new NamespaceScope(declarations, around),
-          children: noNodes,
-          source: {
-            text,
-            start: tagStart(text, position),
-            contentStart: position,
-            contentEnd: position,
-            end: position,
-          },
-        }
-        root ??= element
-        open.push(element)
-        firsts.push(count)
-        cursor = position
-      },
-      close(tag, position) {
-        const element = open.pop()!
-        const { source } = element
-        source.contentEnd = tag.isSelfClosing ? position : text.lastIndexOf('<', position - 1)
-        source.end = position
-        const first = firsts.pop()!
-        if (first < count) element.children = nodes.slice(first, count)
-        count = first
-        add(element)
-        cursor = position
-      },
-      text(value, position) {
-        // Reported when the `<` behind it has been read.
-        add({ kind: 'text', value, start: cursor, end: position - 1 })
-        cursor = position - 1
-      },
-      cdata(value, position) {
-        add({ kind: 'cdata', value, start: cursor, end: position })
-        cursor = position
-      },
-      comment(value, position) {
-        // Reported when `--` has been read; `>` has to follow.
-        add({ kind: 'comment', value, start: cursor, end: position + 1 })
-        cursor = position + 1
-      },
-    }
-    if (options.instructions) {
-      events.instruction = (target, value, position) => {
-        add({ kind: 'instruction', target, value, start: cursor, end: position })
-        cursor = position
-      }
-    }
-    return events
+    builder = options.instructions ? new InstructedTreeBuilder(text) : new TreeBuilder(text)
+    return builder
   })
-  return root!
+  return builder!.root!
+}
+
+class TreeBuilder implements XmlEvents {
+  root: Open | undefined
+  readonly #text: string
+  readonly #open: Open[] = []
+  /**
+   * The nodes that have been read of the elements that are open, from its `#firsts` of each on. Their arrays are cut from it when
+   * they are whole: grown one by one they would have room for many more.
+   */
+  readonly #nodes: XmlNode[] = []
+  #count = 0
+  readonly #firsts: number[] = []
+  readonly #attributesOfTag: XmlAttribute[] = []
+  /** Where the node that is being read begins: where the last one ended. */
+  #cursor = 0
+
+  constructor(text: string) {
+    this.#text = text
+  }
+
+  open(tag: XmlTag, position: number): void {
+    const around = this.#open[this.#open.length - 1]?.scope ?? NamespaceScope.none
+    let declarations: Map<string, string> | undefined
+    let attributes = 0
+    for (const key in tag.attributes) {
+      const { prefix, local, uri, value } = tag.attributes[key]!
+      if (prefix === 'xmlns' || key === 'xmlns') {
+        const declared = prefix === '' ? '' : local
+        declarations ??= new Map()
+        declarations.set(declared, tag.ns[declared]!)
+      } else this.#attributesOfTag[attributes++] = { prefix, name: local, namespace: uri, value }
+    }
+    const element: Open = {
+      kind: 'element',
+      prefix: tag.prefix,
+      name: tag.local,
+      namespace: tag.uri,
+      attributes: attributes === 0 ? noAttributes : this.#attributesOfTag.slice(0, attributes),
+      declarations: declarations ?? noDeclarations,
+      scope: declarations === undefined ? around : new NamespaceScope(declarations, around),
+      children: noNodes,
+      source: {
+        text: this.#text,
+        start: tagStart(this.#text, position),
+        contentStart: position,
+        contentEnd: position,
+        end: position,
+      },
+    }
+    this.root ??= element
+    this.#open.push(element)
+    this.#firsts.push(this.#count)
+    this.#cursor = position
+  }
+
+  close(tag: XmlTag, position: number): void {
+    const element = this.#open.pop()!
+    const { source } = element
+    source.contentEnd = tag.isSelfClosing ? position : this.#text.lastIndexOf('<', position - 1)
+    source.end = position
+    const first = this.#firsts.pop()!
+    if (first < this.#count) element.children = this.#nodes.slice(first, this.#count)
+    this.#count = first
+    this.add(element, position)
+  }
+
+  text(value: string, position: number): void {
+    // Reported when the `<` behind it has been read.
+    const end = position - 1
+    this.add({ kind: 'text', value, start: this.#cursor, end }, end)
+  }
+
+  cdata(value: string, position: number): void {
+    this.add({ kind: 'cdata', value, start: this.#cursor, end: position }, position)
+  }
+
+  comment(value: string, position: number): void {
+    // Reported when `--` has been read; `>` has to follow.
+    const end = position + 1
+    this.add({ kind: 'comment', value, start: this.#cursor, end }, end)
+  }
+
+  protected get cursor(): number {
+    return this.#cursor
+  }
+
+  protected add(node: XmlNode, end: number): void {
+    if (this.#open.length > 0) this.#nodes[this.#count++] = node
+    this.#cursor = end
+  }
+}
+
+/** One that keeps processing instructions. */
+class InstructedTreeBuilder extends TreeBuilder {
+  instruction(target: string, value: string, position: number): void {
+    this.add({ kind: 'instruction', target, value, start: this.cursor, end: position }, position)
+  }
 }
 
 const noNodes: readonly XmlNode[] = []

@@ -59,23 +59,8 @@ export function scanXml(bytes: Uint8Array, limits: XmlLimits, listen: (reader: X
   const text = decodeXml(bytes, limits.bytes)
   // With positions off, saxes still counts them; it only leaves them out of its messages.
   const parser = new SaxesParser({ xmlns: true, position: false })
-  const reader: XmlReader = {
-    text,
-    declaration: () =>
-      parser.xmlDecl.version === undefined
-        ? undefined
-        : { version: parser.xmlDecl.version, encoding: parser.xmlDecl.encoding },
-    refuse(why, kind) {
-      throw new XmlError(
-        why,
-        parser.line,
-        Math.max(1, parser.column),
-        byteOffset(text, Math.min(parser.position, text.length)),
-        kind,
-      )
-    },
-  }
-  const { refuse } = reader
+  const reader = new Reader(text, parser)
+  const refuse: XmlReader['refuse'] = (why, kind) => reader.refuse(why, kind)
   const events = listen(reader)
   let depth = 0
   let nodes = 0
@@ -130,6 +115,28 @@ export function scanXml(bytes: Uint8Array, limits: XmlLimits, listen: (reader: X
     throw error
   }
   return text
+}
+
+/** A class, since V8 makes the functions of an object literal among the old objects: each would keep its document alive. */
+class Reader implements XmlReader {
+  readonly text: string
+  readonly #parser: SaxesParser
+
+  constructor(text: string, parser: SaxesParser) {
+    this.text = text
+    this.#parser = parser
+  }
+
+  declaration(): ReturnType<XmlReader['declaration']> {
+    const { version, encoding } = this.#parser.xmlDecl
+    return version === undefined ? undefined : { version, encoding }
+  }
+
+  refuse(why: string, kind?: XmlErrorKind): never {
+    const { line, column, position } = this.#parser
+    const at = Math.min(position, this.text.length)
+    throw new XmlError(why, line, Math.max(1, column), byteOffset(this.text, at), kind)
+  }
 }
 
 function checkProlog(parser: SaxesParser, bytes: Uint8Array, text: string, refuse: XmlReader['refuse']): void {
