@@ -135,9 +135,10 @@ export class Compressor {
   /** A message of which nothing will be kept and which says nothing of us; undefined when that is no use. */
   #first(text: Uint8Array, onStream: boolean): Uint8Array | undefined {
     const { decompressionMemorySize } = this.#peer
-    const memorySize = onStream ? decompressionMemorySize / 2 : decompressionMemorySize - ((5 * text.length) >> 3)
+    // A datagram takes itself off the memory; it is shorter than its text.
+    const memorySize = onStream ? decompressionMemorySize / 2 : decompressionMemorySize - text.length
     const message = firstMessage(text, memorySize, hasDocument(text))
-    return message === undefined || 8 * message.length > 5 * text.length + 8 * 64 ? undefined : message
+    return message === undefined || message.length >= text.length ? undefined : message
   }
 
   /** States that add what the base has not; the last of them is freed by the message. */

@@ -45,7 +45,6 @@ const fewestDictionary = 512
 
 /** The message for a text; undefined when it does not fit into so much UDVM memory, or has no room for a dictionary. */
 export function firstMessage(text: Uint8Array, memorySize: number, hasDocument: boolean): Uint8Array | undefined {
-  // What is left when the message itself has been taken off: it is shorter than five eighths of the text.
   const room = memorySize - beside - gap.length - text.length
   const sip = Math.min(sipDictionaryStrings, room - (room % step))
   const rest = room - sip

@@ -64,6 +64,8 @@ export type CompressionCounters = {
   sigcompNotKept: number
   /** Sent as text although compression was asked for. */
   sigcompSentPlain: number
+  /** Over 65536 octets on a connection that carries SigComp, which cannot be (RFC 5049 §7): they did not leave. */
+  sigcompTooLarge: number
   /** Connections closed since their stream was lost or refused. */
   sigcompStreamsClosed: number
 }
@@ -92,6 +94,7 @@ export class SipCompression {
     sigcompDropped: 0,
     sigcompNotKept: 0,
     sigcompSentPlain: 0,
+    sigcompTooLarge: 0,
     sigcompStreamsClosed: 0,
   }
   readonly #limits: CompressionLimits
@@ -269,7 +272,10 @@ export class SipCompression {
     }
     // All on this connection has to be SigComp: text goes with bytecode that copies it (RFC 4896 §11).
     message ??= octets.length <= 65_536 ? uncompressedMessage(octets) : undefined
-    if (message === undefined) return undefined
+    if (message === undefined) {
+      this.counters.sigcompTooLarge++
+      return undefined
+    }
     this.#countSent(octets, message)
     return asRecord(message)
   }

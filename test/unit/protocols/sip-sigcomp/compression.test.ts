@@ -253,6 +253,14 @@ test('RFC 5049 §5: a connection that begins with SigComp has nothing else, both
   assert.deepEqual(pair.box.leaving(notify(), plain.id, 0), notify())
 })
 
+test('RFC 5049 §7: what is over 65536 octets cannot go where SigComp goes, and is counted', () => {
+  const pair = new Pair()
+  pair.hear(markRecord(pair.handset.compress(request(), 'box', true)!), connection())
+  const large = Buffer.concat([notify(), Buffer.alloc(66_000, 'a')])
+  assert.equal(pair.box.leaving(large, connection().id, 0), undefined)
+  assert.equal(pair.box.counters.sigcompTooLarge, 1)
+})
+
 test('a connection of ours carries SigComp when its first message goes to somebody who asked', () => {
   const pair = new Pair()
   const [asked, plain] = [connection(1), connection(2)]
