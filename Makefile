@@ -17,13 +17,14 @@ SEED ?=
 FUZZ_SECONDS ?= 60
 FUZZ_TARGET ?=
 FUZZ_COUNT ?=
+BOARD ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test types lint unit demo interop bench fuzz sim clean
+.PHONY: help run build test types lint unit demo interop bench fuzz sim image image-test clean
 
 help: ## list these targets
 	@echo 'make TARGET, where TARGET is one of'
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
 run: build ## build and start the box here, with two demo users the first time (DATA=data); Ctrl-C stops it
 	@scripts/porchlight serve --data $(DATA)
@@ -61,6 +62,12 @@ fuzz: $(INSTALLED) ## throw mutated input at every parser (FUZZ_SECONDS=60, SEED
 
 sim: $(INSTALLED) ## simulate seeded worlds; SEED= repeats one
 	$(NODE) test/simulation/run.ts $(if $(SEED),--seed $(SEED),--seconds 60)
+
+image: build ## build the image of a board (BOARD=amd64, arm64) to flash; needs Debian 12 and its packages, image/README.md says which
+	$(NODE) image/build.ts image --board $(BOARD) $(IMAGE_OPTIONS)
+
+image-test: build ## boot the image in an emulator (BOARD=amd64); after make image
+	BOARD=$(BOARD) $(NODE) --test --test-concurrency=1 'test/image/*.test.ts'
 
 clean: ## remove what was built; the data directory stays
 	rm -rf build
