@@ -20,7 +20,7 @@ FUZZ_COUNT ?=
 BOARD ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test types lint unit demo interop bench fuzz sim image image-test clean
+.PHONY: help run build test types lint unit demo interop bench fuzz sim image bundle image-test clean
 
 help: ## list these targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -65,6 +65,9 @@ sim: $(INSTALLED) ## simulate seeded worlds; SEED= repeats one
 
 image: build ## build the image of a board (BOARD=amd64, arm64) to flash; needs Debian 12 and its packages, image/README.md says which
 	$(NODE) image/build.ts image --board $(BOARD) $(IMAGE_OPTIONS)
+
+bundle: build ## build the signed update bundle of a board (BOARD=amd64)
+	$(NODE) image/build.ts bundle --board $(BOARD) $(IMAGE_OPTIONS)
 
 image-test: build ## boot the image in an emulator (BOARD=amd64); after make image
 	BOARD=$(BOARD) $(NODE) --test --test-concurrency=1 'test/image/*.test.ts'

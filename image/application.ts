@@ -24,11 +24,16 @@ function isNeeded(path: string): boolean {
 }
 
 /** Puts the application into the root. */
-export function installApplication(board: Board, packages: string, root: string): void {
+export function installApplication(
+  board: Board,
+  packages: string,
+  root: string,
+  program = join(top, 'src/main.ts'),
+): void {
   const place = join(root, 'usr/lib/porchlight')
   mkdirSync(join(place, 'node_modules'), { recursive: true })
   run(join(top, 'node_modules/.bin/esbuild'), [
-    ...[join(top, 'src/main.ts'), '--bundle', `--outfile=${join(place, 'porchlight.js')}`, '--platform=node'],
+    ...[program, '--bundle', `--outfile=${join(place, 'porchlight.js')}`, '--platform=node'],
     ...['--format=esm', '--target=node24', '--external:lmdb', '--legal-comments=none', '--log-level=warning'],
   ])
   const strip = board.efi?.objcopy.replace('objcopy', 'strip') ?? 'aarch64-linux-gnu-strip'

@@ -1,6 +1,6 @@
 /**
- * `make image`: builds the image of a board from Debian's packages, the sources and the overlay. Below the
- * output folder it leaves the disk image, the slot and kernel image of which it is made, and the SBOM.
+ * `make image` and `make bundle`: builds the image of a board from Debian's packages, the sources and the overlay. Below the
+ * output folder it leaves the disk image, the slot and kernel image of which it and the update bundle are made, and the SBOM.
  */
 
 import { generateKeyPairSync } from 'node:crypto'
@@ -16,6 +16,7 @@ import { makeKernelImage, signEfi } from './kernel-image.ts'
 import { furnish, packRoot, removeUnneeded, unpackBase } from './root.ts'
 import { cycloneDx, debianComponents, npmComponents } from './sbom.ts'
 import { productVersion, sha256OfFile, sourceDate, step, top } from './tools.ts'
+import { writeBundle } from './update/write-bundle.ts'
 
 /** What the root may take of a slot and of a download. */
 const rootLimitOctets = 140 * 2 ** 20
@@ -33,6 +34,10 @@ const { values, positionals } = parseArgs({
     key: { type: 'string', default: join(top, 'build/keys/update.pem') },
     'secure-boot-key': { type: 'string' },
     'secure-boot-certificate': { type: 'string' },
+    /** The oldest version that may be installed over this one. */
+    floor: { type: 'string', default: '0.0.0' },
+    /** A program in place of the box's: for tests of versions that do not serve. */
+    application: { type: 'string' },
     quick: { type: 'boolean', default: false },
     fresh: { type: 'boolean', default: false },
   },
@@ -48,6 +53,7 @@ function namesFor(board: string, version: string, out: string) {
     slot: `${name}.slot`,
     kernel: `${name}.efi`,
     sbom: `${name}.cdx.json`,
+    bundle: `${name}.bundle`,
   }
 }
 
@@ -73,7 +79,7 @@ async function buildImage(): Promise<void> {
   const root = join(work, 'root')
   mkdirSync(work, { recursive: true })
   const { publicKey } = signingKey(values.key)
-  const options = { board, version, date, updateKey: publicKey }
+  const options = { board, version, date, updateKey: publicKey, application: values.application }
   const [key, certificate] = [values['secure-boot-key'], values['secure-boot-certificate']]
   const sign = key !== undefined && certificate !== undefined ? { key, certificate } : undefined
 
@@ -115,10 +121,21 @@ async function buildImage(): Promise<void> {
   if (size > rootLimitOctets) throw new Error(`the root has ${size} octets; it may have ${rootLimitOctets}`)
 }
 
-const work: Readonly<Record<string, () => Promise<void>>> = { image: buildImage }
+async function buildBundle(): Promise<void> {
+  const { version, out, floor } = values
+  const board = readBoard(values.board)
+  const names = namesFor(board.name, version, out)
+  if (!existsSync(names.slot)) await buildImage()
+  const { privateKey } = signingKey(values.key)
+  const application = join(names.folder, 'work/root/usr/lib/porchlight/porchlight.js')
+  await writeBundle({ ...names, board: board.name, version, floor, application, privateKey }, names.bundle)
+  process.stdout.write(`${await sha256OfFile(names.bundle)}  ${names.bundle}\n`)
+}
+
+const work: Readonly<Record<string, () => Promise<void>>> = { image: buildImage, bundle: buildBundle }
 const wanted = work[positionals[0] ?? '']
 if (wanted === undefined) {
-  process.stderr.write(`image [--board ${boardNames().join('|')}]\n`)
+  process.stderr.write(`image|bundle [--board ${boardNames().join('|')}]\n`)
   process.exit(2)
 }
 try {

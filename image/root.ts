@@ -31,6 +31,8 @@ export interface RootOptions {
   readonly date: number
   /** Where update bundles are checked against: PEM of a public key. */
   readonly updateKey: string
+  /** A program in place of the box's own. */
+  readonly application?: string | undefined
 }
 
 /** Unpacks Debian's base into an empty `root`. */
@@ -51,7 +53,7 @@ export function kernelRelease(root: string): string {
 export function furnish(root: string, packages: string, options: RootOptions): void {
   const { board, version, date } = options
   keepModules(root, board)
-  installApplication(board, packages, root)
+  installApplication(board, packages, root, options.application)
   cpSync(join(top, 'image/overlay'), root, { recursive: true, verbatimSymlinks: true, force: true })
   const user = `porchlight:x:${userId}:${userId}:Porchlight:/data/store:/usr/sbin/nologin\n`
   appendFileSync(join(root, 'etc/passwd'), user)

@@ -20,7 +20,7 @@ interface Option {
   readonly help: string
 }
 
-type OptionName = 'set' | 'no-demo-users' | 'password-stdin' | 'name' | 'json'
+type OptionName = 'set' | 'no-demo-users' | 'password-stdin' | 'name' | 'json' | 'system'
 
 const options: Readonly<Record<OptionName, Option>> = {
   set: { type: 'string', multiple: true, value: 'NAME=VALUE', help: 'use this setting for this run; may be repeated' },
@@ -28,6 +28,7 @@ const options: Readonly<Record<OptionName, Option>> = {
   'password-stdin': { type: 'boolean', help: 'read the password from the first line of standard input' },
   name: { type: 'string', value: 'TEXT', help: 'display name' },
   json: { type: 'boolean', help: 'print JSON' },
+  system: { type: 'string', value: 'DIR', help: 'also write host name and network here, for the operating system' },
 }
 
 const common: Readonly<Record<string, Option>> = {
@@ -76,6 +77,28 @@ export const commands = {
   'settings list': { takes: [], options: ['json'], summary: 'list every setting with its value and meaning' },
   'settings get': { takes: ['NAME'], options: [], summary: 'print the value of a setting' },
   'settings set': { takes: ['NAME', 'VALUE'], options: [], summary: 'change a setting' },
+  provision: {
+    takes: ['FILE'],
+    options: ['system'],
+    summary: 'on a unit: take name, domain, network and first account from a file',
+    more: ['FILE is the provision.json that scripts/flash writes.'],
+  },
+  migrate: {
+    takes: ['FORMAT'],
+    options: [],
+    summary: 'take the records of a stopped box to a format',
+    more: ['A version that runs again after an update was rolled back has the newer one take its records back.'],
+  },
+  'update install': {
+    takes: ['SOURCE'],
+    options: [],
+    summary: 'on a unit: install an update bundle',
+    more: ['SOURCE is a file or an HTTPS URL. A broken download goes on when it is asked for again.'],
+  },
+  'update run': { takes: [], options: [], summary: 'on a unit: do what device management asked for' },
+  'update settle': { takes: [], options: [], summary: 'on a unit: after a rollback, take the data back' },
+  'update bless': { takes: [], options: [], summary: 'on a unit: the version that runs serves' },
+  'update status': { takes: [], options: [], summary: 'print what is known of the latest update, as JSON' },
   backup: {
     takes: ['DIRECTORY'],
     options: [],
@@ -98,6 +121,7 @@ export interface CommandLine {
   readonly set: readonly string[]
   readonly flags: ReadonlySet<'no-demo-users' | 'password-stdin' | 'json'>
   readonly displayName: string | undefined
+  readonly system: string | undefined
 }
 
 /** What `words` (without node and script) ask for; help as text. Throws UsageError. */
@@ -121,7 +145,7 @@ export function parseCommandLine(words: readonly string[]): CommandLine | { read
     throw new UsageError(`${command}: ${row.takes[given.length]} is missing: ${usage(command)}`)
   if (given.length > row.takes.length)
     throw new UsageError(`${command}: '${given[row.takes.length]}' is too much: ${usage(command)}`)
-  const { data, set, name } = values as { data?: string; set?: string[]; name?: string }
+  const { data, set, name, system } = values as { data?: string; set?: string[]; name?: string; system?: string }
   if (data === '') throw new UsageError(`${command}: --data needs a directory`)
   return {
     command,
@@ -130,6 +154,7 @@ export function parseCommandLine(words: readonly string[]): CommandLine | { read
     set: set ?? [],
     flags: new Set((['no-demo-users', 'password-stdin', 'json'] as const).filter(flag => values[flag] === true)),
     displayName: name,
+    system,
   }
 }
 
@@ -173,7 +198,7 @@ function leading(words: readonly string[]): string[] {
   const found: string[] = []
   for (let i = 0; i < words.length; i++) {
     const word = words[i]!
-    if (word === '--data' || word === '--set' || word === '--name') i++
+    if (word === '--data' || word === '--set' || word === '--name' || word === '--system') i++
     else if (!word.startsWith('-') && !(word === 'help' && found.length === 0)) found.push(word)
   }
   return found

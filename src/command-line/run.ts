@@ -7,9 +7,11 @@ import type { SettingListing } from '../settings.ts'
 import { type CommandLine, type CommandName, UsageError } from './arguments.ts'
 import { type Box, openBox } from './box.ts'
 import { overridesOf } from './overrides.ts'
+import { provision } from './provision.ts'
 import { serve } from './serve.ts'
 import { showStatus } from './status.ts'
 import { passwordFor, readInput } from './terminal.ts'
+import { installUpdate, migrateTo, runUpdates, settleUpdate, showUpdate } from './update.ts'
 
 /** Resolves to the exit status. Throws UsageError, or an Error of one clear line. */
 export function run(line: CommandLine): Promise<number> {
@@ -95,6 +97,13 @@ const works: Readonly<Record<Exclude<CommandName, 'serve' | 'status'>, Work>> = 
     if (problem !== undefined) throw new Error(problem)
     return 0
   },
+  provision: line => provision(line.data, line.arguments[0] ?? '', line.system),
+  migrate: line => migrateTo(line.data, line.arguments[0] ?? ''),
+  'update install': line => installUpdate(line.data, line.arguments[0] ?? ''),
+  'update run': line => runUpdates(line.data),
+  'update settle': line => settleUpdate(line.data, false),
+  'update bless': line => settleUpdate(line.data, true),
+  'update status': async line => showUpdate(line.data),
   backup: async line => {
     const directory = resolve(line.arguments[0] ?? '')
     await withBox(line, false, box => box.ask('backup', { directory }))

@@ -1,0 +1,101 @@
+/**
+ * What makes a unit this unit: its name, network and first account. `scripts/flash` writes it on the card as `provision.json`, and the
+ * unit takes it at its first boot, once. Both read it by this one description.
+ */
+
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { join } from 'node:path'
+
+export interface Provision {
+  /** On the label; also the host name. */
+  readonly serial: string
+  /** The SIP domain. */
+  readonly domain: string
+  readonly network: 'dhcp' | { readonly address: string; readonly gateway?: string; readonly dns: readonly string[] }
+  /** The first account, an operator; its password is the code on the label. */
+  readonly admin: { readonly user: string; readonly password: string }
+  /** Account of the device management server, or a bootstrap document in base64; kept for the DM client. */
+  readonly dm?:
+    | { readonly server: string; readonly user: string; readonly password: string }
+    | { readonly bootstrap: string }
+  /** Further users, as `porchlight user import` reads them. */
+  readonly users?: string
+}
+
+/** The provision in `text`. Throws an Error of one line that says what is wrong. */
+export function readProvision(text: string): Provision {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw new Error(`it is no JSON: ${(error as Error).message}`)
+  }
+  const found = (value ?? {}) as Partial<Record<keyof Provision, unknown>>
+  const must = (holds: boolean, what: string): void => {
+    if (!holds) throw new Error(what)
+  }
+  const { serial, domain, network, users } = found
+  const admin = (found.admin ?? {}) as Record<string, unknown>
+  must(
+    isText(serial) && /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(serial),
+    'serial: letters, digits and hyphens, at most 63',
+  )
+  must(
+    isText(domain) && /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]+$/.test(domain),
+    'domain: a domain name in lower case',
+  )
+  must(isText(admin.user) && /^[\w.-]{1,64}$/.test(admin.user), 'admin.user: a user name')
+  must(isText(admin.password) && admin.password.length >= 12, 'admin.password: at least 12 characters')
+  must(
+    network === 'dhcp' || isStatic(network),
+    'network: dhcp, or an address such as 192.0.2.10/24, a gateway and dns servers',
+  )
+  must(users === undefined || isText(users), 'users: lines of aor,password')
+  must(found.dm === undefined || isDm(found.dm), 'dm: server, user and password, or bootstrap in base64')
+  const unknown = Object.keys(found).filter(
+    name => !['serial', 'domain', 'network', 'admin', 'dm', 'users'].includes(name),
+  )
+  must(unknown.length === 0, `${unknown.join(', ')}: unknown`)
+  return value as Provision
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string'
+}
+
+function isStatic(value: unknown): boolean {
+  const { address, gateway, dns } = (value ?? {}) as Record<string, unknown>
+  const [ip, length] = String(address).split('/')
+  const family = isIP(ip ?? '')
+  const isLength = /^\d{1,3}$/.test(length ?? '') && Number(length) <= (family === 4 ? 32 : 128)
+  const isGateway = gateway === undefined || (isText(gateway) && isIP(gateway) === family)
+  return family > 0 && isLength && isGateway && Array.isArray(dns) && dns.every(one => isText(one) && isIP(one) > 0)
+}
+
+function isDm(value: unknown): boolean {
+  const { server, user, password, bootstrap } = (value ?? {}) as Record<string, unknown>
+  if (isText(bootstrap)) return /^[A-Za-z0-9+/]+=*$/.test(bootstrap)
+  return isText(server) && server.startsWith('https://') && isText(user) && isText(password)
+}
+
+/** Writes what the operating system reads of it into `folder`: host name, network, and the account of device management. */
+export function writeSystemFiles(provision: Provision, folder: string): void {
+  mkdirSync(join(folder, 'network'), { recursive: true })
+  writeFileSync(join(folder, 'hostname'), `${provision.serial.toLowerCase()}\n`)
+  const network = networkFile(provision.network)
+  if (network !== undefined) writeFileSync(join(folder, 'network', '10-provisioned.network'), network)
+  if (provision.dm === undefined) return
+  const account = join(folder, 'dm-account.json')
+  writeFileSync(account, `${JSON.stringify(provision.dm)}\n`, { mode: 0o600 })
+  chmodSync(account, 0o600)
+}
+
+/** systemd.network(5); undefined for DHCP, which is what the image does by itself. */
+function networkFile(network: Provision['network']): string | undefined {
+  if (network === 'dhcp') return undefined
+  const { address, gateway, dns } = network
+  const lines = ['[Match]', 'Type=ether', '', '[Network]', 'DHCP=no', 'LinkLocalAddressing=ipv6', `Address=${address}`]
+  if (gateway !== undefined) lines.push(`Gateway=${gateway}`)
+  return `${[...lines, ...dns.map(server => `DNS=${server}`)].join('\n')}\n`
+}
