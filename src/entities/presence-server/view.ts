@@ -57,7 +57,9 @@ export function presenceView(
   }
   if (record.extras === undefined) return body
   forgetBase(subscription)
-  return referenceTo(body, subscription, turn) ?? body
+  // What can be fetched is what he may see, not what his filter leaves of it.
+  const isFiltered = seenView(subscription, turn, shared, context).body !== body
+  return (isFiltered ? undefined : referenceTo(body, subscription, turn)) ?? body
 }
 
 /** Place of `application/pidf-diff+xml` in the package's list. */

@@ -152,3 +152,14 @@ test('ranges, other methods, and URLs that are none', async () => {
   ])
     assert.equal((await box.http('GET', other, { user: 'bob' })).status, 404, other)
 })
+
+test('what a filter leaves of a document is sent, however large: there is nothing of it to fetch', async () => {
+  const box = await watching()
+  const filter =
+    '<filter-set xmlns="urn:ietf:params:xml:ns:simple-filter"><ns-bindings><ns-binding prefix="p" urn="urn:ietf:params:xml:ns:pidf"/></ns-bindings><filter id="f"><what><include type="xpath">/p:presence/p:tuple/p:note</include></what></filter></filter-set>'
+  const headers = ['Event: presence', 'Expires: 600', 'Accept: application/pidf+xml, message/external-body']
+  const contact = 'Contact: <sip:bob@10.0.0.2:5060>'
+  await box.sip('SUBSCRIBE', 'bob', [...headers, contact, 'Content-Type: application/simple-filter+xml'], filter)
+  assert.equal(box.lastNotify.contentType?.type, 'application/pidf+xml')
+  assert.ok(Buffer.from(box.lastNotify.body).toString().includes(large.trim()))
+})
