@@ -7,6 +7,8 @@ import type { Exchange, UserAgent } from './user-agent.ts'
 export class PresenceSource {
   readonly agent: UserAgent
   exchange: Exchange | undefined
+  /** What stands in every document behind the tuple. */
+  besides = ''
   #tuple: string
 
   constructor(agent: UserAgent) {
@@ -33,6 +35,16 @@ export class PresenceSource {
     return this.#send(fields, expires, now, this.document(basic, note))
   }
 
+  /** Says what is other than before (RFC 5264 §4.2), which was a document with a note. */
+  change(basic: string, note: string, expires: number, now: Instant): Exchange {
+    const fields: HeaderField[] = [['Content-Type', 'application/pidf-diff+xml'], ...this.#match()]
+    const tuple = `*/tuple[@id='${this.#tuple}']`
+    const body =
+      `<p:pidf-diff xmlns="urn:ietf:params:xml:ns:pidf" xmlns:p="urn:ietf:params:xml:ns:pidf-diff" entity="${this.agent.options.aor}">` +
+      `<p:replace sel="${tuple}/status/basic/text()">${basic}</p:replace><p:replace sel="${tuple}/note/text()">${note}</p:replace></p:pidf-diff>`
+    return this.#send(fields, expires, now, body)
+  }
+
   refresh(expires: number, now: Instant): Exchange {
     return this.#send(this.#match(), expires, now)
   }
@@ -45,7 +57,7 @@ export class PresenceSource {
     const text = note === undefined ? '' : `<note>${note}</note>`
     return (
       `<?xml version="1.0" encoding="UTF-8"?>\n<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="${this.agent.options.aor}">` +
-      `<tuple id="${this.#tuple}"><status><basic>${basic}</basic></status>${text}</tuple></presence>`
+      `<tuple id="${this.#tuple}"><status><basic>${basic}</basic></status>${text}</tuple>${this.besides}</presence>`
     )
   }
 

@@ -8,6 +8,7 @@ import { XMLParser } from 'fast-xml-parser'
 import { type HeaderField, respond, type SipRequest } from '../../src/protocols/sip/message.ts'
 import type { Instant } from '../../src/turn.ts'
 import { ListTable } from './list-table.ts'
+import { PartialView } from './partial-view.ts'
 import type { Exchange, UserAgent } from './user-agent.ts'
 
 /** One NOTIFY as the watcher reads it. */
@@ -43,6 +44,8 @@ export interface Subscription {
   exchange: Exchange
   /** What is known of the members, if the subscription is one to a list. */
   readonly list: ListTable | undefined
+  /** The watcher's own copy of the document, if he is told of changes alone (RFC 5263). */
+  readonly partial: PartialView | undefined
   /** The header fields that every SUBSCRIBE of it carries. */
   readonly fields: readonly HeaderField[]
 }
@@ -51,6 +54,8 @@ export interface Subscription {
 export interface Wishes {
   /** It is to a list (RFC 4662 §4.1). */
   readonly toList?: boolean
+  /** He takes what has changed alone (RFC 5263 §4.2). */
+  readonly partial?: boolean
   readonly headers?: readonly HeaderField[]
   readonly body?: string
   readonly accept?: string
@@ -88,7 +93,8 @@ export class Watcher {
 
   /** `expires` in seconds; 0 outside a dialog is a fetch (RFC 6665 §4.4.3). */
   subscribe(resource: string, event: string, expires: number, now: Instant, wishes: Wishes = {}): Subscription {
-    const fields = wishes.toList ? listFields(event, wishes.accept) : ([['Accept', accepted[event] ?? '*/*']] as const)
+    const type = wishes.partial ? `${accepted[event]}, application/pidf-diff+xml` : (accepted[event] ?? '*/*')
+    const fields = wishes.toList ? listFields(event, wishes.accept) : ([['Accept', type]] as const)
     const callId = `${this.agent.token(16)}@${this.agent.options.name.toLowerCase()}`
     const localTag = this.agent.token()
     const exchange = this.agent.send(
@@ -118,6 +124,7 @@ export class Watcher {
       faults: [],
       exchange,
       list: wishes.toList ? new ListTable() : undefined,
+      partial: wishes.partial ? new PartialView() : undefined,
       fields,
     }
     this.subscriptions.push(subscription)
@@ -159,6 +166,10 @@ export class Watcher {
     if (notification.version !== undefined && lastVersion !== undefined && notification.version <= lastVersion)
       subscription.faults.push(`version ${notification.version} after ${lastVersion}`)
     subscription.notifications.push(notification)
+    if (subscription.partial !== undefined) {
+      subscription.partial.receive(notification.contentType, notification.body)
+      subscription.faults.push(...subscription.partial.faults.splice(0))
+    }
     if (subscription.list !== undefined) {
       const contentType = request.header('Content-Type') ?? ''
       // A refresh may cross a NOTIFY on its way, so only of the first one is it known that it is the answer.
