@@ -85,6 +85,8 @@ const xml = new XMLParser({
 export class Watcher {
   readonly agent: UserAgent
   readonly subscriptions: Subscription[] = []
+  /** So many of the NOTIFYs to come that tell of changes alone are refused, as if there was no memory for them. */
+  refuses = 0
 
   constructor(agent: UserAgent) {
     this.agent = agent
@@ -155,6 +157,10 @@ export class Watcher {
   #notified(request: SipRequest, now: Instant): ReturnType<typeof respond> {
     const subscription = this.subscriptions.find(one => one.callId === request.callId && one.localTag === request.toTag)
     if (!subscription) return respond(request, 481)
+    if (this.refuses > 0 && subscription.partial !== undefined) {
+      this.refuses--
+      return respond(request, 500)
+    }
     const notification = read(request, now)
     const last = subscription.notifications.at(-1)
     if (last && notification.cseq <= last.cseq) {

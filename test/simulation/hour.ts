@@ -4,6 +4,7 @@
  */
 
 import { putList, putServices } from '../actors/list-owner.ts'
+import { PartialView } from '../actors/partial-view.ts'
 import type { Exchange } from '../actors/user-agent.ts'
 import type { Subscription } from '../actors/watcher.ts'
 import type { Person } from '../flows/world.ts'
@@ -130,6 +131,7 @@ function act(
     }
     case 11:
       if (choose.chance(0.3)) agent.silent = !agent.silent
+      else if (choose.chance(0.4)) watcher.refuses = 1
       else exchanges.push(agent.send('MESSAGE', other.aor, [['Content-Type', 'text/plain']], now, note))
   }
 }
@@ -208,7 +210,10 @@ async function lookBack(
   if (unreadable > 1 + compressed / 50) violations.push(`${unreadable} of ${compressed} messages were unreadable`)
   world.network.weather = fair
   world.calm()
-  for (const { agent } of people) agent.silent = false
+  for (const { agent, watcher } of people) {
+    agent.silent = false
+    watcher.refuses = 0
+  }
   await world.pass(60_000)
 
   // Everybody says something new, everybody looks anew at everybody.
@@ -251,6 +256,7 @@ async function lookBack(
   // Every watcher who was told of changes alone has what he is told now that he asks for everything.
   const partials = people.flatMap(one => one.watcher.subscriptions.filter(({ partial }) => partial).filter(isLive))
   const copies = partials.map(({ partial }) => (partial!.needsFull ? undefined : partial!.canonical))
+  const counts = partials.map(({ notifications }) => notifications.length)
   const askedFor = partials.map(one => {
     const { watcher } = people.find(({ watcher: own }) => own.subscriptions.includes(one))!
     return watcher.refresh(one, 3600, world.now())
@@ -258,9 +264,13 @@ async function lookBack(
   await world.pass(60_000)
   exchanges.push(...asked, ...askedFor)
   for (const [at, one] of partials.entries()) {
-    if (askedFor[at]!.final?.status !== 200 || copies[at] === undefined || copies[at] === one.partial!.canonical)
-      continue
-    violations.push(`what changed of ${one.resource} came to ${copies[at]}, not to ${one.partial!.canonical}`)
+    const answer = one.notifications[counts[at]!]
+    if (askedFor[at]!.final?.status !== 200 || copies[at] === undefined || answer === undefined) continue
+    const whole = new PartialView()
+    whole.receive(answer.contentType, answer.body)
+    // Something may have ended just then; what is told of that first is no answer.
+    if (whole.last === 'pidf-diff' || copies[at] === whole.canonical) continue
+    violations.push(`what changed of ${one.resource} came to ${copies[at]}, not to ${whole.canonical}`)
   }
   for (const [at, { person, one }] of lists.entries()) {
     if (asked[at]!.final?.status !== 200) continue

@@ -104,6 +104,14 @@ function readView(shared: Map<string, unknown>, tag: string, view: Uint8Array): 
   return once(shared, `tree ${tag}`, () => parsePidf(view, composedLimits).root)
 }
 
+/** The watcher has refused what he was sent: he is told everything, and soon, since what is told him next would build on it. */
+export function partialRefused(subscription: Subscription): boolean {
+  if (ownOf(subscription).partial === undefined) return false
+  forgetBase(subscription)
+  subscription.record.revision = -1
+  return true
+}
+
 /** The watcher may not have what he was sent, or is sent something else: next time he is told everything. */
 export function forgetBase(subscription: Subscription): boolean {
   const { partial } = ownOf(subscription)

@@ -8,7 +8,7 @@ import { forbidden, notFound } from '../../protocols/sip/errors.ts'
 import type { EventPackage, Watcher } from '../../protocols/sip-events/event-package.ts'
 import type { Output, Turn } from '../../turn.ts'
 import type { PresenceContext } from './context.ts'
-import { forgetBase } from './partial.ts'
+import { partialRefused } from './partial.ts'
 import { noteWhatIsTaken } from './reference.ts'
 import { presenceTag, presenceView } from './view.ts'
 import { noteFilters } from './watcher-filter.ts'
@@ -59,7 +59,7 @@ export function presencePackage(
       noteFilters(subscription, request)
     },
     entityTag: (subscription, turn, shared) => presenceTag(subscription, turn, shared, context),
-    notifyFailed: forgetBase,
+    notifyFailed: partialRefused,
     watcherChanged,
   }
 }

@@ -308,7 +308,11 @@ export function notifyAnswered(
     status < 300 && response.hasHeader('Event') ? ratesAnswered(service, resource, id, response, turn) : []
   const retryAfter = status >= 300 ? Number.parseInt(response.header('Retry-After') ?? '', 10) : Number.NaN
   if (retryAfter > 0) return retryLater(service, resource, id, retryAfter, turn)
-  if (status >= 300) changed.push(...noteFailure(service, resource, id, turn))
+  if (status >= 300) {
+    // Who has just refused is not told again at once, even if there is news.
+    const later = noteFailure(service, resource, id, turn)
+    if (later.length > 0) return later
+  }
   const kept = turn.db.get(service.tables.resources, [service.name, resource])
   return kept?.unserved ? [...changed, ...serveOne(service, resource, id, turn)] : changed
 }
