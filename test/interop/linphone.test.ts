@@ -48,25 +48,25 @@ describe('linphone', () => {
       }
     })
 
-  test('subscribes to its friends as one list, and sees them change', { timeout: 60_000 }, async context => {
+  // Version 5.1 does not show in its terminal what it learns of friends in a list, so this looks at what it says to the box.
+  test('subscribes to its friends as one list, deflated, and takes full and partial state', {
+    timeout: 60_000,
+  }, async context => {
     if (box.isReference) return context.skip('the reference has no list server')
-    const [bob, dave] = [await Actor.open('bob', box.port), await Actor.open('dave', box.port)]
-    assert.equal((await bob.publish('open', 'at home')).status, 200)
+    const dave = await Actor.open('dave', box.port)
     const linphone = await startLinphone(box, 'carol', 'tcp', { friends: ['bob', 'dave'], asList: true })
+    const answers = () => linphone.log.match(/SIP\/2\.0 200 Ok\r?\n(?:.+\r?\n)*CSeq: \d+ NOTIFY/g)?.length ?? 0
     try {
-      await linphone.until('bob online', () => /Friend .*bob@.* is Online/i.test(linphone.printed))
+      await linphone.until('subscribed', () => /LinphoneSubscriptionActive\] .* for friend list/.test(linphone.log))
       assert.match(linphone.log, /Require: recipient-list-subscribe/)
-      assert.match(linphone.log, /fullState="true"/)
+      assert.match(linphone.log, /Content-Encoding: deflate/)
+      await linphone.until('full state', () => /fullState="true"/.test(linphone.log) && answers() >= 1)
       assert.equal((await dave.publish('open', 'here too')).status, 200)
-      await linphone.until('dave online', () => /Friend .*dave@.* is Online/i.test(linphone.printed))
-      assert.equal((await bob.publish('closed', 'gone out')).status, 200)
-      await linphone.until('bob offline', () => /Friend .*bob@.* is Offline/i.test(linphone.printed))
+      await linphone.until('partial state', () => /fullState="false"/.test(linphone.log) && answers() >= 2)
     } finally {
-      await bob.unpublish()
       await dave.unpublish()
       linphone.type('quit')
       await linphone.ends()
-      bob.close()
       dave.close()
     }
   })
