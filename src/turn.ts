@@ -60,6 +60,11 @@ export interface Transaction {
   range<V>(table: Table<V>, range: Range): Iterable<readonly [key: Key, value: V]>
   put<V>(table: Table<V>, key: Key, value: V): void
   delete<V>(table: Table<V>, key: Key): void
+  /**
+   * A number that is another one after each change of the table, one that was undone included: what was read of it under the
+   * same number in this process still stands.
+   */
+  revision<V>(table: Table<V>): number
 }
 
 export interface Store {

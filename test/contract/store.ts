@@ -31,6 +31,28 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
   }
 
   describe(`Store contract: ${name}`, () => {
+    test('the revision of a table grows with each change of it and with each that is undone, and with no other', () =>
+      withStore(store => {
+        const revision = () => store.transact(db => db.revision(soft))
+        const seen = [revision()]
+        store.transact(db => db.put(soft, ['k'], 1))
+        seen.push(revision())
+        store.transact(db => db.delete(soft, ['k']))
+        seen.push(revision())
+        assert.throws(() =>
+          store.transact(db => {
+            db.put(soft, ['k'], 2)
+            seen.push(db.revision(soft))
+            throw new Error('undone')
+          }),
+        )
+        seen.push(revision())
+        assert.equal(new Set(seen).size, seen.length)
+        store.transact(db => db.put(other, ['k'], 1))
+        store.transact(db => db.get(soft, ['k']))
+        assert.equal(revision(), seen.at(-1))
+      }))
+
     test('a value put is read in the same transaction, the next one, and after the commit', () =>
       withStore(async store => {
         const value = { a: 1, body: new Uint8Array([1, 2, 3]), list: ['x', null, true], nested: { deep: -1.5 } }

@@ -14,7 +14,7 @@ import { backoffSeconds } from '../../protocols/sip-events/subscriber-record.ts'
 import type { Settings } from '../../settings.ts'
 import type { Instant, Output, SipEntity, Turn } from '../../turn.ts'
 import type { DocumentReader } from '../xdms/document-reader.ts'
-import { type ChangeListener, documentAt, documentsOf } from '../xdms/documents.ts'
+import { type ChangeListener, documentAt, UsersDocuments } from '../xdms/documents.ts'
 import { keyOf, subjectOf, toldBy, type Watched, watchedBy } from './document-changes.ts'
 import { pointOf, remoteAt, usagesOf, wellKnownNames, type XdmPoint, xdmPoints } from './points.ts'
 import {
@@ -48,6 +48,7 @@ const refusedMs = 86_400_000
 export class XdmClient implements SipEntity {
   readonly #options: XdmClientOptions
   readonly #subscriber: Subscriber
+  readonly #here = new UsersDocuments()
   /** Read, but not here. What is read again is wanted again, so a restart need not know it. */
   readonly #wanted = new Map<string, RemoteAddress>()
   /** Read since it was looked at last. */
@@ -102,7 +103,7 @@ export class XdmClient implements SipEntity {
       },
       of: (db, auid, xui) => {
         const point = remotePoint(auid)
-        if (point === undefined) return [...documentsOf(db, auid, xui)].map(({ document }) => document)
+        if (point === undefined) return this.#here.of(db, auid, xui)
         const paths = new Set(wellKnownNames[auid] ?? [])
         for (const [{ path }] of remoteDocumentsOf(db, point, xui, [auid])) paths.add(path)
         const found = [...paths].sort().map(path => this.#read(db, { point, auid, xui, path }, keepsLast))

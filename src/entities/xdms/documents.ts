@@ -3,6 +3,7 @@
 import { hash } from 'node:crypto'
 import { escapeAttribute } from '../../documents/xml/escape.ts'
 import type { XmlElement } from '../../documents/xml/tree.ts'
+import { limits } from '../../limits.ts'
 import { type Instant, type Output, type Transaction, type Turn, table } from '../../turn.ts'
 
 /** Where a document is, canonical: the same for every way of writing its URI. */
@@ -65,6 +66,37 @@ export function* documentsOf(
   for (const [key, kept] of db.range(documents, { prefix: [auid, xui] }))
     yield { path: key[2] as string, document: whole(db, kept, xui) }
 }
+
+/**
+ * The documents of users as many turns ask for them between two changes of any. Remembered of users who have written nothing,
+ * which are most; what somebody has written may be large, and is read each time.
+ */
+export class UsersDocuments {
+  readonly #known = new Map<string, readonly KeptDocument[]>()
+  #revision = 0
+
+  /** The documents of a user, or of the global tree, under one application usage, in order of path. */
+  of(db: Transaction, auid: string, xui: string): StoredDocument[] {
+    const revision = db.revision(documents)
+    if (revision !== this.#revision) this.#known.clear()
+    this.#revision = revision
+    const key = `${auid} ${xui}`
+    let kept = this.#known.get(key)
+    if (kept === undefined) {
+      kept = Array.from(db.range(documents, { prefix: [auid, xui] }), ([, document]) => document)
+      if (kept.every(document => 'template' in document)) this.#remember(key, kept)
+    }
+    return kept.map(document => whole(db, document, xui))
+  }
+
+  #remember(key: string, kept: readonly KeptDocument[]): void {
+    if (this.#known.size >= limits.usersRemembered) this.#known.clear()
+    // In memory of its own: a part of a message keeps the whole message.
+    this.#known.set(Buffer.from(key).toString(), kept.length === 0 ? none : kept)
+  }
+}
+
+const none: readonly KeptDocument[] = []
 
 export function putDocument(db: Transaction, { auid, xui, path }: DocumentAddress, document: StoredDocument): void {
   db.put(documents, [auid, xui, path], document)

@@ -53,6 +53,9 @@ export class OverlayStore<B extends Base = Base> implements Store {
   readonly #keys = new SortedKeys()
   /** Restores #changes if the work throws: pairs of key and what was there. */
   readonly #undo: (string | Change | undefined)[] = []
+  /** By table: the number of the last change made or undone. */
+  readonly #revisions = new Map<string, number>()
+  #changeCount = 0
   /** Counts transactions; even when none is running. */
   #transaction = 0
   #lastCommit: Promise<void> = Promise.resolve()
@@ -68,6 +71,7 @@ export class OverlayStore<B extends Base = Base> implements Store {
       range: (table, range) => this.#range(table, range) as never,
       put: (table, key, value) => this.#put(table, key, value),
       delete: (table, key) => this.#delete(table, key),
+      revision: table => this.#revisions.get(table.name) ?? 0,
     }
   }
 
@@ -147,6 +151,7 @@ export class OverlayStore<B extends Base = Base> implements Store {
     for (let i = undo.length - 2; i >= 0; i -= 2) {
       const key = undo[i] as string
       const previous = undo[i + 1] as Change | undefined
+      this.#revise(this.#changes.get(key)!.table)
       if (previous === undefined) this.#changes.delete(key)
       else this.#changes.set(key, previous)
     }
@@ -194,8 +199,13 @@ export class OverlayStore<B extends Base = Base> implements Store {
 
   #change(key: string, previous: Change | undefined, change: Change): void {
     this.#undo.push(key, previous)
+    this.#revise(change.table)
     if (previous === undefined) this.#keys.add(key)
     this.#changes.set(key, change)
+  }
+
+  #revise(table: Table<unknown>): void {
+    this.#revisions.set(table.name, ++this.#changeCount)
   }
 
   #range(table: Table<unknown>, range: Range): Iterable<readonly [Key, unknown]> {
