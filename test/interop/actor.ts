@@ -84,7 +84,12 @@ export class Actor {
   }
 
   /** Subscribes to a user's presence, or another event package; again refreshes, 0 seconds end it. */
-  async watch(user: string, expiresSeconds = 600, event: EventName = 'presence'): Promise<Answer> {
+  async watch(
+    user: string,
+    expiresSeconds = 600,
+    event: EventName = 'presence',
+    accept: string = contentTypes[event],
+  ): Promise<Answer> {
     const uri = `sip:${user}@${domain}`
     const subscription = this.#subscriptions.get(`${user} ${event}`) ?? {
       callId: `s${this.#run}${user}${event}`,
@@ -101,7 +106,7 @@ export class Actor {
       ...subscription.routes.map(route => `Route: ${route}`),
       `Contact: <sip:${this.#user}@${this.#client.hostPort(0)}>`,
       `Event: ${event}`,
-      `Accept: ${contentTypes[event]}`,
+      `Accept: ${accept}`,
       `Expires: ${expiresSeconds}`,
     ])
     if (answer.status > 299 || subscription.toTag !== '') return answer

@@ -21,7 +21,8 @@ describe('notified documents', { skip: existsSync(schemas) ? false : `no schemas
   after(() => box.stop())
 
   test('are valid by their schemas', async () => {
-    const [alice, bob, phone] = [
+    const [alice, handset, bob, phone] = [
+      await Actor.open('alice', box.port),
       await Actor.open('alice', box.port),
       await Actor.open('bob', box.port),
       await Actor.open('bob', box.port),
@@ -32,9 +33,12 @@ describe('notified documents', { skip: existsSync(schemas) ? false : `no schemas
       assert.equal((await bob.register()).status, 200)
       assert.equal((await alice.watch('bob')).status, 200)
       assert.equal((await alice.watchList(['bob', 'alice', 'nobody'])).status, 200)
+      const partial = 'application/pidf+xml, application/pidf-diff+xml'
+      assert.equal((await handset.watch('bob', 600, 'presence', partial)).status, 200)
       assert.equal((await bob.publish('open', 'at home', person('p1', '<rpid:meeting/>'))).status, 200)
       assert.equal((await phone.publish('closed', 'off', person('p2', '<rpid:travel/>'))).status, 200)
       await alice.notified(({ body }) => body.includes('at home') && body.includes('off'), 'both publications')
+      await handset.notified(({ body }) => body.includes('off'), 'what has changed')
       await phone.unpublish()
       await bob.unpublish()
       assert.equal((await bob.register(0)).status, 200)
@@ -43,7 +47,9 @@ describe('notified documents', { skip: existsSync(schemas) ? false : `no schemas
       await bob.notified(({ body }) => /<watcher[^>]*terminated|state="terminated"/.test(body), 'an end in reginfo')
 
       const seen = new Set<string>()
-      for (const { body, schema } of [...alice.notifications, ...bob.notifications].flatMap(documentsOf)) {
+      for (const { body, schema } of [...alice.notifications, ...handset.notifications, ...bob.notifications].flatMap(
+        documentsOf,
+      )) {
         seen.add(schema)
         const verdict = spawnSync('xmllint', ['--nonet', '--noout', '--schema', `${schemas}/${schema}`, '-'], {
           input: Buffer.from(body, 'latin1'),
@@ -51,9 +57,16 @@ describe('notified documents', { skip: existsSync(schemas) ? false : `no schemas
         })
         assert.equal(verdict.status, 0, `${verdict.stderr}\n${body}`)
       }
-      assert.deepEqual([...seen].sort(), ['presence-all.xsd', 'reginfo.xsd', 'rlmi.xsd', 'watcherinfo.xsd'])
+      assert.deepEqual([...seen].sort(), [
+        'pidf-diff.xsd',
+        'presence-all.xsd',
+        'reginfo.xsd',
+        'rlmi.xsd',
+        'watcherinfo.xsd',
+      ])
+      assert.ok(handset.notifications.some(({ body }) => body.includes(':pidf-diff ')))
     } finally {
-      for (const actor of [alice, bob, phone]) actor.close()
+      for (const actor of [alice, handset, bob, phone]) actor.close()
     }
   })
 })
@@ -76,7 +89,7 @@ function documentsOf({ body, text }: { body: string; text: string }): { body: st
 
 function schemaOf(type: string): string {
   if (type.startsWith('application/pidf+xml')) return 'presence-all.xsd'
-  return `${/application\/(\w+)\+xml/.exec(type)?.[1]}.xsd`
+  return `${/application\/([\w-]+)\+xml/.exec(type)?.[1]}.xsd`
 }
 
 function person(id: string, activity: string): string {

@@ -17,6 +17,7 @@ import { presenceRulesGrammar } from '../../src/documents/grammar/presence-rules
 import { publicationRulesGrammar } from '../../src/documents/grammar/publication-rules.ts'
 import { resourceListsGrammar } from '../../src/documents/grammar/resource-lists.ts'
 import { rlsServicesGrammar } from '../../src/documents/grammar/rls-services.ts'
+import { simpleFilterGrammar } from '../../src/documents/grammar/simple-filter.ts'
 import { userProfileGrammar } from '../../src/documents/grammar/user-profile.ts'
 import { GrammarError, validate } from '../../src/documents/grammar/validate.ts'
 import { xcapCapsGrammar } from '../../src/documents/grammar/xcap-caps.ts'
@@ -72,6 +73,7 @@ const documents: readonly [name: string, grammar: Grammar, schemas: Readonly<Rec
       'urn:oma:xml:pde:pidf:ext:1.1': 'oma-pde-pidf-ext.xsd',
     },
   ],
+  ['filters', simpleFilterGrammar, { 'urn:ietf:params:xml:ns:simple-filter': 'simple-filter.xsd' }],
   ['xcap-caps', xcapCapsGrammar, { 'urn:ietf:params:xml:ns:xcap-caps': 'xcap-caps.xsd' }],
   ['xcap-directory', xcapDirectoryGrammar, { 'urn:oma:xml:xdm:xcap-directory': 'oma-xcap-directory.xsd' }],
   ['presence content', presenceContentGrammar, { 'urn:oma:xml:prs:pres-content': 'oma-pres-content.xsd' }],
