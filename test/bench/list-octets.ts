@@ -12,6 +12,9 @@ import { markOf } from './users.ts'
 
 export type ListOctets = {
   readonly alone: number
+  /** Alone as well, with partial documents, and with conditional refreshes besides. */
+  readonly alonePartial: number
+  readonly aloneConditional: number
   readonly list: number
   readonly partial: number
   readonly conditional: number
@@ -34,6 +37,8 @@ interface Ways {
 export async function measureListOctets(): Promise<ListOctets> {
   return {
     alone: await day({ toList: false }),
+    alonePartial: await day({ toList: false, partial: true }),
+    aloneConditional: await day({ toList: false, partial: true, conditional: true }),
     list: await day({ toList: true }),
     partial: await day({ toList: true, partial: true }),
     conditional: await day({ toList: true, partial: true, conditional: true }),
@@ -114,7 +119,7 @@ async function day(ways: Ways): Promise<number> {
     if (buddy >= 0) await publish(buddy)
     else
       for (const subscription of subscriptions) {
-        const known = ways.conditional ? lastTag(watcher) : undefined
+        const known = ways.conditional ? lastTag(watcher, subscription.callId) : undefined
         const condition = known === undefined ? [] : ([['Suppress-If-Match', known]] as const)
         watcher.watcher.refresh(subscription, refreshSeconds, world.now(), [...codings(ways), ...condition])
       }
@@ -126,7 +131,11 @@ async function day(ways: Ways): Promise<number> {
 }
 
 function subscribe(world: SimulatedWorld, { aor, watcher }: Person, people: readonly Person[], ways: Ways) {
-  if (!ways.toList) return people.map(buddy => watcher.subscribe(buddy.aor, 'presence', refreshSeconds, world.now()))
+  const partial = ways.partial ?? false
+  if (!ways.toList)
+    return people.map(({ aor: buddy }) =>
+      watcher.subscribe(buddy, 'presence', refreshSeconds, world.now(), { partial }),
+    )
   const types = `multipart/related, application/rlmi+xml, application/pidf+xml${ways.partial ? ', application/pidf-diff+xml' : ''}`
   const uri = `${aor};pres-list=rcs`
   return [
@@ -153,8 +162,8 @@ function check(
   const mark = markOf(at, version)
   const body = ways.toList
     ? (subscriptions[0]!.list!.rows.get(aor)?.instances[0]?.body ?? '')
-    : (subscriptions[at]!.notifications.at(-1)?.body ?? '')
-  if (!body.includes(mark) && !(ways.partial && body.includes('pidf-diff')))
+    : (subscriptions[at]!.partial?.canonical ?? subscriptions[at]!.notifications.at(-1)?.body ?? '')
+  if (!body.includes(mark) && !(ways.toList && ways.partial && body.includes('pidf-diff')))
     throw new Error(`the watcher ended with another state of ${aor} than version ${version}: ${body}`)
 }
 
@@ -162,8 +171,8 @@ function listOf({ aor }: Person): string {
   return `${aor};pres-list=rcs`
 }
 
-function lastTag({ agent }: Person): string | undefined {
-  return agent.received.findLast(({ method }) => method === 'NOTIFY')?.header('SIP-ETag')
+function lastTag({ agent }: Person, of: string): string | undefined {
+  return agent.received.findLast(({ method, callId }) => method === 'NOTIFY' && callId === of)?.header('SIP-ETag')
 }
 
 /** Counts what a handset sends and receives from now on. */

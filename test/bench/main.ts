@@ -199,7 +199,7 @@ async function listsOfResources(count: number) {
   )
   const kibi = (bytes: number) => `${(bytes / 1024).toFixed(0)} KiB`
   print(
-    `a day of 50 buddies with ${octets.changes} changes, both ways: each alone ${kibi(octets.alone)}; a list ${kibi(octets.list)}, ` +
+    `a day of 50 buddies with ${octets.changes} changes, both ways: each alone ${kibi(octets.alone)}, partial ${kibi(octets.alonePartial)}, and conditional ${kibi(octets.aloneConditional)}; a list ${kibi(octets.list)}, ` +
       `partial ${kibi(octets.partial)}, and conditional ${kibi(octets.conditional)}, and deflated ${kibi(octets.deflated)}`,
   )
   for (const fault of figures.faults.slice(0, 3)) print(`lists: ${fault}`)
