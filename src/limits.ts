@@ -112,7 +112,7 @@ export const limits = {
     perUser: 8,
     idleMs: 7_200_000,
     cycles: { perSecond: 10_000_000, burst: 20_000_000, addresses: 10_000 },
-    strangersCycles: { perSecond: 20_000_000, burst: 40_000_000, addresses: 1 },
+    strangersCycles: { perSecond: 5_000_000, burst: 10_000_000, addresses: 1 },
     nacks: { perSecond: 20, burst: 40, addresses: 10_000 },
     remembered: 4_096,
     streamMessageOctets: 66_000,

@@ -33,8 +33,10 @@ const cells = {
   access: 90,
 } as const
 
-/** Where returned parameters are put: octet, version, then the identifier of the shared state, then announced states; or, when
- * the text is shared with nobody, octet, version and announced states at another place. */
+/**
+ * Where what tells of us is put: announced states behind the identifier of the shared state, which the code puts behind octet and
+ * version; or all of it at a place of its own, when the text is shared with nobody.
+ */
 const announcedBehindShared = 39
 const unsharedParameters = 48
 /** The cell that says where to decompress to, relative to the code. */

@@ -51,7 +51,7 @@ export function firstMessage(text: Uint8Array, memorySize: number, hasDocument: 
   const presence = hasDocument ? Math.min(presenceDictionaryStrings, rest - (rest % step)) : 0
   if (sip < fewestDictionary) return undefined
   const parts = [
-    presenceDictionary.value.subarray(presenceDictionaryStrings - Math.max(0, presence), presenceDictionaryStrings),
+    presenceDictionary.value.subarray(presenceDictionaryStrings - presence, presenceDictionaryStrings),
     sipDictionary.value.subarray(sipDictionaryStrings - sip, sipDictionaryStrings),
   ]
   const window = Buffer.concat([...parts, gap, text])
