@@ -64,9 +64,10 @@ export function transactionKey(request: SipRequest, method: string = request.met
   const via = request.topVia
   const branch = via.params.get('branch')
   const of = method === 'ACK' ? 'INVITE' : method
+  // Joined rather than added up: a sum keeps its parts alive for as long as the transaction, and with them the whole message.
   const key =
     branch !== undefined && hasCookie(branch)
-      ? `${branch} ${via.host}:${via.port ?? ''} ${request.cseq.number} ${of}`
+      ? [branch, via.host, via.port ?? '', request.cseq.number, of].join(' ')
       : oldTransactionKey(request, of)
   return key.length <= longestKey ? key : createHash('sha256').update(key).digest('base64')
 }
