@@ -13,7 +13,7 @@ import { answerChallenge } from '../../src/protocols/sip/digest.ts'
 import { udpFlow, udpFlowId } from '../../src/protocols/sip/flow.ts'
 import { PresenceSource } from '../actors/presence-source.ts'
 import { Registrant } from '../actors/registrant.ts'
-import type { Exchange } from '../actors/user-agent.ts'
+import type { Endpoint, Exchange } from '../actors/user-agent.ts'
 import { Watcher } from '../actors/watcher.ts'
 import { porchlight, RunningBox, temporaryData } from '../end-to-end/box.ts'
 import type { Person, World } from './world.ts'
@@ -129,49 +129,61 @@ export class BoxWorld implements World {
   }
 }
 
-class Handset implements Person {
+export class Handset implements Person {
   readonly aor: string
   readonly agent: Registrant
   readonly source: PresenceSource
   readonly watcher: Watcher
   readonly #socket: Socket
   readonly #happened: EventEmitter
+  readonly #box: Endpoint
   #timer: NodeJS.Timeout | undefined
 
-  private constructor(name: string, socket: Socket, box: number, happened: EventEmitter, compresses: boolean) {
+  private constructor(
+    name: string,
+    socket: Socket,
+    box: number,
+    happened: EventEmitter,
+    compresses: boolean,
+    seen?: Endpoint,
+  ) {
     this.aor = `sip:${name.toLowerCase()}@box.example`
     this.#socket = socket
     this.#happened = happened
+    this.#box = { address: host, port: box }
+    const known = seen ?? this.#box
     this.agent = new Registrant({
       name,
       aor: this.aor,
       password: `secret of ${name}`,
       local: { address: host, port: socket.address().port },
-      box: { address: host, port: box },
+      box: known,
       random: new SystemRandom(),
       compresses,
     })
     this.source = new PresenceSource(this.agent)
     this.watcher = new Watcher(this.agent)
-    socket.on('message', (bytes, { address, port }) => {
-      const flow = udpFlow(udpFlowId(host, socket.address().port, address, port))!
+    socket.on('message', bytes => {
+      const flow = udpFlow(udpFlowId(host, socket.address().port, known.address, known.port))!
       this.agent.receive(bytes, flow, Date.now())
       this.transmit()
       happened.emit('something')
     })
   }
 
+  /** `seen` is how the box knows itself, when datagrams to `box` are forwarded to it. */
   static async open(
     test: TestContext,
     name: string,
     box: number,
     happened: EventEmitter,
     compresses: boolean,
+    seen?: Endpoint,
   ): Promise<Handset> {
     const socket = createSocket('udp4')
     socket.bind(0, host)
     await once(socket, 'listening')
-    const handset = new Handset(name, socket, box, happened, compresses)
+    const handset = new Handset(name, socket, box, happened, compresses, seen)
     test.after(() => handset.close())
     return handset
   }
@@ -180,8 +192,7 @@ class Handset implements Person {
   transmit(): void {
     for (const transmit of this.agent.transmits()) {
       if (transmit.kind !== 'send') throw new Error(`a handset has a socket for datagrams only, not ${transmit.kind}`)
-      const flow = udpFlow(transmit.flow)!
-      this.#socket.send(transmit.bytes, flow.remotePort, flow.remoteAddress)
+      this.#socket.send(transmit.bytes, this.#box.port, this.#box.address)
     }
     clearTimeout(this.#timer)
     const deadline = this.agent.deadline()
