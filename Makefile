@@ -20,7 +20,7 @@ FUZZ_COUNT ?=
 BOARD ?= amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test types lint unit demo interop bench fuzz sim image bundle image-test clean
+.PHONY: help run build test types lint unit demo interop bench fuzz sim image bundle image-check image-test clean
 
 help: ## list these targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -68,6 +68,9 @@ image: build ## build the image of a board (BOARD=amd64, arm64) to flash; needs 
 
 bundle: build ## build the signed update bundle of a board (BOARD=amd64)
 	$(NODE) image/build.ts bundle --board $(BOARD) $(IMAGE_OPTIONS)
+
+image-check: build ## check the hardening of the image that make image has built (BOARD=amd64)
+	BOARD=$(BOARD) IMAGE_OPTIONS='$(IMAGE_OPTIONS)' $(NODE) --test 'image/checks/*.test.ts'
 
 image-test: build ## boot the image in an emulator (BOARD=amd64); after make image
 	BOARD=$(BOARD) $(NODE) --test --test-concurrency=1 'test/image/*.test.ts'

@@ -78,6 +78,7 @@ async function buildImage(): Promise<void> {
   const work = join(names.folder, 'work')
   const root = join(work, 'root')
   mkdirSync(work, { recursive: true })
+  writeFileSync(join(work, 'source-date'), `${date}\n`)
   const { publicKey } = signingKey(values.key)
   const options = { board, version, date, updateKey: publicKey, application: values.application }
   const [key, certificate] = [values['secure-boot-key'], values['secure-boot-certificate']]
