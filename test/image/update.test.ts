@@ -56,7 +56,8 @@ test('good update: the other slot starts, serves, and is blessed; a bad one afte
 
   // Blessed: it starts by itself.
   guest.start(stick(path, [bundles.bad]))
-  await guest.until(`porchlight: version ${bad} starts`, 3)
+  // Each start has a patience of its own.
+  for (const time of [1, 2, 3]) await guest.until(`porchlight: version ${bad} starts`, time)
   const before = guest.said().split(`porchlight: version ${good} starts`).length - 1
   await guest.until(`porchlight: version ${good} starts`, before + 1)
   await guest.serving()
