@@ -171,8 +171,8 @@ export const limits = {
   documentOctetsPerUsage: 1_048_576,
   /** Sets of presence rules remembered as they were read; beyond it all are forgotten and read anew when needed. */
   ruleSetsRemembered: 1_000,
-  /** Users of whom it is remembered that they have written nothing, once per application usage; beyond it all are forgotten. */
-  usersRemembered: 32_000,
+  /** Users of each application usage of whom it is remembered that they have written nothing; beyond it all are forgotten. */
+  usersRemembered: 12_000,
   /** Lists that rules refer to, remembered with their members; beyond either number all are forgotten. */
   listsRemembered: 1_000,
   listMembersRemembered: 100_000,

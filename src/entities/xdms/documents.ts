@@ -72,7 +72,8 @@ export function* documentsOf(
  * which are most; what somebody has written may be large, and is read each time.
  */
 export class UsersDocuments {
-  readonly #known = new Map<string, readonly KeptDocument[]>()
+  /** By application usage and user. */
+  readonly #known = new Map<string, Map<string, readonly KeptDocument[]>>()
   #revision = 0
 
   /** The documents of a user, or of the global tree, under one application usage, in order of path. */
@@ -80,19 +81,22 @@ export class UsersDocuments {
     const revision = db.revision(documents)
     if (revision !== this.#revision) this.#known.clear()
     this.#revision = revision
-    const key = `${auid} ${xui}`
-    let kept = this.#known.get(key)
+    let kept = this.#known.get(auid)?.get(xui)
     if (kept === undefined) {
       kept = Array.from(db.range(documents, { prefix: [auid, xui] }), ([, document]) => document)
-      if (kept.every(document => 'template' in document)) this.#remember(key, kept)
+      if (kept.every(document => 'template' in document)) this.#remember(auid, xui, kept)
     }
     return kept.map(document => whole(db, document, xui))
   }
 
-  #remember(key: string, kept: readonly KeptDocument[]): void {
-    if (this.#known.size >= limits.usersRemembered) this.#known.clear()
+  #remember(auid: string, xui: string, kept: readonly KeptDocument[]): void {
+    let users = this.#known.get(auid)
+    if (users === undefined || users.size >= limits.usersRemembered) {
+      users = new Map()
+      this.#known.set(auid, users)
+    }
     // In memory of its own: a part of a message keeps the whole message.
-    this.#known.set(Buffer.from(key).toString(), kept.length === 0 ? none : kept)
+    users.set(Buffer.from(xui).toString(), kept.length === 0 ? none : kept)
   }
 }
 
