@@ -9,6 +9,7 @@ import {
   AddressError,
   addUser,
   type Domain,
+  hasUsers,
   importUsers,
   isUser,
   listUsers,
@@ -136,6 +137,7 @@ const works: Readonly<Record<string, Work | undefined>> = {
     giveDefaultDocuments(turn, added, isUser)
     return answer({ added: added.length, changed })
   },
+  'user any': (_given, turn) => answer({ any: hasUsers(turn.db) }),
   count: (_given, turn, { appliance }) => answer(counts(appliance, turn)),
   'settings list': (_given, turn, { overrides }) => answer(listSettings(turn.db, turn.settings, overrides)),
   'settings get': (given, turn) => answer({ value: settingOf(turn.settings, settingName(text(given, 'name'))) }),

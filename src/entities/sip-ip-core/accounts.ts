@@ -102,6 +102,12 @@ export function removeUser(db: Transaction, address: string, domain: Domain, now
   ]
 }
 
+/** Whether there is anybody, without counting them. */
+export function hasUsers(db: Transaction): boolean {
+  for (const _ of db.range(accounts, { limit: 1 })) return true
+  return false
+}
+
 /** Every user, in order of address. */
 export function* listUsers(db: Transaction): Iterable<{ readonly aor: string; readonly account: Account }> {
   for (const [key, account] of db.range(accounts, {})) yield { aor: key[0] as string, account }
