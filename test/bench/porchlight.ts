@@ -52,8 +52,8 @@ export class Porchlight implements Server {
       'presence.defaultHandling': 'allow',
       'presence.minNotifyIntervalSeconds': '0',
     }
-    // Kept rather than given, so that it can be changed while the box runs.
-    this.askForCredentials(false)
+    // Kept rather than given, so that it can be changed while the box runs. Once: a restart is not to be charged with it.
+    if (this.#child === undefined) this.askForCredentials(false)
     const sets = Object.entries(settings).flatMap(([name, value]) => ['--set', `${name}=${value}`])
     this.#child = new Child(program, ['serve', '--data', this.#dataDirectory, ...sets], this.#environment)
     await this.#child.printed(/^.*\bready\b/m, 30_000)
