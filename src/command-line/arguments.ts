@@ -99,6 +99,15 @@ export const commands = {
   'update settle': { takes: [], options: [], summary: 'on a unit: after a rollback, take the data back' },
   'update bless': { takes: [], options: [], summary: 'on a unit: the version that runs serves' },
   'update status': { takes: [], options: [], summary: 'print what is known of the latest update, as JSON' },
+  support: {
+    takes: ['FILE'],
+    options: [],
+    summary: 'write what a helper needs to know, without secrets',
+    more: [
+      'FILE must not exist yet; it is JSON, gzipped: settings, status, state of updates, disk and log. It holds no passwords,',
+      'keys, digests or presence documents; names of users and their addresses may be in its log.',
+    ],
+  },
   backup: {
     takes: ['DIRECTORY'],
     options: [],

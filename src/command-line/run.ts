@@ -10,6 +10,7 @@ import { overridesOf } from './overrides.ts'
 import { provision } from './provision.ts'
 import { serve } from './serve.ts'
 import { showStatus } from './status.ts'
+import { writeSupport } from './support.ts'
 import { passwordFor, readInput } from './terminal.ts'
 import { installUpdate, migrateTo, runUpdates, settleUpdate, showUpdate } from './update.ts'
 
@@ -104,6 +105,7 @@ const works: Readonly<Record<Exclude<CommandName, 'serve' | 'status'>, Work>> = 
   'update settle': line => settleUpdate(line.data, false),
   'update bless': line => settleUpdate(line.data, true),
   'update status': async line => showUpdate(line.data),
+  support: line => writeSupport(line.data, resolve(line.arguments[0] ?? '')),
   backup: async line => {
     const directory = resolve(line.arguments[0] ?? '')
     await withBox(line, false, box => box.ask('backup', { directory }))
