@@ -109,6 +109,7 @@ type Work = (
 
 const works: Readonly<Record<string, Work | undefined>> = {
   'user add': (given, turn) => {
+    requireDisk(turn)
     const displayName = given.displayName === undefined ? undefined : text(given, 'displayName')
     const user = { address: text(given, 'address'), password: text(given, 'password'), displayName }
     furnish(turn)
@@ -132,6 +133,7 @@ const works: Readonly<Record<string, Work | undefined>> = {
       aor: setPassword(turn.db, text(given, 'address'), text(given, 'password'), domainOf(turn.settings)),
     }),
   'user import': (given, turn) => {
+    requireDisk(turn)
     furnish(turn)
     const { added, changed } = importUsers(turn.db, text(given, 'csv'), domainOf(turn.settings), turn.now)
     giveDefaultDocuments(turn, added, isUser)
@@ -150,6 +152,10 @@ const works: Readonly<Record<string, Work | undefined>> = {
     const outputs = decideForAll.has(name) ? [presenceWakes.policiesChanged(turn.now)] : []
     return answer({ name, effect: overrides.has(name) ? 'overridden' : effectOf(name) }, outputs)
   },
+}
+
+function requireDisk(turn: Turn): void {
+  if (turn.diskIsFull) throw new AdministrationError('the disk is full: users can be added when there is room again')
 }
 
 /** Before the first user with documents comes, those who are there are given theirs. */

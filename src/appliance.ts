@@ -96,6 +96,8 @@ export interface ApplianceOptions {
   /** Addresses of the machine, for listening points that take any. */
   readonly addresses?: readonly string[]
   readonly log: ApplianceLog
+  /** Whether the disk has no room left for documents, as it is at this moment; without it there is always room. */
+  readonly diskIsFull?: () => boolean
   /** The Route values by which another domain is reached; without it, or undefined, that domain is not served. */
   readonly routeTo?: (domain: string) => readonly string[] | undefined
 }
@@ -419,7 +421,7 @@ export class Appliance {
         this.#transmits.push(output)
         return []
       case 'alarm':
-        this.#alarm(output.name, output.text)
+        this.alarm(output.name, output.text)
         return []
     }
   }
@@ -486,7 +488,8 @@ export class Appliance {
     this.#undisturbed(name, now, turn => this.entities[name as SipEntityName].response(token, response, turn))
   }
 
-  #alarm(name: string, text: string | undefined): void {
+  /** A trouble of this name has begun, or with `text` undefined is over. */
+  alarm(name: string, text: string | undefined): void {
     if ((this.alarms.get(name) === undefined) === (text === undefined)) return
     if (text === undefined) this.alarms.delete(name)
     else this.alarms.set(name, text)
@@ -586,6 +589,7 @@ class ApplianceTurn implements Turn {
   readonly db: Transaction
   readonly random: Random
   readonly settings: Settings
+  readonly #diskIsFull: (() => boolean) | undefined
   readonly #secret: string
   readonly #inProgress: ReadonlySet<string>
   readonly #entity: EntityName
@@ -601,9 +605,14 @@ class ApplianceTurn implements Turn {
     this.db = db
     this.random = options.random
     this.settings = options.settings()
+    this.#diskIsFull = options.diskIsFull
     this.#secret = options.secret
     this.#inProgress = inProgress
     this.#entity = entity
+  }
+
+  get diskIsFull(): boolean {
+    return this.#diskIsFull?.() ?? false
   }
 
   inProgress(token: string): boolean {

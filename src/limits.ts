@@ -194,6 +194,11 @@ export const limits = {
   externalLists: { references: 64, members: 20_000 },
   /** Parts of one multipart body, octets of the header of one; octets of a body that comes out of a coding. 400 and 413 beyond. */
   multipart: { parts: 16, headerOctets: 2_048, octets: 262_144 },
+  /**
+   * Room on the disk (`DiskWatchLimits`). `lowOctets` is twice what the journal may hold that the database does not have yet: a
+   * document that was let in can be kept. The reserve is room for both journal files at their usual size and one transaction of theirs. Below it clients' documents, objects and new users are refused (507), with an alarm.
+   */
+  disk: { lowOctets: 67_108_864, slackOctets: 16_777_216, reserveOctets: 25_165_824, share: 0.5, lookMs: 5_000 },
   /** Objects of one user on the Content Server; one more is 507. Pixels of one image; with more it is 415. */
   content: { objectsPerUser: 64, imagePixels: 4_194_304 },
 } as const

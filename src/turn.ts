@@ -88,6 +88,8 @@ export interface Turn {
   readonly db: Transaction
   readonly random: Random
   readonly settings: Settings
+  /** True while the disk has no room left for what clients want kept: refused then (507), while soft state goes on. */
+  readonly diskIsFull?: boolean
   /**
    * True while a request sent with this token, by the entity whose turn this is, has no final response yet. Always false
    * after a restart: see `Entity.start`. Requests of SIP and of HTTP share their tokens.

@@ -3,16 +3,19 @@
  * command is the same turn in both.
  */
 
+import { existsSync } from 'node:fs'
 import { AdministrationError, administer } from '../administration.ts'
 import { Appliance } from '../appliance.ts'
+import { limits } from '../limits.ts'
 import { boxSecret } from '../platform/box-record.ts'
 import { createClock } from '../platform/clock.ts'
 import { ControlClient, NotRunningError } from '../platform/control-socket.ts'
 import { type DataPaths, dataPaths, makeDataDirectory } from '../platform/data-paths.ts'
+import { DiskWatch } from '../platform/disk-watch.ts'
 import { Log } from '../platform/log.ts'
 import { SystemRandom } from '../platform/random.ts'
 import { StoreError } from '../platform/storage/error.ts'
-import { type LmdbStore, openLmdbStore } from '../platform/storage/lmdb.ts'
+import { type LmdbStore, type LmdbStoreOptions, openLmdbStore } from '../platform/storage/lmdb.ts'
 import { openMemoryStore } from '../platform/storage/memory.ts'
 import { type Overrides, readSettings } from '../settings.ts'
 import type { Store } from '../turn.ts'
@@ -74,14 +77,18 @@ export async function openBox(options: BoxOptions): Promise<Box> {
 }
 
 /**
- * The store in the data directory, waiting up to `waitMs` for another process to let it go; `report` hears what had to be
- * put right.
+ * The store in the data directory, waiting up to `waitMs` for another process to let it go; `options` say who hears what had to
+ * be put right, and how room is made on a full disk.
  */
-export async function openStore(paths: DataPaths, waitMs: number, report?: (line: string) => void): Promise<LmdbStore> {
+export async function openStore(
+  paths: DataPaths,
+  waitMs: number,
+  options: Pick<LmdbStoreOptions, 'report' | 'makeRoom'> = {},
+): Promise<LmdbStore> {
   const giveUp = performance.now() + waitMs
   for (;;) {
     try {
-      return await openLmdbStore(paths.directory, { writtenBy: `porchlight ${version}`, ...(report ? { report } : {}) })
+      return await openLmdbStore(paths.directory, { writtenBy: `porchlight ${version}`, ...options })
     } catch (error) {
       if (!isInUse(error) || performance.now() >= giveUp) throw error
       await new Promise(passed => setTimeout(passed, 50))
@@ -98,7 +105,9 @@ function storedBox(paths: DataPaths, overrides: Overrides, store: Store): Box {
   const random = new SystemRandom()
   const clock = createClock()
   const settings = store.transact(db => readSettings(db, overrides))
+  const disk = existsSync(paths.directory) ? new DiskWatch(paths.directory, limits.disk) : undefined
   const appliance = new Appliance({
+    diskIsFull: () => disk?.isFull ?? false,
     store,
     random,
     settings: () => settings,

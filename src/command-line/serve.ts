@@ -9,6 +9,7 @@ import { type Clock, createClock, timeIsKnown } from '../platform/clock.ts'
 import { ControlServer } from '../platform/control-socket.ts'
 import { credentialsFor, missingHalf, ownAddresses, ownNames } from '../platform/credentials.ts'
 import { type DataPaths, dataPaths, lastWritten, makeDataDirectory } from '../platform/data-paths.ts'
+import { DiskWatch } from '../platform/disk-watch.ts'
 import { HttpListeners } from '../platform/http-listeners.ts'
 import { Log, underJournal } from '../platform/log.ts'
 import { Loop } from '../platform/loop.ts'
@@ -68,6 +69,7 @@ class ServedBox {
   readonly #log: Log
   readonly #random: SystemRandom
   readonly #clock: Clock
+  readonly #disk: DiskWatch
   readonly #store: LmdbStore
   readonly #transports: Transports
   readonly #http: HttpListeners
@@ -85,7 +87,11 @@ class ServedBox {
     makeDataDirectory(paths)
     const random = new SystemRandom()
     const clock = await steadyClock(paths, log)
-    const store = await openStore(paths, lockPatienceMs, line => log.error(line))
+    const disk = new DiskWatch(paths.directory, limits.disk)
+    const store = await openStore(paths, lockPatienceMs, {
+      report: line => log.error(line),
+      makeRoom: disk.giveReserve,
+    })
     const settings = store.transact(db => readSettings(db, overrides))
     const inlet = new Inlet()
     const credentials = credentialsFor(settings, paths, clock.now())
@@ -97,7 +103,7 @@ class ServedBox {
       else box.#ask(request, answer)
     })
     await http.open(settings, credentials)
-    box = new ServedBox({ paths, overrides, log, random, clock, store, settings, transports, http, credentials })
+    box = new ServedBox({ paths, overrides, log, random, clock, disk, store, settings, transports, http, credentials })
     inlet.lead(box.#loop)
     box.#control = await ControlServer.open(paths.controlSocket, limits, request =>
       box!.#command(request.command, request.arguments).then(
@@ -118,6 +124,7 @@ class ServedBox {
     log: Log
     random: SystemRandom
     clock: Clock
+    disk: DiskWatch
     store: LmdbStore
     settings: Settings
     transports: Transports
@@ -129,6 +136,7 @@ class ServedBox {
     this.#log = parts.log
     this.#random = parts.random
     this.#clock = parts.clock
+    this.#disk = parts.disk
     this.#store = parts.store
     this.#transports = parts.transports
     this.#http = parts.http
@@ -136,6 +144,7 @@ class ServedBox {
     this.#log.level = parts.settings.log.level
     this.#appliance = new Appliance({
       store: this.#store,
+      diskIsFull: () => this.#disk.isFull,
       random: this.#random,
       settings: () => this.#settings,
       secret: boxSecret(this.#store, this.#random),
@@ -165,6 +174,7 @@ class ServedBox {
       settings: () => this.#settings,
       log,
     })
+    this.#disk.start(text => this.#appliance.alarm('disk', text))
     this.#appliance.start(this.#clock.now())
     this.#loop.schedule()
   }
@@ -219,6 +229,7 @@ class ServedBox {
   /** Stops taking in, lets what was in leave, and closes everything. */
   async stop(): Promise<void> {
     this.#certificates.close()
+    this.#disk.close()
     this.#transports.closeListeners()
     this.#http.closeListeners()
     await this.#control?.close()

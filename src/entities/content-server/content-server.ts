@@ -212,6 +212,7 @@ function keep(address: ObjectAddress, type: string, bytes: Uint8Array, turn: Tur
   if (bytes.length > objectOctets) throw contentTooLarge(objectOctets)
   requireType(mediaType(type), bytes, types)
   requireRoom(address, bytes.length, turn)
+  if (turn.diskIsFull) throw insufficientStorage('The disk of the box is full')
   const wasThere = objectAt(turn.db, address) !== undefined
   putObject(turn.db, address, { type, bytes })
   // A look is pending for every object from its first day on.

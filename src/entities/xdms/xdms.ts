@@ -8,7 +8,13 @@ import { XmlError } from '../../documents/xml/errors.ts'
 import type { XmlElement } from '../../documents/xml/tree.ts'
 import { limits } from '../../limits.ts'
 import { checkConditions } from '../../protocols/http/conditions.ts'
-import { forbidden, methodNotAllowed, notFound, unsupportedMediaType } from '../../protocols/http/errors.ts'
+import {
+  forbidden,
+  insufficientStorage,
+  methodNotAllowed,
+  notFound,
+  unsupportedMediaType,
+} from '../../protocols/http/errors.ts'
 import { type HttpRequest, type HttpResponse, mediaType } from '../../protocols/http/message.ts'
 import type { XcapUri } from '../../protocols/xcap/document-selector.ts'
 import {
@@ -208,11 +214,14 @@ export class Xdms {
   }
 
   /** Checks the document as it would be, and keeps it (RFC 4825 §8.2.5, §8.2.7). */
-  #store({ usage, address, turn }: Asked, stored: StoredDocument | undefined, { bytes, root, isNew }: Edited): Handled {
+  #store(asked: Asked, stored: StoredDocument | undefined, { bytes, root, isNew }: Edited): Handled {
+    const { request, usage, address, turn } = asked
     requireValid(root, usage)
     const { userOf, isUser } = this.#options
     usage.constrain?.(root, { address, usage, turn, userOf, isUser: user => isUser(turn, user) })
     requireRoom(turn.db, address, stored, bytes.length)
+    // Without an element a document is smaller.
+    if (turn.diskIsFull && request.method !== 'DELETE') throw insufficientStorage('The disk of the box is full')
     const etag = turn.random.token(12)
     putDocument(turn.db, address, { etag, body: bytes, modifiedAt: turn.now })
     usage.changed?.(address, stored && rootOf(stored), root, turn.db)

@@ -65,6 +65,7 @@ interface File {
 export class Journal {
   readonly #files: readonly File[]
   readonly #fileLimit: number
+  readonly #makeRoom: () => void
   #current = 0
   /** False while the other file holds batches that the database does not have yet. */
   #otherIsFree = true
@@ -74,9 +75,10 @@ export class Journal {
 
   /**
    * Begins anew after batch `sequence`: all earlier ones are in the database and on disk. A file left larger than
-   * `fileLimit` octets is cut to it when it is used again.
+   * `fileLimit` octets is cut to it when it is used again. `makeRoom` is called once when the disk is full.
    */
-  constructor(directory: string, sequence: number, fileLimit: number) {
+  constructor(directory: string, sequence: number, fileLimit: number, makeRoom: () => void = () => {}) {
+    this.#makeRoom = makeRoom
     this.#files = journalFiles.map(name => {
       const path = join(directory, name)
       return { descriptor: openSync(path, existsSync(path) ? 'r+' : 'w+', 0o600), position: 0, dirty: false }
@@ -108,7 +110,7 @@ export class Journal {
     buffer.writeUInt32BE(crc32(buffer.subarray(from + sequenceAt, end)), from + 8)
     let written = from
     while (written < end) {
-      const count = writeSync(file.descriptor, buffer, written, end - written, file.position + written - from)
+      const count = this.#write(file.descriptor, buffer, written, end, file.position + written - from)
       if (count === 0) throw new StoreError('failed', 'the journal cannot be written')
       written += count
     }
@@ -155,6 +157,16 @@ export class Journal {
     if (dirty.length === 2)
       dirty.sort((a, b) => Number(a === this.#files[this.#current]) - Number(b === this.#files[this.#current]))
     for (const file of dirty) await fdatasyncAsync(file.descriptor)
+  }
+
+  #write(descriptor: number, buffer: Buffer, start: number, end: number, position: number): number {
+    try {
+      return writeSync(descriptor, buffer, start, end - start, position)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+      this.#makeRoom()
+      return writeSync(descriptor, buffer, start, end - start, position)
+    }
   }
 
   #shorten(): void {

@@ -24,6 +24,8 @@ export interface LmdbStoreOptions {
   readonly journalBytes?: number
   /** Soft batches are flushed this long after the first of them. Default 3000, so that with the flush itself 5 s hold. */
   readonly softFlushMs?: number
+  /** Called when the disk is full: gives up what is kept for this, if anything is. */
+  readonly makeRoom?: () => void
   /** The format to have the records in, and the known steps; for tests and for going back before a rollback. */
   readonly format?: number
   readonly migrations?: readonly Migration[]
@@ -61,6 +63,7 @@ export class LmdbBase implements Base {
   readonly #readOnly: boolean
   readonly #journalBytes: number
   readonly #softFlushMs: number
+  readonly #makeRoom: () => void
   readonly #lmdb: Lmdb
   #journal: Journal | undefined
   /** What LMDB does not have yet; read before it. */
@@ -87,6 +90,7 @@ export class LmdbBase implements Base {
     this.#readOnly = readOnly
     this.#journalBytes = options.journalBytes ?? 4 * 1024 * 1024
     this.#softFlushMs = options.softFlushMs ?? 3000
+    this.#makeRoom = options.makeRoom ?? (() => {})
     this.#shapes = new Shapes((id, fields) => {
       this.#own.push([shapePrefix + String.fromCharCode(id >> 8, id & 255), fields])
     })
@@ -116,7 +120,7 @@ export class LmdbBase implements Base {
     }
     if (this.#readOnly) return
     if (this.#unwritten.records.size > 0) await this.#writeOut(sequence)
-    this.#journal = new Journal(this.#directory, sequence, this.#journalBytes)
+    this.#journal = new Journal(this.#directory, sequence, this.#journalBytes, this.#makeRoom)
   }
 
   prefix(table: string): string {
@@ -389,14 +393,21 @@ export class LmdbBase implements Base {
     this.#batchStart = 0
     for (const key of leaving.records.keys()) this.#isStored[key.charCodeAt(0)] = true
     this.#isStored[sequenceKey.charCodeAt(0)] = true
-    const committed = lmdb.batch(() => {
-      for (const [key, { buffer, start, end }] of leaving.records) {
-        if (buffer === undefined) lmdb.remove(key)
-        else lmdb.put(key, buffer.subarray(start, end))
-      }
-      lmdb.put(sequenceKey, Buffer.from(encodeShared(sequence, noShapes)))
+    const write = () =>
+      lmdb.batch(() => {
+        for (const [key, { buffer, start, end }] of leaving.records) {
+          if (buffer === undefined) lmdb.remove(key)
+          else lmdb.put(key, buffer.subarray(start, end))
+        }
+        lmdb.put(sequenceKey, Buffer.from(encodeShared(sequence, noShapes)))
+      })
+    await write().catch(async error => {
+      error.commitError?.catch(() => {})
+      if (!/no space left|ENOSPC/i.test(String(error))) throw error
+      // The transaction came to nothing.
+      this.#makeRoom()
+      await write().catch(rejectOnce)
     })
-    await committed.catch(rejectOnce)
     lmdb.resetReadTxn()
     this.#leaving = undefined
     for (const chunk of leaving.chunks) {
