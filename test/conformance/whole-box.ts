@@ -1,13 +1,14 @@
 /** The whole box without sockets: HTTP and SIP go in, answers and NOTIFYs come out, and its watchers answer 200. */
 
 import { Appliance } from '../../src/appliance.ts'
-import { addUser } from '../../src/entities/sip-ip-core/accounts.ts'
+import { accountOf, addUser } from '../../src/entities/sip-ip-core/accounts.ts'
 import { openMemoryStore } from '../../src/platform/storage/memory.ts'
 import type { HttpResponse } from '../../src/protocols/http/message.ts'
 import { udpFlow, udpFlowId } from '../../src/protocols/sip/flow.ts'
 import type { SipRequest } from '../../src/protocols/sip/message.ts'
 import { parseMessage } from '../../src/protocols/sip/parse.ts'
 import { defaultSettings, type SettingName } from '../../src/settings.ts'
+import type { Instant, Store } from '../../src/turn.ts'
 import { SeededRandom } from '../simulation/random.ts'
 
 export interface Asking {
@@ -21,14 +22,17 @@ export interface Asking {
 /** Users alice, bob and carol; nobody is asked for credentials. */
 export class WholeBox {
   now = Date.UTC(2026, 10, 20)
-  readonly #store = openMemoryStore({ now: () => this.now })
+  readonly #store: Store & { counts?(): Readonly<Record<string, number>> }
   readonly #appliance: Appliance
   readonly #settings
   #serial = 0
   /** Datagrams that the box has sent. */
   readonly sent: string[] = []
 
-  constructor(settings: Partial<Record<SettingName, string | number | boolean>> = {}) {
+  /** On a store in memory of its own, unless one is given; users who are in that one stay. */
+  constructor(settings: Partial<Record<SettingName, string | number | boolean>> = {}, store?: Store, now?: Instant) {
+    if (now !== undefined) this.now = now
+    this.#store = store ?? openMemoryStore({ now: () => this.now })
     this.#settings = defaultSettings({
       'auth.required': false,
       'xcap.defaultDocuments': false,
@@ -36,8 +40,10 @@ export class WholeBox {
       ...settings,
     })
     for (const name of ['alice', 'bob', 'carol']) {
-      this.#store.transact(db =>
-        addUser(db, { address: name, password: 'p' }, { domain: 'box.example', realm: 'box.example' }, this.now),
+      this.#store.transact(
+        db =>
+          accountOf(db, `sip:${name}@box.example`) ??
+          addUser(db, { address: name, password: 'p' }, { domain: 'box.example', realm: 'box.example' }, this.now),
       )
     }
     this.#appliance = new Appliance({
@@ -94,7 +100,7 @@ export class WholeBox {
 
   /** How many records a table has. */
   count(table: string): number {
-    return this.#store.counts()[table] ?? 0
+    return this.#store.counts?.()[table] ?? 0
   }
 
   /** A request about alice; its answer and what it sets off are in `sent`. Octets of a text body are its characters. */

@@ -1,130 +1,22 @@
 /**
  * The promise of durability at a power cut (issue 2 §5), on the real LMDB store: whenever the power goes, the store opens;
  * every hard record that was acknowledged is there; so is every soft one older than five seconds; and what is there is what
- * was written up to some turn.
- *
- * A disk is played that holds of the journal what the last finished fdatasync covered, and of each page written since then
- * either state, as chance will have it; of LMDB's file what its last finished flush covered. Time and the moments at which
- * flushes finish are the test's, so it needs no waiting and a seed repeats it.
+ * was written up to some turn. Disk, time and the moments at which flushes finish are the test's, so it needs no waiting and a
+ * seed repeats it.
  */
 
 import assert from 'node:assert/strict'
-import fs, { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
-import { syncBuiltinESMExports } from 'node:module'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import type { LmdbStore } from '../../src/platform/storage/lmdb.ts'
 import { table } from '../../src/turn.ts'
 import { SeededRandom } from '../simulation/random.ts'
+import { Clock, checkpointOf, Disk, openLmdbStore, play, softFlushMs } from './played-disk.ts'
 
-const pageOctets = 4096
-const databaseFile = 'store.mdb'
-const journals = ['journal-0', 'journal-1']
 const soft = table<{ n: number; body: Uint8Array }>('soft', 'soft')
 const hard = table<{ n: number }>('hard', 'hard')
-
-/** What a power cut leaves of one data directory. */
-class Disk {
-  readonly directory: string
-  readonly #random: SeededRandom
-  /** Journal files as the last finished flush covered them. */
-  readonly #safe = new Map<string, Buffer>()
-  #database = Buffer.alloc(0)
-  #pending: Array<{ name: string; content: Buffer; done: (error: null) => void }> = []
-
-  constructor(directory: string, random: SeededRandom) {
-    this.directory = directory
-    this.#random = random
-  }
-
-  /** All that is written is on disk. */
-  settle(): void {
-    for (const name of journals) this.#safe.set(name, readFileSync(join(this.directory, name)))
-    this.settleDatabase()
-  }
-
-  /** LMDB has flushed, and writes nothing now. */
-  settleDatabase(): void {
-    this.#database = readFileSync(join(this.directory, databaseFile))
-  }
-
-  flush(name: string, done: (error: null) => void): void {
-    this.#pending.push({ name, content: readFileSync(join(this.directory, name)), done })
-  }
-
-  /** Finishes the flushes under way, and those that they lead to. */
-  async finishFlushes(): Promise<void> {
-    while (this.#pending.length > 0) {
-      for (const { name, content, done } of this.#pending.splice(0)) {
-        this.#safe.set(name, content)
-        done(null)
-      }
-      await setImmediate()
-    }
-  }
-
-  /** Writes into `target` what may be found after a power cut now. */
-  cut(target: string): void {
-    rmSync(target, { recursive: true, force: true })
-    mkdirSync(target)
-    writeFileSync(join(target, databaseFile), this.#database)
-    for (const name of journals) writeFileSync(join(target, name), this.#torn(name))
-  }
-
-  #torn(name: string): Buffer {
-    const safe = this.#safe.get(name)!
-    const written = readFileSync(join(this.directory, name))
-    const length = this.#isLost() ? safe.length : written.length
-    const found = Buffer.alloc(length)
-    for (let at = 0; at < length; at += pageOctets) {
-      const page = (this.#isLost() ? safe : written).subarray(at, at + pageOctets)
-      page.copy(found, at, 0, Math.min(page.length, length - at))
-    }
-    return found
-  }
-
-  #isLost(): boolean {
-    return this.#random.chance(0.5)
-  }
-}
-
-/** The disk that is played; files elsewhere are the system's business. */
-let disk: Disk | undefined
-const { fdatasync } = fs
-// The store asks for this by name when it is loaded, so it is replaced before.
-fs.fdatasync = ((descriptor: number, done: (error: Error | null) => void) => {
-  const path = readlinkSync(`/proc/self/fd/${descriptor}`)
-  if (disk !== undefined && dirname(path) === disk.directory) disk.flush(path.slice(disk.directory.length + 1), done)
-  else fdatasync(descriptor, done)
-}) as typeof fdatasync
-syncBuiltinESMExports()
-const { openLmdbStore } = await import('../../src/platform/storage/lmdb.ts')
-
-/** The store's wait before a flush passes when the test says so; other waits, LMDB's own, by themselves. */
-class Clock {
-  #now = 0
-  #waits: Array<{ readonly at: number; readonly work: () => void }> = []
-
-  wait(work: () => void, milliseconds: number): NodeJS.Timeout {
-    this.#waits.push({ at: this.#now + milliseconds, work })
-    return { unref: () => undefined } as unknown as NodeJS.Timeout
-  }
-
-  pass(milliseconds: number): void {
-    this.#now += milliseconds
-    const due = this.#waits.filter(({ at }) => at <= this.#now)
-    this.#waits = this.#waits.filter(({ at }) => at > this.#now)
-    for (const { work } of due) work()
-  }
-}
-
-const softFlushMs = 3000
-let clock = new Clock()
-const { setTimeout } = globalThis
-globalThis.setTimeout = ((work: () => void, milliseconds?: number) =>
-  milliseconds === softFlushMs ? clock.wait(work, milliseconds) : setTimeout(work, milliseconds)) as typeof setTimeout
 
 interface Written {
   readonly n: number
@@ -138,14 +30,15 @@ for (const seed of [1, 2, 3])
     const directory = mkdtempSync(join(tmpdir(), 'porchlight-cut-'))
     const image = mkdtempSync(join(tmpdir(), 'porchlight-image-'))
     t.after(() => {
-      disk = undefined
+      play(undefined, undefined)
       for (const path of [directory, image]) rmSync(path, { recursive: true, force: true })
     })
     const random = new SeededRandom(seed)
-    clock = new Clock()
+    const clock = new Clock()
+    play(undefined, clock)
     const store = await openLmdbStore(directory, { softFlushMs })
     const played = new Disk(directory, random)
-    disk = played
+    play(played, clock)
     played.settle()
 
     let now = 0
@@ -190,17 +83,9 @@ for (const seed of [1, 2, 3])
     }
     assert.ok(lastHard > 0 && checkpoints > 2, `${lastHard} ${checkpoints}`)
     await played.finishFlushes()
-    disk = undefined
+    play(undefined, clock)
     await store.close()
   })
-
-function checkpointOf(store: LmdbStore): { isDone: boolean } {
-  const state = { isDone: false }
-  store.checkpoint().then(() => {
-    state.isDone = true
-  })
-  return state
-}
 
 /** What is found holds the promise, and can be written to. */
 async function check(image: string, due: number, lastHard: number, written: number): Promise<void> {
