@@ -1,5 +1,6 @@
 /** The whole box without sockets: HTTP and SIP go in, answers and NOTIFYs come out, and its watchers answer 200. */
 
+import { administer } from '../../src/administration.ts'
 import { Appliance } from '../../src/appliance.ts'
 import { accountOf, addUser } from '../../src/entities/sip-ip-core/accounts.ts'
 import { openMemoryStore } from '../../src/platform/storage/memory.ts'
@@ -22,6 +23,7 @@ export interface Asking {
 /** Users alice, bob and carol; nobody is asked for credentials. */
 export class WholeBox {
   now = Date.UTC(2026, 10, 20)
+  diskIsFull = false
   readonly #store: Store & { counts?(): Readonly<Record<string, number>> }
   readonly #appliance: Appliance
   readonly #settings
@@ -51,6 +53,7 @@ export class WholeBox {
       random: new SeededRandom(1),
       settings: () => this.#settings,
       secret: 'secret',
+      diskIsFull: () => this.diskIsFull,
       listening: [{ transport: 'udp', address: '10.0.0.1', port: 5060 }],
       log: {
         fault: (where, error) => {
@@ -96,6 +99,11 @@ export class WholeBox {
       await this.#rest()
     }
     this.now = end
+  }
+
+  /** A command of the administrator's. */
+  administer(command: string, given: Readonly<Record<string, unknown>>): unknown {
+    return administer({ appliance: this.#appliance, overrides: new Map() }, command, given, this.now)
   }
 
   /** How many records a table has. */
