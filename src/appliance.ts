@@ -5,29 +5,14 @@
  */
 
 import { hash } from 'node:crypto'
-import { AggregationProxy } from './entities/aggregation-proxy/aggregation-proxy.ts'
-import { HttpAdmission } from './entities/aggregation-proxy/authenticate.ts'
-import { ContentServer } from './entities/content-server/content-server.ts'
-import { PresenceServer, presenceWakes } from './entities/presence-server/presence-server.ts'
-import { listDocuments } from './entities/resource-list-server/list-documents.ts'
-import { eventListOption } from './entities/resource-list-server/list-package.ts'
-import { requestContainedOption } from './entities/resource-list-server/request-contained.ts'
-import { ResourceListServer } from './entities/resource-list-server/resource-list-server.ts'
+import { presenceWakes } from './entities/presence-server/presence-server.ts'
 import { isUser, listUsers } from './entities/sip-ip-core/accounts.ts'
 import { Admission } from './entities/sip-ip-core/authenticate.ts'
-import { registrationState } from './entities/sip-ip-core/bindings.ts'
 import { Home } from './entities/sip-ip-core/home.ts'
 import { assertedIdentity } from './entities/sip-ip-core/identity.ts'
 import { towardsOwnInstance } from './entities/sip-ip-core/location.ts'
-import { StatefulProxy } from './entities/sip-ip-core/proxy.ts'
-import { Registrar } from './entities/sip-ip-core/registrar.ts'
-import { presenceServerPoints, resourceListServerPoints } from './entities/xdm-client/points.ts'
-import { XdmClient } from './entities/xdm-client/xdm-client.ts'
-import { ChangeNotifier } from './entities/xdms/change-subscriptions/change-notifier.ts'
 import { furnishUsers } from './entities/xdms/default-documents.ts'
-import type { ChangeListener } from './entities/xdms/documents.ts'
-import { managementServers, type XdmsContext } from './entities/xdms/servers.ts'
-import { userOfXui } from './entities/xdms/user-identifier.ts'
+import { type Entities, functionalEntities } from './functional-entities.ts'
 import { limits } from './limits.ts'
 import { HttpRefusal, internalServerError, refusalResponse } from './protocols/http/errors.ts'
 import type { HttpAnswer, HttpRequest, HttpResponse, OutgoingHttpRequest } from './protocols/http/message.ts'
@@ -43,20 +28,9 @@ import {
   type CompressionOptions,
   SipCompression,
 } from './protocols/sip-sigcomp/compression.ts'
-import { changeEvents, type Route, routeOf } from './routing.ts'
+import { type Route, routeOf } from './routing.ts'
 import type { Settings } from './settings.ts'
-import type {
-  Entity,
-  EntityName,
-  Instant,
-  Output,
-  Random,
-  SipEntity,
-  SipEntityName,
-  Store,
-  Transaction,
-  Turn,
-} from './turn.ts'
+import type { Entity, EntityName, Instant, Output, Random, SipEntityName, Store, Transaction, Turn } from './turn.ts'
 import { type Wake, Wakes } from './wakes.ts'
 
 /** What the platform does for the stack: write, connect, close, resolve. */
@@ -109,18 +83,6 @@ export interface ApplianceCounters {
   faults: number
 }
 
-/** The functional entities, by the name under which their wakes and requests return. */
-export interface Entities extends Record<SipEntityName, SipEntity>, Record<Exclude<EntityName, SipEntityName>, Entity> {
-  readonly registrar: Registrar
-  readonly proxy: StatefulProxy
-  readonly 'presence-server': PresenceServer
-  readonly xdms: ChangeNotifier
-  readonly 'resource-list-server': ResourceListServer
-  readonly 'aggregation-proxy': AggregationProxy
-  readonly 'content-server': ContentServer
-  readonly 'xdm-client': XdmClient
-}
-
 export class Appliance {
   /** Troubles that stand, by name. */
   readonly alarms = new Map<string, string>()
@@ -154,42 +116,6 @@ export class Appliance {
     this.#home = home
     // Which nonces were used is forgotten at a restart, so those of an earlier start must not count.
     this.#admission = new Admission(home, `${options.secret}${options.random.token(22)}`)
-    const toPresenceServer: ChangeListener = (change, turn) =>
-      this.entities['presence-server'].documentChanged(change, turn)
-    const toResourceListServer: ChangeListener = (change, turn) =>
-      this.entities['resource-list-server'].documentChanged(change, turn)
-    const xdms: XdmsContext = {
-      userOf: xui => userOfXui(xui, home),
-      isUser: (turn, user) => isUser(turn, user),
-      isShown: (watcher, { xui, path }, turn) =>
-        this.entities['content-server'].isShown(watcher, { owner: xui, name: path }, turn),
-      listeners: [
-        toPresenceServer,
-        (change, turn) => this.entities.xdms.documentChanged(change, turn),
-        toResourceListServer,
-      ],
-    }
-    const servers = managementServers(xdms)
-    const contentAdmission = new HttpAdmission(`content ${options.secret}${options.random.token(22)}`, xdms.userOf)
-    const aggregationProxy = new AggregationProxy({
-      ...xdms,
-      secret: `http ${options.secret}${options.random.token(22)}`,
-      servers,
-    })
-    const address = (transport: 'udp' | 'tcp' | 'tls' | 'sips') =>
-      home.hostPort(transport === 'sips' ? 'tls' : transport)
-    const xdmClient = new XdmClient({
-      settings: options.settings,
-      userOfXui: xui => userOfXui(xui, home),
-      address,
-      listeners: {
-        prs5: toPresenceServer,
-        prs8: toPresenceServer,
-        prs9: toResourceListServer,
-        prs10: toResourceListServer,
-      },
-    })
-    const contactParameters = (nextHop: string) => home.contactParameters(nextHop)
     this.#wakes = new Wakes(options.store)
     this.stack = new SipStack({
       random: options.random,
@@ -197,68 +123,7 @@ export class Appliance {
       limits: limits.sip,
       compression: asking.via,
     })
-    this.entities = {
-      registrar: new Registrar(home, ['presence', ...changeEvents]),
-      proxy: new StatefulProxy(home),
-      'presence-server': new PresenceServer({
-        userOf: uri => home.userOf(uri),
-        isUser: (db, aor) => isUser({ db, settings: options.settings() }, aor),
-        registrationState,
-        objects: {
-          uriOf: (owner, object, turn) => this.entities['content-server'].uriOf(owner, object, turn),
-          store: (owner, object, turn) => this.entities['content-server'].store(owner, object, turn),
-        },
-        userOfXui: xui => userOfXui(xui, home),
-        documents: xdmClient.reader(presenceServerPoints),
-        address,
-        contactParameters,
-        beside: {
-          methods: ['REGISTER'],
-          events: ['reg', ...changeEvents],
-          extensions: ['path', 'outbound', eventListOption, requestContainedOption],
-        },
-        holder: {
-          entity: 'resource-list-server',
-          subscriber: (...asked) => this.entities['resource-list-server'].subscriber(...asked),
-        },
-      }),
-      'resource-list-server': new ResourceListServer({
-        documents: listDocuments({
-          // What a list was shows nothing that its members' own rules do not.
-          reader: xdmClient.reader(resourceListServerPoints, { keepsLast: true }),
-          isUser: (db, aor) => isUser({ db, settings: options.settings() }, aor),
-          userOfXui: xui => userOfXui(xui, home),
-        }),
-        states: {
-          stateFor: (...asked) => this.entities['presence-server'].stateFor(...asked),
-          hasLeg: (...asked) => this.entities['presence-server'].hasLeg(...asked),
-        },
-        userOf: uri => home.userOf(uri),
-        subscriberAddress: address,
-        routeTo: uri => options.routeTo?.(uri.host),
-        address,
-        contactParameters,
-        servedBeside: ['reg', ...changeEvents],
-      }),
-      xdms: new ChangeNotifier({
-        ...xdms,
-        servers,
-        placeOf: uri => home.placeOf(uri),
-        address,
-        contactParameters,
-        servedBeside: ['presence', 'reg'],
-      }),
-      'aggregation-proxy': aggregationProxy,
-      'content-server': new ContentServer({
-        admit: (request, turn) => contentAdmission.admit(request, turn),
-        userOf: xdms.userOf,
-        isUser: (db, aor) => isUser({ db, settings: options.settings() }, aor),
-        presenceOf: (presentity, turn) => this.entities['presence-server'].documentOf(presentity, turn),
-        presenceShown: (presentity, watcher, turn) =>
-          this.entities['presence-server'].shownTo({ identities: [watcher], displayName: undefined }, presentity, turn),
-      }),
-      'xdm-client': xdmClient,
-    }
+    this.entities = functionalEntities(options, home)
   }
 
   /**

@@ -18,7 +18,10 @@ const layers: ReadonlyArray<readonly [name: string, owns: (path: string) => bool
   ['documents', path => path.startsWith('documents/')],
   ['protocols', path => path.startsWith('protocols/')],
   ['entities', path => path.startsWith('entities/')],
-  ['appliance', path => ['appliance.ts', 'administration.ts', 'routing.ts', 'wakes.ts'].includes(path)],
+  [
+    'appliance',
+    path => ['appliance.ts', 'functional-entities.ts', 'administration.ts', 'routing.ts', 'wakes.ts'].includes(path),
+  ],
   ['main', path => path === 'main.ts' || path.startsWith('command-line/')],
 ]
 
