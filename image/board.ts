@@ -4,6 +4,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { top } from './tools.ts'
 
+/**
+ * Who makes a boot file: the board's folder (an overlay `X.dtbo` from `X.dts` there), the build of a version, Debian's kernel
+ * package, or the board's maker, whose licence does not let it into an image of ours unasked.
+ */
+export type BootFileSource = 'board' | 'build' | 'kernel' | 'vendor'
+
 export interface Board {
   readonly name: string
   readonly description: string
@@ -14,6 +20,8 @@ export interface Board {
   readonly kernelPackage: string
   /** How UEFI names things there; a board without it boots otherwise and is only linted. */
   readonly efi?: { readonly suffix: string; readonly boot: string; readonly objcopy: string }
+  /** What the board's own firmware starts it from, where that is not UEFI: paths on its boot partition. */
+  readonly bootFiles?: Readonly<Record<string, BootFileSource>>
   /** Consoles of the kernel, the last for /dev/console. */
   readonly console: readonly string[]
   /** What stays of the kernel's modules: folders and files below its `kernel` folder. */

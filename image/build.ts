@@ -72,7 +72,8 @@ function signingKey(path: string): { privateKey: string; publicKey: string } {
 async function buildImage(): Promise<void> {
   const { version, out, cache, quick, fresh } = values
   const board = readBoard(values.board)
-  if (board.efi === undefined) throw new Error(`${board.name}: ${board.description}; it has no image of this kind`)
+  if (board.efi === undefined)
+    throw new Error(`${board.description}; there is no image to flash yet (firmware/boards/${board.name}/README.md)`)
   const date = sourceDate()
   const names = namesFor(board.name, version, out)
   const work = join(names.folder, 'work')
