@@ -1,4 +1,4 @@
-/** The box's part of the root: one JavaScript file, the Node.js that runs it, and LMDB, below `/usr/lib/porchlight`. */
+/** The box's part of the root: one JavaScript file, the Node.js that runs it, LMDB and the UDP addon, below `/usr/lib/porchlight`. */
 
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -36,8 +36,15 @@ export function installApplication(
     ...[program, '--bundle', `--outfile=${join(place, 'porchlight.js')}`, '--platform=node'],
     ...['--format=esm', '--target=node24', '--external:lmdb', '--legal-comments=none', '--log-level=warning'],
   ])
-  const strip = board.efi?.objcopy.replace('objcopy', 'strip') ?? 'aarch64-linux-gnu-strip'
-  run(strip, ['-o', join(place, 'node'), join(packages, `node-linux-${board.node}/bin/node`)])
+  const tool = (name: string): string => (board.efi?.objcopy ?? 'aarch64-linux-gnu-objcopy').replace('objcopy', name)
+  const runtime = join(packages, `node-linux-${board.node}`)
+  run(tool('strip'), ['-o', join(place, 'node'), join(runtime, 'bin/node')])
+  // As `make build` does it; an image is not made without.
+  run(tool('gcc'), [
+    ...['-O2', '-std=c11', '-Wall', '-Wextra', '-fPIC', '-fvisibility=hidden', '-shared', '-s', '-Wl,--build-id=none'],
+    ...['-o', join(place, 'udp-batch.node'), join(top, 'src/platform/transport/udp-batch/udp-batch.c')],
+    ...['-I', join(runtime, 'include/node')],
+  ])
   chmodSync(join(place, 'node'), 0o755)
   for (const name of readdirSync(packages)) {
     if (name.startsWith('.') || name.startsWith('node-linux-') || name === 'saxes' || name === 'xmlchars') continue
