@@ -125,5 +125,14 @@ function dataPartition(folder: string, date: number): string {
   run('mkfs.ext4', ['-q', '-F', '-d', tree, ...options, path, `${octets / 1024}k`], {
     env: { ...process.env, SOURCE_DATE_EPOCH: String(date), E2FSPROGS_FAKE_TIME: String(date) },
   })
+  // The folders have come with the time at which their inodes changed here, which no program can set but this one.
+  const times = ['system', 'system/systemd'].flatMap(name => [
+    `set_inode_field ${name} ctime @${date}`,
+    `set_inode_field ${name} ctime_extra 0`,
+  ])
+  run('debugfs', ['-w', '-f', '-', path], {
+    input: `${times.join('\n')}\n`,
+    env: { ...process.env, E2FSPROGS_FAKE_TIME: String(date) },
+  })
   return path
 }
