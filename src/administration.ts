@@ -3,7 +3,7 @@
  * command is one turn, so it takes effect at once and whole, and what it sets off leaves with the next commit.
  */
 
-import { presenceWakes } from './entities/presence-server/presence-server.ts'
+import { presenceWakes } from './entities/presence-server/wakes.ts'
 import {
   AccountError,
   AddressError,

@@ -5,7 +5,7 @@
  */
 
 import { hash } from 'node:crypto'
-import { presenceWakes } from './entities/presence-server/presence-server.ts'
+import { presenceWakes } from './entities/presence-server/wakes.ts'
 import { isUser, listUsers } from './entities/sip-ip-core/accounts.ts'
 import { Admission } from './entities/sip-ip-core/authenticate.ts'
 import { Home } from './entities/sip-ip-core/home.ts'

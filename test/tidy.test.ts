@@ -81,6 +81,23 @@ test('every import points down: main, appliance, entities, protocols, documents,
   assert.deepEqual(wrong.map(arrow), [])
 })
 
+test('no two entities import each other, not even by way of a third', () => {
+  const entityOf = (path: string): string | undefined => /^entities\/([^/]+)\//.exec(path)?.[1]
+  const known = new Map<string, Set<string>>()
+  for (const { from, to } of imports) {
+    const [a, b] = [entityOf(from), entityOf(to)]
+    if (a !== undefined && b !== undefined && a !== b) known.set(a, (known.get(a) ?? new Set()).add(b))
+  }
+  const reaches = (from: string, seen = new Set<string>()): Set<string> => {
+    for (const to of known.get(from) ?? []) if (!seen.has(to)) reaches(to, seen.add(to))
+    return seen
+  }
+  assert.deepEqual(
+    [...known.keys()].filter(entity => reaches(entity).has(entity)),
+    [],
+  )
+})
+
 /** The platform knows contracts, and of the protocols only the values it carries to and from the machine. */
 function mayPlatformImport(path: string): boolean {
   return layerOf(path) === 0 || path.startsWith('protocols/sip/') || path.startsWith('protocols/http/')

@@ -7,6 +7,7 @@
 import { hash } from 'node:crypto'
 import { pidfContentType } from '../../documents/pidf.ts'
 import { limits } from '../../limits.ts'
+import { httpAuthority } from '../../protocols/http/authority.ts'
 import { checkConditions } from '../../protocols/http/conditions.ts'
 import {
   contentTooLarge,
@@ -22,7 +23,6 @@ import { type ByteRange, contentRange, multipartRanges, requestedRanges } from '
 import { originForm } from '../../protocols/xcap/document-selector.ts'
 import type { Settings } from '../../settings.ts'
 import type { Entity, Output, Transaction, Turn } from '../../turn.ts'
-import { xcapAuthority } from '../xdms/xcap-root.ts'
 import { isOfType, mediaKind } from './media-type.ts'
 import { contentOf, deleteObject, entityTagOf, type ObjectAddress, objectAt, objectsOf, putObject } from './objects.ts'
 import { isIcon, objectPath, readObjectPath, readViewPath, refersTo, versionOf } from './uri.ts'
@@ -99,7 +99,7 @@ export class ContentServer implements Entity {
 
   /** The URI of an object that a publication has brought along, whose name is made of what it is (PRS-15, CS-11). */
   uriOf(owner: string, { type, bytes }: CarriedObject, turn: Turn): string {
-    return `${xcapAuthority(turn.settings)}${turn.settings.content.root}/users/${objectPath({ owner, name: nameOf(type, bytes, turn) })}`
+    return `${httpAuthority(turn.settings)}${turn.settings.content.root}/users/${objectPath({ owner, name: nameOf(type, bytes, turn) })}`
   }
 
   /** Stores such an object; the same again changes nothing. Throws HttpRefusal: 413, 415, 507. */

@@ -2,9 +2,9 @@
 
 import type { Uri } from '../../protocols/sip/uri.ts'
 import type { Instant, Output, Transaction, Turn } from '../../turn.ts'
-import type { RegistrationState } from '../sip-ip-core/bindings.ts'
 import type { DocumentReader } from '../xdms/document-reader.ts'
 import type { Authorization } from './authorize.ts'
+import type { RegistrationReport } from './compose.ts'
 import type { ViewBases } from './partial.ts'
 import type { ObjectStore } from './published-objects.ts'
 
@@ -20,7 +20,7 @@ export interface PresenceContext {
   /** Whether somebody with this address-of-record is a user of the box. */
   isUser(db: Transaction, aor: string): boolean
   /** What the registrar knows of a user (SIP-10). */
-  registrationState(db: Transaction, aor: string, now: Instant): RegistrationState
+  registrationState(db: Transaction, aor: string, now: Instant): RegistrationReport['state']
   /** Where the objects are kept that documents refer to (PRS-15). */
   readonly objects: ObjectStore
   /** When this process took up service. */

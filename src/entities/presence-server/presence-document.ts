@@ -14,7 +14,7 @@ import { currentPublications } from './publications.ts'
 /** What is told of a presentity to those who may see everything, and when that changes by itself. */
 export function presenceDocument(presentity: string, turn: Turn, context: PresenceContext): Composition {
   const sources = presenceSources(presentity, turn, context.documents)
-  const { state } = context.registrationState(turn.db, presentity, turn.now)
+  const state = context.registrationState(turn.db, presentity, turn.now)
   // Of somebody who is not registered the registrar says nothing: it cannot tell one who has left from one who never comes.
   return compose(presentity, sources, state === 'active' ? { state } : undefined, {
     ...composeOptions(turn.now),

@@ -9,13 +9,7 @@ import { type HeaderField, respond, type SipRequest, type SipResponse } from '..
 import { asksForCompression } from '../../protocols/sip/via.ts'
 import { contentCodings, decodeContent } from '../../protocols/sip-events/content-coding.ts'
 import type { EventPackage, Subscriber } from '../../protocols/sip-events/event-package.ts'
-import {
-  Notifier,
-  type NotifierOptions,
-  policiesWake,
-  policyWake,
-  resourceWake,
-} from '../../protocols/sip-events/notifier.ts'
+import { Notifier, type NotifierOptions, policyWake } from '../../protocols/sip-events/notifier.ts'
 import { checkRequire } from '../../protocols/sip-events/request.ts'
 import type { Instant, Output, SipEntity, Transaction, Turn } from '../../turn.ts'
 import type { DocumentChange } from '../xdms/documents.ts'
@@ -30,6 +24,7 @@ import { countPublications } from './publications.ts'
 import { elementsEnded, expirePublication, publish, publishContentTypes, removePublications } from './publish.ts'
 import { listUsages, operatorRulesAddress, rulesUsages } from './rules/documents.ts'
 import { shownDocument } from './view.ts'
+import { owner, presenceWakes } from './wakes.ts'
 import { noteWatcher, watcherInformation } from './watcher-information.ts'
 
 export interface PresenceServerOptions
@@ -61,7 +56,6 @@ export interface PresenceCounts {
   readonly subscriptions: Readonly<Record<string, number>>
 }
 
-const owner = 'presence-server'
 const operatorRulesToken = 'operator-rules'
 const methods = ['PUBLISH', 'SUBSCRIBE', 'OPTIONS']
 /** RFC 5627 §4.4: our Contact is a GRUU whether or not that is required. */
@@ -242,27 +236,3 @@ export class PresenceServer implements SipEntity {
     ]
   }
 }
-
-/** Wakes by which others tell the Presence Server that something it shows or obeys has changed. */
-export const presenceWakes = {
-  /** A source of a presentity's presence, such as his registration. */
-  sourceChanged: (presentity: string, now: Instant): Output => resourceWake('presence', presentity, now, owner),
-  /** Who may see a presentity. */
-  policyChanged: (presentity: string, now: Instant): Output => policyWake('presence', presentity, now, owner),
-  /** A setting that decides about watchers of everybody, such as `presence.defaultHandling`. */
-  policiesChanged: (now: Instant): Output => policiesWake(now, owner),
-  /** The documents of a presentity that say who may see him, or the time at which they say something else. */
-  rulesChanged: (presentity: string, at: Instant): Output => ({
-    kind: 'wake',
-    entity: owner,
-    at,
-    token: `rules ${presentity}`,
-  }),
-  /** An account has been made or removed. */
-  userChanged: (presentity: string, now: Instant): Output => ({
-    kind: 'wake',
-    entity: owner,
-    at: now,
-    token: `user ${presentity}`,
-  }),
-} as const

@@ -4,12 +4,12 @@
  */
 
 import { hash } from 'node:crypto'
+import { httpAuthority } from '../../protocols/http/authority.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import type { NotifyBody } from '../../protocols/sip-events/event-package.ts'
 import type { Subscription } from '../../protocols/sip-events/subscription.ts'
 import type { Turn } from '../../turn.ts'
 import { versionOf, viewPath } from '../content-server/uri.ts'
-import { xcapAuthority } from '../xdms/xcap-root.ts'
 import { changeOwn, ownOf } from './own.ts'
 
 const indirectType = 'message/external-body'
@@ -35,7 +35,7 @@ export function referenceTo(
   if (!isLarge || !canFetch || ownOf(subscription).takesReferences !== true) return undefined
   const version = versionOf(body)
   // Whoever asks again proves who he is, so that the URL alone is of no use (§7).
-  const url = `${xcapAuthority(settings)}${root}/views/${viewPath(subscription.resource, version)}`
+  const url = `${httpAuthority(settings)}${root}/views/${viewPath(subscription.resource, version)}`
   // §5.7: it is good for as long as nothing newer is told, at most as long as the subscription; of a fetch for a while.
   const expiration = new Date(Math.max(expiresAt, now + fetchMs)).toUTCString()
   const sha1 = hash('sha1', body, 'hex')

@@ -9,7 +9,7 @@ import { addressOfRecord, isSipUri, parseUri } from '../../protocols/sip/uri.ts'
 import { policyWake } from '../../protocols/sip-events/notifier.ts'
 import { type Instant, type Output, type Transaction, type Turn, table } from '../../turn.ts'
 import { removeObjects } from '../content-server/objects.ts'
-import { presenceWakes } from '../presence-server/presence-server.ts'
+import { presenceWakes } from '../presence-server/wakes.ts'
 import { removeDocuments } from '../xdms/removal.ts'
 import { removeRegistration } from './bindings.ts'
 

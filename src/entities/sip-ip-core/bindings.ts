@@ -5,7 +5,7 @@
 
 import { resourceWake } from '../../protocols/sip-events/notifier.ts'
 import { type FlowId, type Instant, type Output, type Transaction, table } from '../../turn.ts'
-import { presenceWakes } from '../presence-server/presence-server.ts'
+import { presenceWakes } from '../presence-server/wakes.ts'
 import { type EndEvent, nextRevision, noteEnded } from './ended-bindings.ts'
 
 export interface Binding {
@@ -86,16 +86,9 @@ export function ownerOfTemporaryGruu(
   return db.get(temporaryGruus, [index])
 }
 
-/** What the Presence Server, as network agent of a user, sees of his registration (SIP-10, OP-04). */
-export interface RegistrationState {
-  readonly state: 'active' | 'terminated'
-  readonly contacts: ReadonlyArray<Pick<Binding, 'id' | 'uri' | 'params' | 'q' | 'instance' | 'registeredAt'>>
-}
-
-/** The registration state of a user now. */
-export function registrationState(db: Transaction, aor: string, now: Instant): RegistrationState {
-  const contacts = currentBindings(db, aor, now)
-  return { state: contacts.length > 0 ? 'active' : 'terminated', contacts }
+/** What the Presence Server, as network agent of a user, tells of his registration now (SIP-10, OP-04). */
+export function registrationState(db: Transaction, aor: string, now: Instant): 'active' | 'terminated' {
+  return currentBindings(db, aor, now).length > 0 ? 'active' : 'terminated'
 }
 
 /**

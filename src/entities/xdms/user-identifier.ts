@@ -1,16 +1,21 @@
 /** XCAP User Identifiers: the many ways to write one user in a URI (RFC 4825 §6.2, XDM-03, XDM-27). */
 
 import { ParseError } from '../../protocols/sip/errors.ts'
-import { isTelUri, parseUri } from '../../protocols/sip/uri.ts'
+import { isTelUri, parseUri, type Uri } from '../../protocols/sip/uri.ts'
 import type { Settings } from '../../settings.ts'
-import type { Home } from '../sip-ip-core/home.ts'
+
+/** The domain whose users have documents here, and which of them a URI stands for. */
+export interface HomeDomain {
+  readonly domain: string
+  userOf(uri: Uri): string | undefined
+}
 
 /**
  * The address-of-record that a decoded XUI means: `sip:alice@box.example` in any spelling, `tel:` for the user whose name is
  * that number, and with COMPAT(xcap) for clients that leave out the scheme `alice@box.example` and `alice`. Undefined when it
  * is nobody's of this domain.
  */
-export function userOfXui(xui: string, home: Home): string | undefined {
+export function userOfXui(xui: string, home: HomeDomain): string | undefined {
   try {
     const hasScheme = /^(?:sips?|tel):/i.test(xui)
     const uri = parseUri(hasScheme ? xui : `sip:${xui.includes('@') ? xui : `${xui}@${home.domain}`}`)

@@ -4,6 +4,7 @@
  */
 
 import { limits } from '../../../limits.ts'
+import { httpAuthority } from '../../../protocols/http/authority.ts'
 import { methodNotAllowed } from '../../../protocols/sip/errors.ts'
 import type { SipRequest, SipResponse } from '../../../protocols/sip/message.ts'
 import type { Uri } from '../../../protocols/sip/uri.ts'
@@ -12,7 +13,6 @@ import { checkRequire } from '../../../protocols/sip-events/request.ts'
 import type { Output, SipEntity, Transaction, Turn } from '../../../turn.ts'
 import type { DocumentChange } from '../documents.ts'
 import { isOperator } from '../user-identifier.ts'
-import { xcapAuthority } from '../xcap-root.ts'
 import type { Xdms, XdmsOptions } from '../xdms.ts'
 import { keptPatch, patchBetween } from './patches.ts'
 import { covers, isReadable } from './present.ts'
@@ -114,7 +114,7 @@ function packageOptions({ servers, placeOf, userOf, isUser }: ChangeNotifierOpti
       const user = place === 'user' ? userOf(request.uri) : undefined
       return place === 'box' || (user !== undefined && isUser(turn, user))
     },
-    authority: ({ settings }) => xcapAuthority(settings),
+    authority: ({ settings }) => httpAuthority(settings),
     readerOf: (user, { settings }) => ({ usages, identity: { user, isOperator: isOperator(user, settings, userOf) } }),
   }
 }

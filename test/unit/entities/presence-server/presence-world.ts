@@ -2,7 +2,6 @@
 
 import { compose } from '../../../../src/entities/presence-server/compose.ts'
 import { PresenceServer, type PresenceServerOptions } from '../../../../src/entities/presence-server/presence-server.ts'
-import type { RegistrationState } from '../../../../src/entities/sip-ip-core/bindings.ts'
 import type { DocumentReader } from '../../../../src/entities/xdms/document-reader.ts'
 import { documentAt, documentsOf } from '../../../../src/entities/xdms/documents.ts'
 import type { HeaderField, SipResponse } from '../../../../src/protocols/sip/message.ts'
@@ -37,10 +36,7 @@ export class PresenceWorld extends EntityWorld {
         isSipUri(uri) && uri.user !== undefined && uri.host === 'box.example' ? addressOfRecord(uri) : undefined,
       isUser: (_db, aor) => users.has(aor),
       userOfXui: xui => (users.has(xui) ? xui : undefined),
-      registrationState: (_db, aor): RegistrationState => ({
-        state: registered.has(aor) ? 'active' : 'terminated',
-        contacts: [],
-      }),
+      registrationState: (_db, aor) => (registered.has(aor) ? 'active' : 'terminated'),
       documents: localDocuments,
       objects: { uriOf: () => 'https://objects.invalid/', store: () => [] },
       address: () => '192.0.2.1:5060',
