@@ -24,16 +24,19 @@ export class MultipartError extends Error {
 
 /**
  * A `multipart/related` whose first part is the root (RFC 2387 §3.1, §3.2). The boundary begins with `boundary`, at most 60
- * characters that need no quoting, and is one that stands in no part.
+ * characters that need no quoting, and is one that stands in no part. COMPAT(linphone): `hasBareIds` leaves out the brackets of
+ * Content-IDs and spells the field as that client does.
  */
 export function formatRelated(
   parts: readonly Part[],
   boundary: string,
+  hasBareIds = false,
 ): { readonly contentType: string; readonly body: Buffer } {
   const delimiter = `--${freeBoundary(parts, boundary)}`
   const chunks: Uint8Array[] = []
   for (const { contentType, contentId, body } of parts) {
-    const id = contentId === undefined ? '' : `Content-ID: <${contentId}>\r\n`
+    const field = hasBareIds ? `Content-Id: ${contentId}\r\n` : `Content-ID: <${contentId}>\r\n`
+    const id = contentId === undefined ? '' : field
     chunks.push(
       Buffer.from(`${delimiter}\r\nContent-Transfer-Encoding: binary\r\n${id}Content-Type: ${contentType}\r\n\r\n`),
       body,

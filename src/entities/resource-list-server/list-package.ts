@@ -4,10 +4,11 @@ import { limits } from '../../limits.ts'
 import { badEvent, forbidden, messageTooLarge, notFound, serviceUnavailable } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import { isSipUri, type Uri } from '../../protocols/sip/uri.ts'
+import { dialectOf } from '../../protocols/sip-events/dialect.ts'
 import type { EventPackage } from '../../protocols/sip-events/event-package.ts'
 import type { Notifier } from '../../protocols/sip-events/notifier.ts'
 import { senderOf } from '../../protocols/sip-events/request.ts'
-import type { Subscription } from '../../protocols/sip-events/subscription.ts'
+import { type Subscription, setExtras } from '../../protocols/sip-events/subscription.ts'
 import type { Turn } from '../../turn.ts'
 import { addressOfList, serviceUri } from '../xdms/rls-xdms/service-uri.ts'
 import type { ListContext } from './context.ts'
@@ -68,6 +69,7 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       return 'active'
     },
 
+    accepted: ({ record }, request) => setExtras(record, { dialect: dialectOf(request) }),
     subscribed({ resource, id, record }, request, turn) {
       const known = nodeOf(turn.db, id)
       if (resource !== requestUri(turn) || known !== undefined) refuseList(request)
@@ -118,7 +120,7 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       // What was told shortly before the process ended may never have left.
       const isCutShort =
         record.notifiedAt <= context.restartedAt() && record.notifiedAt > context.restartedAt() - limits.requestRepeatMs
-      const state = listState(id, node, full || isCutShort, context, turn)
+      const state = listState(id, node, full || isCutShort, record.extras?.dialect, context, turn)
       if (state === undefined) return 'unchanged'
       const { contentType, body } = state
       if (!state.isUnfinished) return { contentType, body }
@@ -135,11 +137,14 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       record.revision = -1
       return true
     },
-    lastBody: ({ id }: Subscription, turn, isWished) => {
+    lastBody: ({ id, record }: Subscription, turn, isWished) => {
       const node = nodeOf(turn.db, id)
       if (node === undefined) return undefined
       // A SUBSCRIBE is followed by all there is, even the last one (§5.2); nothing else that ends can be.
-      return isWished ? listState(id, node, true, context, turn) : emptyListState(id, node, context, turn)
+      const dialect = record.extras?.dialect
+      return isWished
+        ? listState(id, node, true, dialect, context, turn)
+        : emptyListState(id, node, dialect, context, turn)
     },
   }
 }

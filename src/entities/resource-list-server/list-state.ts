@@ -6,6 +6,7 @@
 import { formatRelated, type Part } from '../../documents/multipart.ts'
 import { formatRlmi, type Instance, type Resource, rlmiContentType } from '../../documents/rlmi.ts'
 import { limits } from '../../limits.ts'
+import type { Dialect } from '../../protocols/sip-events/dialect.ts'
 import type { NotifyBody } from '../../protocols/sip-events/event-package.ts'
 import type { Turn } from '../../turn.ts'
 import type { ListContext } from './context.ts'
@@ -49,32 +50,48 @@ export function listState(
   id: string,
   node: ListNode,
   full: boolean,
+  dialect: Dialect | undefined,
   context: ListContext,
   turn: Turn,
 ): ListState | undefined {
   const budget = { resources: limits.lists.resourcesPerNotify, octets: limits.lists.octetsPerNotify, isSpent: false }
-  const document = new ListDocument(id, node, context, turn, budget)
+  const document = new ListDocument(id, node, dialect, context, turn, budget)
   const body = full ? document.whole() : document.news()
   return body && { ...body, isUnfinished: budget.isSpent }
 }
 
 /** A document that says nothing new, for the NOTIFY that ends a subscription without having been asked to (§4.5). */
-export function emptyListState(id: string, node: ListNode, context: ListContext, turn: Turn): NotifyBody {
-  return new ListDocument(id, node, context, turn, { resources: 0, octets: 0, isSpent: false }).write(false)
+export function emptyListState(
+  id: string,
+  node: ListNode,
+  dialect: Dialect | undefined,
+  context: ListContext,
+  turn: Turn,
+): NotifyBody {
+  return new ListDocument(id, node, dialect, context, turn, { resources: 0, octets: 0, isSpent: false }).write(false)
 }
 
 class ListDocument {
   readonly #id: string
   readonly #node: ListNode
+  readonly #dialect: Dialect | undefined
   readonly #context: ListContext
   readonly #turn: Turn
   readonly #budget: Budget
   readonly #resources: Resource[] = []
   readonly #parts: Part[] = []
 
-  constructor(id: string, node: ListNode, context: ListContext, turn: Turn, budget: Budget) {
+  constructor(
+    id: string,
+    node: ListNode,
+    dialect: Dialect | undefined,
+    context: ListContext,
+    turn: Turn,
+    budget: Budget,
+  ) {
     this.#id = id
     this.#node = node
+    this.#dialect = dialect
     this.#context = context
     this.#turn = turn
     this.#budget = budget
@@ -116,7 +133,7 @@ class ListDocument {
     })
     const body = formatRlmi({ uri, version, fullState, names: asNames(names), resources: this.#resources })
     const root: Part = { contentType: rlmiContentType, contentId: this.#contentId(0), body }
-    return formatRelated([root, ...this.#parts], `b${version}`)
+    return formatRelated([root, ...this.#parts], `b${version}`, this.#dialect === 'linphone')
   }
 
   /** The first is told whatever it takes, so that every document goes on. */
@@ -158,7 +175,7 @@ class ListDocument {
       this.#show(member, ended('noresource'))
       return
     }
-    const inner = new ListDocument(id, node, this.#context, this.#turn, this.#budget)
+    const inner = new ListDocument(id, node, this.#dialect, this.#context, this.#turn, this.#budget)
     // Whoever has been told of the whole list above has forgotten what he knew of this one (§5.6.1).
     const body = isWhole || node.version === 0 ? inner.whole() : inner.news()
     if (body !== undefined) this.#show(member, { id: onlyInstance, state: 'active', cid: this.#attach(body) })

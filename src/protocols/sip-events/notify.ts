@@ -8,6 +8,7 @@ import { requestInDialog } from '../sip/dialog.ts'
 import type { HeaderField, SipRequest } from '../sip/message.ts'
 import type { SipUri } from '../sip/uri.ts'
 import { deflated } from './content-coding.ts'
+import { eventType } from './dialect.ts'
 import type { EventPackage, NotifyBody } from './event-package.ts'
 import type { Subscription, SubscriptionRecord } from './subscription.ts'
 
@@ -24,9 +25,10 @@ export function notifyRequest(
   required: readonly HeaderField[] = [],
 ): SipRequest {
   const { record } = subscription
+  const event = eventType(subscription.package, record.extras?.dialect)
   const headers: HeaderField[] = [
     ['Contact', contact],
-    ['Event', record.eventId === undefined ? subscription.package : `${subscription.package};id=${record.eventId}`],
+    ['Event', record.eventId === undefined ? event : `${event};id=${record.eventId}`],
     ['Subscription-State', state],
     ...required,
   ]

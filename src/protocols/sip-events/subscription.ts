@@ -5,6 +5,7 @@
 
 import { type FlowId, type Instant, type Table, table } from '../../turn.ts'
 import type { Dialog } from '../sip/dialog.ts'
+import type { Dialect } from './dialect.ts'
 import type { Subscriber } from './event-package.ts'
 import type { LegRecord } from './legs.ts'
 import type { AgreedRates } from './rate.ts'
@@ -53,6 +54,8 @@ export interface SubscriptionExtras {
   readonly condition?: string | undefined
   /** True while the NOTIFY that answers a SUBSCRIBE outside a dialog is to come, which no condition suppresses. */
   readonly isUntold?: boolean | undefined
+  /** In which spelling NOTIFYs are told, when not in that of the standard. */
+  readonly dialect?: Dialect | undefined
   /** The package's own. */
   readonly own?: unknown
 }

@@ -11,8 +11,8 @@ export const carol = 'sip:carol@box.example'
 export const friends = 'sip:friends@box.example'
 
 export class ListWorld extends SimulatedWorld {
-  constructor(settings: SimulatedWorldOptions['settings'] = []) {
-    super({ seed: 7, settings })
+  constructor(settings: SimulatedWorldOptions['settings'] = [], listener?: SimulatedWorldOptions['listener']) {
+    super({ seed: 7, settings, ...(listener && { listener }) })
     for (const name of ['Alice', 'Bob', 'Carol']) this.person(name)
   }
 
@@ -21,8 +21,9 @@ export class ListWorld extends SimulatedWorld {
     entries: readonly string[] = [alice, carol],
     services: readonly Service[] = [{ uri: friends }],
     settings: SimulatedWorldOptions['settings'] = [],
+    listener?: SimulatedWorldOptions['listener'],
   ): Promise<ListWorld> {
-    const world = new ListWorld(settings)
+    const world = new ListWorld(settings, listener)
     await world.keep('Bob', entries, services)
     return world
   }
