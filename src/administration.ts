@@ -18,6 +18,7 @@ import {
 } from './entities/sip-ip-core/accounts.ts'
 import { someRegistrations } from './entities/sip-ip-core/bindings.ts'
 import { furnishUsers, giveDefaultDocuments } from './entities/xdms/default-documents.ts'
+import type { Settings } from './settings/table.ts'
 import {
   effectOf,
   listSettings,
@@ -25,7 +26,6 @@ import {
   putSetting,
   readSettings,
   SettingError,
-  type Settings,
   settingName,
   settingOf,
 } from './settings.ts'

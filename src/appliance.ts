@@ -29,7 +29,7 @@ import {
   SipCompression,
 } from './protocols/sip-sigcomp/compression.ts'
 import { type Route, routeOf } from './routing.ts'
-import type { Settings } from './settings.ts'
+import type { Settings } from './settings/table.ts'
 import type { Entity, EntityName, Instant, Output, Random, SipEntityName, Store, Transaction, Turn } from './turn.ts'
 import { type Wake, Wakes } from './wakes.ts'
 

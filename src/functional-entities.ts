@@ -23,7 +23,7 @@ import type { ChangeListener } from './entities/xdms/documents.ts'
 import { managementServers, type XdmsContext } from './entities/xdms/servers.ts'
 import { userOfXui } from './entities/xdms/user-identifier.ts'
 import { changeEvents } from './routing.ts'
-import type { Settings } from './settings.ts'
+import type { Settings } from './settings/table.ts'
 import type { Entity, EntityName, Random, SipEntity, SipEntityName } from './turn.ts'
 
 /** What of the appliance the entities are made from. */

@@ -5,7 +5,7 @@
 
 import type { HttpAnswer, HttpResponse, OutgoingHttpRequest } from './protocols/http/message.ts'
 import type { SipRequest, SipResponse } from './protocols/sip/message.ts'
-import type { Settings } from './settings.ts'
+import type { Settings } from './settings/table.ts'
 
 /** Milliseconds since the Unix epoch; never runs backwards (the clock adapter anchors it to monotonic time). */
 export type Instant = number

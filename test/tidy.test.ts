@@ -14,7 +14,11 @@ const source = join(root, 'src')
 
 /** Layers from the bottom up; a file may import its own layer and those below. */
 const layers: ReadonlyArray<readonly [name: string, owns: (path: string) => boolean]> = [
-  ['turn', path => ['turn.ts', 'settings.ts', 'limits.ts', 'reference-points.ts'].includes(path)],
+  [
+    'turn',
+    path =>
+      ['turn.ts', 'settings.ts', 'limits.ts', 'reference-points.ts'].includes(path) || path.startsWith('settings/'),
+  ],
   ['documents', path => path.startsWith('documents/')],
   ['protocols', path => path.startsWith('protocols/')],
   ['entities', path => path.startsWith('entities/')],

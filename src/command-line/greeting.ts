@@ -4,7 +4,7 @@ import { type AdministrationContext, administer } from '../administration.ts'
 import type { HttpListening } from '../platform/http-listeners.ts'
 import { hostAndPort } from '../platform/transport/transport.ts'
 import type { Listening } from '../platform/transports.ts'
-import type { Settings } from '../settings.ts'
+import type { Settings } from '../settings/table.ts'
 import type { Instant, Random } from '../turn.ts'
 
 /** Makes two users to try a new box with, unless it has users already. Returns the lines that tell their passwords. */

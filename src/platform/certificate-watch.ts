@@ -1,6 +1,6 @@
 /** Takes a renewed certificate while the box runs: on SIGHUP, and by itself when the files have changed. */
 
-import type { Settings } from '../settings.ts'
+import type { Settings } from '../settings/table.ts'
 import { credentialsFor, credentialsStamp, missingHalf } from './credentials.ts'
 import type { DataPaths } from './data-paths.ts'
 import type { Log } from './log.ts'

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import { createSecureContext } from 'node:tls'
-import type { Settings } from '../settings.ts'
+import type { Settings } from '../settings/table.ts'
 import type { Instant } from '../turn.ts'
 import { isUsableFor, selfSigned } from './certificate.ts'
 import type { DataPaths } from './data-paths.ts'

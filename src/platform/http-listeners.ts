@@ -1,6 +1,7 @@
 /** Every way in for HTTP: what the settings say is opened, with TLS and without. */
 
-import { type ListeningAddress, listeningAddresses, type SettingName, type Settings } from '../settings.ts'
+import { type ListeningAddress, listeningAddresses } from '../settings/addresses.ts'
+import type { SettingName, Settings } from '../settings/table.ts'
 import {
   type HttpHandler,
   type HttpLimits,

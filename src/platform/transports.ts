@@ -1,7 +1,8 @@
 /** Every way in and out for SIP: what the settings say is opened, and what the stack asks for is done. */
 
 import type { StackOutput } from '../protocols/sip/stack.ts'
-import { type ListeningAddress, listeningAddresses, type Settings } from '../settings.ts'
+import { type ListeningAddress, listeningAddresses } from '../settings/addresses.ts'
+import type { Settings } from '../settings/table.ts'
 import type { Random } from '../turn.ts'
 import { ownAddresses } from './credentials.ts'
 import { type ConnectionLimits, Connections } from './transport/connections.ts'

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore } from '../../src/platform/storage/memory.ts'
+import { listeningAddresses } from '../../src/settings/addresses.ts'
 import {
   defaultSettings,
-  listeningAddresses,
   listSettings,
   managementTree,
   parseSetting,

@@ -4,7 +4,8 @@
  */
 
 import type { HttpCredentials } from '../../protocols/http/message.ts'
-import { type Settings, usageRoutes } from '../../settings.ts'
+import type { Settings } from '../../settings/table.ts'
+import { usageRoutes } from '../../settings/xcap.ts'
 import type { Xdms } from '../xdms/xdms.ts'
 
 export interface RemoteRoot {

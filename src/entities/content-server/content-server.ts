@@ -21,7 +21,7 @@ import {
 import { type HttpRequest, type HttpResponse, mediaType } from '../../protocols/http/message.ts'
 import { type ByteRange, contentRange, multipartRanges, requestedRanges } from '../../protocols/http/range.ts'
 import { originForm } from '../../protocols/xcap/document-selector.ts'
-import type { Settings } from '../../settings.ts'
+import type { Settings } from '../../settings/table.ts'
 import type { Entity, Output, Transaction, Turn } from '../../turn.ts'
 import { isOfType, mediaKind } from './media-type.ts'
 import { contentOf, deleteObject, entityTagOf, type ObjectAddress, objectAt, objectsOf, putObject } from './objects.ts'

@@ -4,7 +4,7 @@
  */
 
 import { hash } from 'node:crypto'
-import type { Settings } from '../../settings.ts'
+import type { Settings } from '../../settings/table.ts'
 import type { ObjectAddress } from './objects.ts'
 
 /** The user that a decoded identifier means; undefined when it means none. */

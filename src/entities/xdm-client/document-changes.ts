@@ -14,7 +14,7 @@ import type { SipRequest } from '../../protocols/sip/message.ts'
 import { isSipUri, parseUri } from '../../protocols/sip/uri.ts'
 import type { Subject } from '../../protocols/sip-events/subscriber.ts'
 import { pathSegment } from '../../protocols/xcap/document-selector.ts'
-import type { Settings } from '../../settings.ts'
+import type { Settings } from '../../settings/table.ts'
 import { isPoint, remoteAt, usagesOf, type XdmPoint } from './points.ts'
 
 /** Whose documents a subscription is about; the global tree's when `xui` is empty. */

@@ -1,6 +1,7 @@
 /** The reference points at which a functional entity is the client of an XDMS: PRS-5, 8, 9 and 10 (RP-05, RP-08 to RP-10). */
 
-import type { XdmPoint as PointSettings, Settings } from '../../settings.ts'
+import type { Settings } from '../../settings/table.ts'
+import type { XdmPoint as PointSettings } from '../../settings/xdm-points.ts'
 import { presenceUsages } from '../xdms/presence-xdms/usages.ts'
 import { rlsUsages } from '../xdms/rls-xdms/usages.ts'
 import { sharedUsages } from '../xdms/shared-xdms/usages.ts'

@@ -3,7 +3,7 @@
 import { limits } from '../../limits.ts'
 import type { OutgoingHttpRequest } from '../../protocols/http/message.ts'
 import { pathSegment } from '../../protocols/xcap/document-selector.ts'
-import type { XdmPoint as PointSettings } from '../../settings.ts'
+import type { XdmPoint as PointSettings } from '../../settings/xdm-points.ts'
 import { assertedIdentity } from '../xdms/asserted-identity.ts'
 import type { DocumentAddress } from '../xdms/documents.ts'
 

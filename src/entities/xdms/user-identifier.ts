@@ -2,7 +2,7 @@
 
 import { ParseError } from '../../protocols/sip/errors.ts'
 import { isTelUri, parseUri, type Uri } from '../../protocols/sip/uri.ts'
-import type { Settings } from '../../settings.ts'
+import type { Settings } from '../../settings/table.ts'
 
 /** The domain whose users have documents here, and which of them a URI stands for. */
 export interface HomeDomain {

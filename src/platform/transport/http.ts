@@ -22,7 +22,7 @@ import {
 import type { HttpRequest, HttpResponse, HttpSource } from '../../protocols/http/message.ts'
 import { HttpReader, type HttpReaderLimits, type ReadRequest } from '../../protocols/http/reader.ts'
 import { continueResponse, writeResponse } from '../../protocols/http/writer.ts'
-import type { ListeningAddress } from '../../settings.ts'
+import type { ListeningAddress } from '../../settings/addresses.ts'
 import { listen } from './tcp.ts'
 import type { Credentials } from './tls.ts'
 

@@ -6,7 +6,7 @@ import type { DocumentReader } from '../../../../src/entities/xdms/document-read
 import { documentAt, documentsOf } from '../../../../src/entities/xdms/documents.ts'
 import type { HeaderField, SipResponse } from '../../../../src/protocols/sip/message.ts'
 import { addressOfRecord, isSipUri } from '../../../../src/protocols/sip/uri.ts'
-import type { SettingName } from '../../../../src/settings.ts'
+import type { SettingName } from '../../../../src/settings/table.ts'
 import { EntityWorld, type Sent } from '../../protocols/sip-events/entity-world.ts'
 
 export const alice = 'sip:alice@box.example'

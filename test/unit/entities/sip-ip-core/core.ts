@@ -15,7 +15,8 @@ import {
   type SipResponse,
 } from '../../../../src/protocols/sip/message.ts'
 import { parseMessage } from '../../../../src/protocols/sip/parse.ts'
-import { defaultSettings, type SettingName } from '../../../../src/settings.ts'
+import type { SettingName } from '../../../../src/settings/table.ts'
+import { defaultSettings } from '../../../../src/settings.ts'
 import type { EntityName, Instant, Output, SipEntity, Turn } from '../../../../src/turn.ts'
 import { SeededRandom } from '../../../simulation/random.ts'
 

@@ -9,7 +9,8 @@ import { type DocumentChange, putDocument, type StoredDocument } from '../../../
 import { limits } from '../../../../src/limits.ts'
 import { failedAnswer, type HttpAnswer, type OutgoingHttpRequest } from '../../../../src/protocols/http/message.ts'
 import { type HeaderField, respond, type SipRequest } from '../../../../src/protocols/sip/message.ts'
-import { defaultSettings, type SettingName } from '../../../../src/settings.ts'
+import type { SettingName } from '../../../../src/settings/table.ts'
+import { defaultSettings } from '../../../../src/settings.ts'
 import { SeededRandom } from '../../../simulation/random.ts'
 import { EntityWorld } from '../../protocols/sip-events/entity-world.ts'
 

@@ -19,7 +19,8 @@ import {
   type OutgoingHttpRequest,
 } from '../../../../src/protocols/http/message.ts'
 import { answerChallenge } from '../../../../src/protocols/sip/digest.ts'
-import { defaultSettings, type SettingName } from '../../../../src/settings.ts'
+import type { SettingName } from '../../../../src/settings/table.ts'
+import { defaultSettings } from '../../../../src/settings.ts'
 import type { Output, Turn } from '../../../../src/turn.ts'
 import { SeededRandom } from '../../../simulation/random.ts'
 

@@ -15,7 +15,7 @@ import { Xdms } from '../../../../src/entities/xdms/xdms.ts'
 import type { HttpResponse } from '../../../../src/protocols/http/message.ts'
 import type { HeaderField, SipResponse } from '../../../../src/protocols/sip/message.ts'
 import { parseXcapUri } from '../../../../src/protocols/xcap/document-selector.ts'
-import type { SettingName } from '../../../../src/settings.ts'
+import type { SettingName } from '../../../../src/settings/table.ts'
 import { SeededRandom } from '../../../simulation/random.ts'
 import { EntityWorld, type Sent } from '../../protocols/sip-events/entity-world.ts'
 

@@ -8,7 +8,8 @@ import { type MemoryStore, openMemoryStore } from '../../../../src/platform/stor
 import { failedAnswer, type HttpAnswer, type OutgoingHttpRequest } from '../../../../src/protocols/http/message.ts'
 import { ParseError, SipRefusal } from '../../../../src/protocols/sip/errors.ts'
 import { type HeaderField, refuse, respond, SipRequest, SipResponse } from '../../../../src/protocols/sip/message.ts'
-import { defaultSettings, type SettingName } from '../../../../src/settings.ts'
+import type { SettingName } from '../../../../src/settings/table.ts'
+import { defaultSettings } from '../../../../src/settings.ts'
 import type { Instant, Output, Random, SipEntity, Transaction, Turn } from '../../../../src/turn.ts'
 
 export interface Sent {

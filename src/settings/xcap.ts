@@ -1,0 +1,101 @@
+/** Documents by XCAP: the root, who may do what, and where Aggregation Proxies elsewhere find our XDMSs. */
+
+import { isAddressRange, isDomainName, isXcapRoot } from './addresses.ts'
+import { listening, type RowsOf } from './row.ts'
+
+export interface XcapSettings {
+  readonly root: string
+  readonly operators: string
+  readonly defaultDocuments: boolean
+  readonly routes: string
+}
+
+export const xcapRows: RowsOf<'xcap', XcapSettings> = {
+  'xcap.root': {
+    path: ['Vendor', 'Porchlight', 'Xcap', 'Root'],
+    format: 'chr',
+    default: '/xcap-root',
+    meaning: 'path of the XCAP root: documents are below it',
+    allowed: 'a path such as /xcap-root, without a slash at its end; empty for the top',
+    isAllowed: text => /^(?:\/[\w.-]+)*$/.test(text),
+    effect: 'at once',
+  },
+  'xcap.operators': {
+    path: ['Vendor', 'Porchlight', 'Xcap', 'Operators'],
+    format: 'chr',
+    default: '',
+    meaning: 'users who read and write the documents of all users, and the global ones',
+    allowed: 'addresses of users separated by commas, or empty',
+    effect: 'at once',
+  },
+  'xcap.defaultDocuments': {
+    path: ['Vendor', 'Porchlight', 'Xcap', 'DefaultDocuments'],
+    format: 'bool',
+    default: true,
+    meaning: 'whether a user who is added gets documents out of the templates, such as presence rules',
+    allowed: 'true or false',
+    effect: 'at once',
+  },
+  'xcap.routes': {
+    path: ['Vendor', 'Porchlight', 'Xcap', 'Routes'],
+    format: 'chr',
+    default: '',
+    meaning:
+      'application usages whose documents are elsewhere, each with its XCAP root, before what prs7, prs12 and xdm4 say',
+    allowed: 'AUID=URI, several separated by commas, or empty; AUID= for one whose documents are here',
+    isAllowed: text => usageRoutes(text) !== undefined,
+    effect: 'at once',
+  },
+}
+
+export interface XdmsSettings {
+  readonly listen: string
+  readonly listenTls: string
+  readonly trusted: string
+  readonly trustedNames: string
+}
+
+export const xdmsRows: RowsOf<'xdms', XdmsSettings> = {
+  'xdms.listen': {
+    ...listening,
+    path: ['Vendor', 'Porchlight', 'Xdms', 'Listen'],
+    default: '',
+    meaning: 'where the XDMSs of this box are reached by an Aggregation Proxy elsewhere, over HTTP',
+  },
+  'xdms.listenTls': {
+    ...listening,
+    path: ['Vendor', 'Porchlight', 'Xdms', 'ListenTls'],
+    default: '',
+    meaning: 'the same over HTTPS, where the proxy shows a certificate',
+  },
+  'xdms.trusted': {
+    path: ['Vendor', 'Porchlight', 'Xdms', 'Trusted'],
+    format: 'chr',
+    default: '',
+    meaning:
+      'addresses of Aggregation Proxies whose X-3GPP-Asserted-Identity and X-XCAP-Asserted-Identity are believed',
+    allowed: 'addresses or ADDRESS/LENGTH, separated by commas, or empty',
+    isAllowed: text => text === '' || text.split(',').every(part => isAddressRange(part.trim())),
+    effect: 'at once',
+  },
+  'xdms.trustedNames': {
+    path: ['Vendor', 'Porchlight', 'Xdms', 'TrustedNames'],
+    format: 'chr',
+    default: '',
+    meaning: 'host names of such proxies, proved by certificates that tls.authorities or the public ones have signed',
+    allowed: 'host names separated by commas, or empty',
+    isAllowed: text => text === '' || text.split(',').every(part => isDomainName(part.trim().toLowerCase())),
+    effect: 'at once',
+  },
+}
+
+/** Reads `AUID=URI`, several separated by commas; the URI is empty for what is here. Undefined if malformed. */
+export function usageRoutes(text: string): ReadonlyMap<string, string> | undefined {
+  const routes = new Map<string, string>()
+  for (const part of text === '' ? [] : text.split(',')) {
+    const [, auid, root] = /^\s*([\w.-]+)=(\S*)\s*$/.exec(part) ?? []
+    if (auid === undefined || routes.has(auid) || (root !== '' && !isXcapRoot(root!))) return undefined
+    routes.set(auid, root!)
+  }
+  return routes
+}

@@ -1,0 +1,104 @@
+/** Reference points whose other end may be an XDMS elsewhere (RP-33): where it is, and how its documents are kept. */
+
+import { isXcapRoot } from './addresses.ts'
+import { type RowsOf, seconds, wholeNumber } from './row.ts'
+
+/** Where the documents of one reference point are: here when `root` is empty. */
+export interface RemoteXdms {
+  readonly root: string
+  readonly username: string
+  readonly password: string
+}
+
+/** The same for those who read documents by themselves, and learn of changes. */
+export interface XdmPoint extends RemoteXdms {
+  readonly notifier: string
+}
+
+export interface XdmSettings {
+  readonly pollSeconds: number
+  readonly keepSeconds: number
+}
+
+/** How documents elsewhere are kept. */
+export const xdmRows: RowsOf<'xdm', XdmSettings> = {
+  'xdm.pollSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Xdm', 'PollInterval'],
+    default: 300,
+    meaning: 'how often documents elsewhere are asked for again while their changes are not notified',
+    ...wholeNumber(10, 86_400),
+  },
+  'xdm.keepSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Xdm', 'KeepTime'],
+    default: 3600,
+    meaning: 'how long documents elsewhere count while it cannot be found out whether they have changed',
+    ...wholeNumber(0, 2_147_483),
+  },
+}
+
+/** Of those who read documents by themselves. */
+export const readerRows = {
+  ...remoteXdms('prs5', 'the Shared XDMS that the Presence Server reads lists in'),
+  'prs5.notifier': notifierOf('prs5'),
+  ...remoteXdms('prs8', 'the Presence XDMS that the Presence Server reads rules and permanent presence in'),
+  'prs8.notifier': notifierOf('prs8'),
+  ...remoteXdms('prs9', 'the Shared XDMS that the Resource List Server reads lists in'),
+  'prs9.notifier': notifierOf('prs9'),
+  ...remoteXdms('prs10', 'the RLS XDMS that the Resource List Server reads list services in'),
+  'prs10.notifier': notifierOf('prs10'),
+}
+
+/** Of the Aggregation Proxy. */
+export const proxyRows = {
+  ...remoteXdms('prs7', 'the Presence XDMS that the Aggregation Proxy sends clients to'),
+  ...remoteXdms('prs12', 'the RLS XDMS that the Aggregation Proxy sends clients to'),
+  ...remoteXdms('xdm4', 'the Shared XDMS that the Aggregation Proxy sends clients to'),
+}
+
+/** The settings of a reference point whose other end may be elsewhere (RP-33). */
+function remoteXdms<P extends string>(point: P, which: string) {
+  const node = point.toUpperCase()
+  const credential = { format: 'chr', default: '', effect: 'at once' } as const
+  const rows = {
+    root: {
+      path: ['Vendor', 'Porchlight', node, 'Root'],
+      format: 'chr',
+      default: '',
+      meaning: `XCAP root of ${which}; empty: the one of this box`,
+      allowed: 'an http or https URI without a slash at its end, or empty',
+      isAllowed: (text: string): boolean => text === '' || isXcapRoot(text),
+      effect: 'at once',
+    },
+    username: {
+      ...credential,
+      path: ['Vendor', 'Porchlight', node, 'Username'],
+      meaning: `user name for digest challenges at ${point}.root; empty: it is enough who we are`,
+      allowed: 'text without control characters, or empty',
+      isAllowed: (text: string): boolean => !/[\x00-\x1f\x7f]/.test(text),
+    },
+    password: {
+      ...credential,
+      path: ['Vendor', 'Porchlight', node, 'Password'],
+      meaning: `password for digest challenges at ${point}.root`,
+      allowed: 'text, or empty',
+      isSecret: true,
+    },
+  } as const
+  return Object.fromEntries(Object.entries(rows).map(([name, row]) => [`${point}.${name}`, row])) as {
+    [Name in keyof typeof rows as `${P}.${Name}`]: (typeof rows)[Name]
+  }
+}
+
+function notifierOf(point: string) {
+  return {
+    path: ['Vendor', 'Porchlight', point.toUpperCase(), 'Notifier'],
+    format: 'chr',
+    default: '',
+    meaning: `where subscriptions to changes of documents at ${point}.root are sent (xcap-diff); empty: it is asked now and then`,
+    allowed: 'a sip or sips URI, or empty',
+    isAllowed: (text: string): boolean => text === '' || /^sips?:[\w.+%~-]*@?[\w.:[\]-]+(?:;[\w=.-]+)*$/.test(text),
+    effect: 'at once',
+  } as const
+}
