@@ -28,6 +28,7 @@ import {
   SettingError,
   settingName,
   settingOf,
+  shownValue,
 } from './settings.ts'
 import type { EntityName, Instant, Output, Transaction, Turn } from './turn.ts'
 
@@ -142,7 +143,11 @@ const works: Readonly<Record<string, Work | undefined>> = {
   'user any': (_given, turn) => answer({ any: hasUsers(turn.db) }),
   count: (_given, turn, { appliance }) => answer(counts(appliance, turn)),
   'settings list': (_given, turn, { overrides }) => answer(listSettings(turn.db, turn.settings, overrides)),
-  'settings get': (given, turn) => answer({ value: settingOf(turn.settings, settingName(text(given, 'name'))) }),
+  'settings get': (given, turn) => {
+    const name = settingName(text(given, 'name'))
+    const value = settingOf(turn.settings, name)
+    return answer({ value: given.reveal === true ? value : shownValue(name, value) })
+  },
   'settings set': (given, turn, { overrides }) => {
     const name = settingName(text(given, 'name'))
     putSetting(turn.db, name, text(given, 'value'))
@@ -150,7 +155,8 @@ const works: Readonly<Record<string, Work | undefined>> = {
     readSettings(turn.db)
     // Who may watch, or what they see, may have changed for everybody who watches now (PS-95 to PS-98, PS-123).
     const outputs = decideForAll.has(name) ? [presenceWakes.policiesChanged(turn.now)] : []
-    return answer({ name, effect: overrides.has(name) ? 'overridden' : effectOf(name) }, outputs)
+    const effect = overrides.has(name) ? 'overridden' : effectOf(name)
+    return answer({ name, shown: shownValue(name, text(given, 'value')), effect }, outputs)
   },
 }
 

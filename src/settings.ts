@@ -89,7 +89,7 @@ export function listSettings(db: Transaction, inForce: Settings, overrides: Over
     const next = overrides.get(name) ?? stored ?? row.default
     return {
       name,
-      value: shown(row, value),
+      value: shownValue(name, value),
       default: row.default,
       ...(row.unit === undefined ? {} : { unit: row.unit }),
       format: row.format,
@@ -98,13 +98,14 @@ export function listSettings(db: Transaction, inForce: Settings, overrides: Over
       allowed: row.allowed,
       effect: row.effect,
       from: overrides.has(name) ? 'command line' : stored === undefined ? 'default' : 'stored',
-      ...(next === value ? {} : { next: shown(row, next) }),
+      ...(next === value ? {} : { next: shownValue(name, next) }),
     }
   })
 }
 
-function shown({ isSecret }: Row<Leaf>, value: Leaf): Leaf {
-  return isSecret === true && value !== '' ? '********' : value
+/** What a person who looks at a setting is shown of a value: of a secret, only whether there is one. */
+export function shownValue(name: SettingName, value: Leaf): Leaf {
+  return rowOf(name).isSecret === true && value !== '' ? '********' : value
 }
 
 /** The value that `text` means for setting `name`. Throws SettingError. */

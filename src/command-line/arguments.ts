@@ -20,7 +20,7 @@ interface Option {
   readonly help: string
 }
 
-type OptionName = 'set' | 'no-demo-users' | 'password-stdin' | 'name' | 'json' | 'system'
+type OptionName = 'set' | 'no-demo-users' | 'password-stdin' | 'name' | 'json' | 'reveal' | 'system'
 
 const options: Readonly<Record<OptionName, Option>> = {
   set: { type: 'string', multiple: true, value: 'NAME=VALUE', help: 'use this setting for this run; may be repeated' },
@@ -28,6 +28,7 @@ const options: Readonly<Record<OptionName, Option>> = {
   'password-stdin': { type: 'boolean', help: 'read the password from the first line of standard input' },
   name: { type: 'string', value: 'TEXT', help: 'display name' },
   json: { type: 'boolean', help: 'print JSON' },
+  reveal: { type: 'boolean', help: 'print it even if it is a secret' },
   system: { type: 'string', value: 'DIR', help: 'also write host name and network here, for the operating system' },
 }
 
@@ -75,7 +76,7 @@ export const commands = {
     more: ['Exit status 3 when no box runs on the data directory.'],
   },
   'settings list': { takes: [], options: ['json'], summary: 'list every setting with its value and meaning' },
-  'settings get': { takes: ['NAME'], options: [], summary: 'print the value of a setting' },
+  'settings get': { takes: ['NAME'], options: ['reveal'], summary: 'print the value of a setting' },
   'settings set': { takes: ['NAME', 'VALUE'], options: [], summary: 'change a setting' },
   provision: {
     takes: ['FILE'],
@@ -123,12 +124,15 @@ export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
+const flags = ['no-demo-users', 'password-stdin', 'json', 'reveal'] as const
+type Flag = (typeof flags)[number]
+
 export interface CommandLine {
   readonly command: CommandName
   readonly data: string
   readonly arguments: readonly string[]
   readonly set: readonly string[]
-  readonly flags: ReadonlySet<'no-demo-users' | 'password-stdin' | 'json'>
+  readonly flags: ReadonlySet<Flag>
   readonly displayName: string | undefined
   readonly system: string | undefined
 }
@@ -161,7 +165,7 @@ export function parseCommandLine(words: readonly string[]): CommandLine | { read
     data: data ?? 'data',
     arguments: given,
     set: set ?? [],
-    flags: new Set((['no-demo-users', 'password-stdin', 'json'] as const).filter(flag => values[flag] === true)),
+    flags: new Set(flags.filter(flag => values[flag] === true)),
     displayName: name,
     system,
   }

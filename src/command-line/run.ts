@@ -77,16 +77,16 @@ const works: Readonly<Record<Exclude<CommandName, 'serve' | 'status'>, Work>> = 
     return 0
   },
   'settings get': async line => {
-    const { value } = (await withBox(line, false, box => box.ask('settings get', { name: line.arguments[0] }))) as {
-      value: unknown
-    }
+    const asked = { name: line.arguments[0], reveal: line.flags.has('reveal') }
+    const { value } = (await withBox(line, false, box => box.ask('settings get', asked))) as { value: unknown }
     print(String(value))
     return 0
   },
   'settings set': async line => {
     const [name, value] = line.arguments
-    const { effect, problem } = (await withBox(line, true, box => box.ask('settings set', { name, value }))) as {
+    const { effect, shown, problem } = (await withBox(line, true, box => box.ask('settings set', { name, value }))) as {
       effect: string
+      shown: string
       problem?: string
     }
     const felt: Record<string, string> = {
@@ -94,7 +94,7 @@ const works: Readonly<Record<Exclude<CommandName, 'serve' | 'status'>, Work>> = 
       'at the next start': 'it takes effect at the next start',
       overridden: 'it takes effect at the next start without --set for it',
     }
-    print(`${name} is now '${value}'; ${felt[effect]}`)
+    print(`${name} is now '${shown}'; ${felt[effect]}`)
     if (problem !== undefined) throw new Error(problem)
     return 0
   },

@@ -30,7 +30,7 @@ export interface Row<V extends Leaf> {
   readonly isAllowed?: (value: V) => boolean
   /** When a change is felt. */
   readonly effect: 'at once' | 'at the next start'
-  /** Whether nobody is shown what it is. */
+  /** Whether it is shown only to whoever asks to have it revealed. */
   readonly isSecret?: boolean
 }
 

@@ -126,6 +126,9 @@ test('settings: listed with unit, default and meaning; set at once or for the ne
     (await porchlight(['settings', 'list', '--data', data])).output,
     /^domain = box\.example .*other\.example from the next start/m,
   )
+  assert.match((await set('prs8.password', 'sesame')).output, /^prs8\.password is now '\*{8}'/)
+  assert.equal(await get('prs8.password'), '********\n')
+  assert.equal((await porchlight(['settings', 'get', '--reveal', 'prs8.password', '--data', data])).output, 'sesame\n')
   const refused = await set('presence.defaultHandling', 'maybe')
   assert.equal(refused.status, 2)
   assert.match(
