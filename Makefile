@@ -18,9 +18,12 @@ FUZZ_SECONDS ?= 60
 FUZZ_TARGET ?=
 FUZZ_COUNT ?=
 BOARD ?= amd64
+# A part of the image's checks and tests, where the whole takes too long: a pattern of files.
+IMAGE_CHECKS ?= image/checks/*.test.ts
+IMAGE_TESTS ?= test/image/*.test.ts
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test types lint unit demo interop bench fuzz sim image bundle image-check image-test clean
+.PHONY: help run build test types lint unit demo interop bench fuzz sim image image-base bundle image-check image-test clean
 
 help: ## list these targets
 	@echo 'make TARGET, where TARGET is one of'
@@ -66,14 +69,17 @@ sim: $(INSTALLED) ## simulate seeded worlds; SEED= repeats one
 image: build ## build the image of a board (BOARD=amd64, arm64) to flash; needs Debian 12 and its packages, image/README.md says which
 	$(NODE) image/build.ts image --board $(BOARD) $(IMAGE_OPTIONS)
 
+image-base: $(INSTALLED) ## only fetch what the image takes from Debian and npm; make image does, too
+	$(NODE) image/build.ts base --board $(BOARD) $(IMAGE_OPTIONS)
+
 bundle: build ## build the signed update bundle of a board (BOARD=amd64)
 	$(NODE) image/build.ts bundle --board $(BOARD) $(IMAGE_OPTIONS)
 
 image-check: build ## check the hardening of the image that make image has built (BOARD=amd64)
-	BOARD=$(BOARD) IMAGE_OPTIONS='$(IMAGE_OPTIONS)' $(NODE) --test 'image/checks/*.test.ts'
+	BOARD=$(BOARD) IMAGE_OPTIONS='$(IMAGE_OPTIONS)' $(NODE) --test '$(IMAGE_CHECKS)'
 
 image-test: build ## boot the image in an emulator (BOARD=amd64); after make image
-	BOARD=$(BOARD) $(NODE) --test --test-concurrency=1 'test/image/*.test.ts'
+	BOARD=$(BOARD) $(NODE) --test --test-concurrency=1 '$(IMAGE_TESTS)'
 
 clean: ## remove what was built; the data directory stays
 	rm -rf build

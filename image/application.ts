@@ -11,7 +11,9 @@ export function installPackages(board: Board, cache: string): string {
   mkdirSync(folder, { recursive: true })
   for (const file of ['package.json', 'package-lock.json']) copyFileSync(join(top, file), join(folder, file))
   const target = ['--os=linux', `--cpu=${board.node}`, '--libc=glibc']
-  run('npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', ...target], { cwd: folder })
+  run('npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', ...target], {
+    cwd: folder,
+  })
   return join(folder, 'node_modules')
 }
 

@@ -1,6 +1,7 @@
 /**
  * `make image` and `make bundle`: builds the image of a board from Debian's packages, the sources and the overlay. Below the
  * output folder it leaves the disk image, the slot and kernel image of which it and the update bundle are made, and the SBOM.
+ * `base` only fetches what the mirrors have for it, and keeps that.
  */
 
 import { generateKeyPairSync } from 'node:crypto'
@@ -134,10 +135,17 @@ async function buildBundle(): Promise<void> {
   process.stdout.write(`${await sha256OfFile(names.bundle)}  ${names.bundle}\n`)
 }
 
-const work: Readonly<Record<string, () => Promise<void>>> = { image: buildImage, bundle: buildBundle }
+/** All that a build takes from elsewhere, so that a fault of a mirror is told from one of ours. */
+async function fetchBase(): Promise<void> {
+  const board = readBoard(values.board)
+  step('Debian packages', () => debianBase(board, values.cache, sourceDate(), values.fresh))
+  step('npm packages', () => installPackages(board, values.cache))
+}
+
+const work: Readonly<Record<string, () => Promise<void>>> = { image: buildImage, bundle: buildBundle, base: fetchBase }
 const wanted = work[positionals[0] ?? '']
 if (wanted === undefined) {
-  process.stderr.write(`image|bundle [--board ${boardNames().join('|')}]\n`)
+  process.stderr.write(`image|bundle|base [--board ${boardNames().join('|')}]\n`)
   process.exit(2)
 }
 try {

@@ -41,6 +41,7 @@ export function debianBase(board: Board, cache: string, date: number, fresh: boo
       ...['--variant=minbase', `--architectures=${board.architecture}`, `--include=${packages.join(',')}`],
       // No initramfs of Debian's: under emulation it alone takes minutes, and ours is made from the finished root.
       ...['--dpkgopt=path-exclude=/usr/share/man/*', '--dpkgopt=path-exclude=/usr/share/locale/*', '--quiet'],
+      '--aptopt=Acquire::Retries "5"',
       ...[suite, path.replace(/tar$/, 'new.tar'), list],
     ],
     { env: { ...process.env, SOURCE_DATE_EPOCH: String(date), INITRD: 'No', TMPDIR: cache } },

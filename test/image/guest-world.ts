@@ -77,8 +77,8 @@ export class GuestWorld implements World {
   }
 
   async restart(): Promise<void> {
-    // The promise for soft state begins after this long.
-    await wait(softMs)
+    // The promise for soft state begins after this long; timers of an emulated unit on a machine in use are late as much again.
+    await wait(2 * softMs)
     await this.#guest.cutPower()
     this.#guest.start()
     await this.#guest.serving()
