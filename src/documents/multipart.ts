@@ -35,13 +35,10 @@ export function formatRelated(
   const delimiter = `--${freeBoundary(parts, boundary)}`
   const chunks: Uint8Array[] = []
   for (const { contentType, contentId, body } of parts) {
+    const encoding = is7bit(body) ? '' : 'Content-Transfer-Encoding: binary\r\n'
     const field = hasBareIds ? `Content-Id: ${contentId}\r\n` : `Content-ID: <${contentId}>\r\n`
     const id = contentId === undefined ? '' : field
-    chunks.push(
-      Buffer.from(`${delimiter}\r\nContent-Transfer-Encoding: binary\r\n${id}Content-Type: ${contentType}\r\n\r\n`),
-      body,
-      lineEnd,
-    )
+    chunks.push(Buffer.from(`${delimiter}\r\n${encoding}${id}Content-Type: ${contentType}\r\n\r\n`), body, lineEnd)
   }
   chunks.push(Buffer.from(`${delimiter}--\r\n`))
   const [root] = parts
@@ -55,6 +52,11 @@ export function formatRelated(
 }
 
 const lineEnd = Buffer.from('\r\n')
+
+/** Whether a body is what a part without Content-Transfer-Encoding has (RFC 2045 §2.7, §6.1); line ends are left to `binary`. */
+function is7bit(body: Uint8Array): boolean {
+  return body.length <= 998 && body.every(octet => octet !== 0 && octet < 128 && octet !== CR && octet !== LF)
+}
 
 function freeBoundary(parts: readonly Part[], wanted: string): string {
   for (let number = 0; ; number++) {

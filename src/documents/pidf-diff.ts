@@ -5,11 +5,10 @@ import { pidfNamespace } from './pidf.ts'
 import { rpidNamespace } from './rpid.ts'
 import { computePatch } from './xml/diff.ts'
 import { XmlError } from './xml/errors.ts'
-import { escapeAttribute } from './xml/escape.ts'
 import { defaultXmlLimits, parseXml, type XmlLimits } from './xml/parse.ts'
 import { applyPatch, PatchError, type PatchOptions } from './xml/patch.ts'
-import { attributeSpan, attributeValue, childElements, type XmlElement } from './xml/tree.ts'
-import { declarationText, xmlDeclaration } from './xml/write.ts'
+import { attributeSpan, childElements, type XmlElement } from './xml/tree.ts'
+import { declarationText } from './xml/write.ts'
 
 export const pidfDiffContentType = 'application/pidf-diff+xml'
 export const pidfDiffNamespace = 'urn:ietf:params:xml:ns:pidf-diff'
@@ -119,12 +118,13 @@ export function pidfDiff(from: XmlElement, to: XmlElement): Versioned | undefine
   if (around(from) !== around(to)) return undefined
   const patch = computePatch(from, to)
   if (patch === undefined) return undefined
-  const prefix = freePrefix(patch.namespaces, 'p')
-  let before = `${xmlDeclaration}<${prefix}:pidf-diff${declarationText(prefix, pidfDiffNamespace)}`
-  for (const [bound, namespace] of patch.namespaces) before += declarationText(bound, namespace)
-  const entity = attributeValue(to, 'entity')
-  if (entity !== undefined) before += ` entity="${escapeAttribute(entity)}"`
-  return versioned(`${before} version="`, `">${patch.write(prefix)}</${prefix}:pidf-diff>\n`)
+  // Our elements have no prefix where no content wants another default namespace.
+  const prefix = patch.namespaces.has('') ? freePrefix(patch.namespaces, 'p') : ''
+  const name = prefix === '' ? 'pidf-diff' : `${prefix}:pidf-diff`
+  // `entity` and the XML declaration may be left out (§3.2; XML §2.8): whose it is, the subscription tells, and it is in UTF-8.
+  let before = `<${name}${declarationText(prefix, pidfDiffNamespace)}`
+  for (const [bound, namespace] of patch.namespaces) if (namespace !== '') before += declarationText(bound, namespace)
+  return versioned(`${before} version="`, `">${patch.write(prefix)}</${name}>`)
 }
 
 /** What stands beside the root element, where operations of ours do not reach, but for the declaration and white space. */

@@ -41,12 +41,12 @@ export type ResourceListInformation = {
   readonly resources: readonly Resource[]
 }
 
-/** The document as UTF-8, valid by the schema of §5.1. */
+/** The document, valid by the schema of §5.1; in UTF-8, so that no declaration needs to say so (XML §2.8), and in one line. */
 export function formatRlmi({ uri, version, fullState, names, resources }: ResourceListInformation): Buffer {
-  let text = `<?xml version="1.0" encoding="UTF-8"?>\n<list xmlns="${rlmiNamespace}" uri="${escapeAttribute(uri)}" version="${version}" fullState="${fullState}">\n`
-  for (const name of names) text += `${formatName(name)}\n`
+  let text = `<list xmlns="${rlmiNamespace}" uri="${escapeAttribute(uri)}" version="${version}" fullState="${fullState}">`
+  for (const name of names) text += formatName(name)
   for (const resource of resources) text += formatResource(resource)
-  return Buffer.from(`${text}</list>\n`, 'utf8')
+  return Buffer.from(`${text}</list>`, 'utf8')
 }
 
 /** Reads a document; elements and attributes of other namespaces are ignored. Throws XmlError. */
@@ -85,7 +85,7 @@ function formatResource({ uri, names, instances }: Resource): string {
     if (cid !== undefined) text += ` cid="${escapeAttribute(cid)}"`
     text += '/>'
   }
-  return `${text}</resource>\n`
+  return `${text}</resource>`
 }
 
 function readNames(parent: XmlElement): Name[] {

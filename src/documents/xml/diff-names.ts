@@ -8,57 +8,47 @@ import { escapeText } from './escape.ts'
 import type { XmlAttribute, XmlElement } from './tree.ts'
 import { declarationText } from './write.ts'
 
+/** Bindings of prefixes; '' is the default namespace, and bound to '' where there must be none. */
+export type Bindings = ReadonlyMap<string, string>
+
+/** A text, and those of the known bindings that must be in force where it stands. */
+export interface Named {
+  readonly text: string
+  readonly uses: Bindings
+}
+
 export class DiffNames {
-  readonly #known: ReadonlyMap<string, string>
-  /** Those of the known bindings that something has used. */
-  readonly used = new Map<string, string>()
+  readonly #known: Bindings
 
   /** `known`: the bindings that both documents agree upon wherever operations apply. */
-  constructor(known: ReadonlyMap<string, string>) {
+  constructor(known: Bindings) {
     this.#known = known
   }
 
-  /** The name of an element in a selector; undefined when none of the known prefixes leads to its namespace. */
-  element({ namespace, name, prefix }: XmlElement): string | undefined {
-    if (namespace === '') return (this.#known.get('') ?? '') === '' ? name : undefined
-    const known = this.#prefixOf(namespace, prefix)
-    if (known === undefined) return undefined
-    this.used.set(known, namespace)
-    return known === '' ? name : `${known}:${name}`
-  }
-
-  /** The name of an attribute in a selector, likewise. */
-  attribute({ namespace, name, prefix }: XmlAttribute): string | undefined {
-    if (prefix === '') return name
+  /** The name of an attribute in a selector; undefined when the known prefixes do not lead there. */
+  attribute({ namespace, name, prefix }: XmlAttribute): Named | undefined {
+    if (prefix === '') return { text: name, uses: nothing }
+    const text = `${prefix}:${name}`
+    if (prefix === 'xml') return { text, uses: nothing }
     // Another prefix of the same namespace would be another name in the document.
-    if (prefix !== 'xml') {
-      if (this.#known.get(prefix) !== namespace) return undefined
-      this.used.set(prefix, namespace)
-    }
-    return `${prefix}:${name}`
+    return this.#known.get(prefix) === namespace ? { text, uses: new Map([[prefix, namespace]]) } : undefined
   }
 
   /** Nodes as the content of an operation. */
-  content(nodes: readonly DiffNode[]): string {
+  content(nodes: readonly DiffNode[]): Named {
+    const uses = new Map<string, string>()
     let text = ''
     for (const node of nodes) {
-      if (node.kind === 'element') text += this.#written(node)
+      if (node.kind === 'element') text += this.#written(node, uses)
       else text += node.kind === 'text' ? escapeText(node.value) : node.exact
     }
-    return text
+    return { text, uses }
   }
 
-  #prefixOf(namespace: string, prefix: string): string | undefined {
-    if (this.#known.get('') === namespace) return ''
-    if (this.#known.get(prefix) === namespace) return prefix
-    for (const [known, meant] of this.#known) if (meant === namespace) return known
-    return undefined
-  }
-
-  #written({ origin }: DiffElement): string {
+  #written({ origin }: DiffElement, uses: Map<string, string>): string {
     const { text, start, end } = origin.source!
     const missing = new Map<string, string>()
-    this.#collect(origin, new Set(), missing)
+    this.#collect(origin, new Set(), missing, uses)
     if (missing.size === 0) return text.slice(start, end)
     const nameEnd = start + 1 + (origin.prefix === '' ? 0 : origin.prefix.length + 1) + origin.name.length
     let declarations = ''
@@ -67,15 +57,22 @@ export class DiffNames {
   }
 
   /** Finds the bindings that an element needs from around it: known ones are used, the others missing. */
-  #collect(element: XmlElement, local: ReadonlySet<string>, missing: Map<string, string>): void {
+  #collect(
+    element: XmlElement,
+    local: ReadonlySet<string>,
+    missing: Map<string, string>,
+    uses: Map<string, string>,
+  ): void {
     const declared = element.declarations.size === 0 ? local : new Set([...local, ...element.declarations.keys()])
     const need = (prefix: string, namespace: string) => {
       if (declared.has(prefix) || prefix === 'xml') return
       if ((this.#known.get(prefix) ?? '') !== namespace) missing.set(prefix, namespace)
-      else if (namespace !== '') this.used.set(prefix, namespace)
+      else uses.set(prefix, namespace)
     }
     need(element.prefix, element.namespace)
     for (const { prefix, namespace } of element.attributes) if (prefix !== '') need(prefix, namespace)
-    for (const node of element.children) if (node.kind === 'element') this.#collect(node, declared, missing)
+    for (const node of element.children) if (node.kind === 'element') this.#collect(node, declared, missing, uses)
   }
 }
+
+const nothing: Bindings = new Map()

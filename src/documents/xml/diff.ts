@@ -3,17 +3,21 @@
  * (§3: canonical form with comments).
  */
 
-import { DiffNames } from './diff-names.ts'
+import { type Bindings, DiffNames } from './diff-names.ts'
 import { alignment, type DiffElement, type DiffNode, declarationsText, diffElement, type Pair } from './diff-nodes.ts'
 import { escapeAttribute, escapeText } from './escape.ts'
 import type { XmlAttribute, XmlElement } from './tree.ts'
+import { declarationText } from './write.ts'
 
 export interface Patch {
-  /** The bindings that must be in force where the operations stand, '' being the default namespace; without '' there must be none. */
-  readonly namespaces: ReadonlyMap<string, string>
+  /**
+   * The bindings that must be in force where the operations stand, '' being the default namespace: bound to '' where there must
+   * be none, and missing where there may be any.
+   */
+  readonly namespaces: Bindings
   /** Characters that the operations take at least. */
   readonly length: number
-  /** The operation elements. `prefix` stands before their names, is not empty and not one of `namespaces`. */
+  /** The operation elements. `prefix` stands before their names, '' being the default namespace, and is not one of `namespaces`. */
   write(prefix: string): string
 }
 
@@ -37,7 +41,7 @@ export function computePatch(from: XmlElement, to: XmlElement): Patch | undefine
   const operations = a.exact === b.exact ? [] : rootOperations(a, b, names)
   if (operations === undefined) return undefined
   return {
-    namespaces: names.used,
+    namespaces: usedBy(operations),
     length: lengthOf(operations),
     write: prefix => operations.map(operation => written(operation, prefix)).join(''),
   }
@@ -47,11 +51,15 @@ interface Operation {
   readonly kind: 'add' | 'replace' | 'remove'
   readonly attributes: string
   readonly content: string
+  /** Bindings that its selector or content goes by. */
+  readonly uses: Bindings
 }
 
-function operation(kind: Operation['kind'], sel: string, directives = '', content = ''): Operation {
-  return { kind, attributes: ` sel="${quotable(sel)}"${directives}`, content }
+function operation(kind: Operation['kind'], sel: string, directives = '', content = '', uses = nothing): Operation {
+  return { kind, attributes: ` sel="${quotable(sel)}"${directives}`, content, uses }
 }
+
+const nothing: Bindings = new Map()
 
 /** Between double quotes apostrophes may stay, and selectors have many. */
 function quotable(text: string): string {
@@ -59,16 +67,27 @@ function quotable(text: string): string {
 }
 
 function written({ kind, attributes, content }: Operation, prefix: string): string {
-  const name = `${prefix}:${kind}`
+  const name = prefix === '' ? kind : `${prefix}:${kind}`
   return content === '' ? `<${name}${attributes}/>` : `<${name}${attributes}>${content}</${name}>`
 }
 
 function lengthOf(operations: readonly Operation[]): number {
   let length = 0
   for (const { kind, attributes, content } of operations) {
-    length += kind.length + 5 + attributes.length + (content === '' ? 0 : kind.length + 4 + content.length)
+    length += kind.length + 3 + attributes.length + (content === '' ? 0 : kind.length + 2 + content.length)
   }
   return length
+}
+
+function usedBy(operations: readonly Operation[]): Bindings {
+  return new Map(operations.flatMap(({ uses }) => [...uses]))
+}
+
+/** What operations take with the declarations they need. */
+function costOf(operations: readonly Operation[]): number {
+  let cost = lengthOf(operations)
+  for (const [prefix, namespace] of usedBy(operations)) cost += declarationText(prefix, namespace).length
+  return cost
 }
 
 function rootOperations(a: DiffElement, b: DiffElement, names: DiffNames): Operation[] | undefined {
@@ -108,16 +127,16 @@ function attributeOperations(
     if (other?.value === attribute.value) continue
     const name = names.attribute(attribute)
     if (name === undefined) return undefined
-    const sel = `${path}/@${name}`
-    operations.push(other ? operation('replace', sel, '', escapeText(other.value)) : operation('remove', sel))
+    const sel = `${path}/@${name.text}`
+    operations.push(operation(other ? 'replace' : 'remove', sel, '', escapeText(other?.value ?? ''), name.uses))
   }
   for (const attribute of b) {
     if (a.some(candidate => same(attribute, candidate))) continue
     const name = names.attribute(attribute)
     if (name === undefined) return undefined
     // What is added has a text (RFC 5261 §4.3.2); only what replaces may have none.
-    operations.push(operation('add', path, ` type="@${name}"`, escapeText(attribute.value) || '-'))
-    if (attribute.value === '') operations.push(operation('replace', `${path}/@${name}`))
+    operations.push(operation('add', path, ` type="@${name.text}"`, escapeText(attribute.value) || '-', name.uses))
+    if (attribute.value === '') operations.push(operation('replace', `${path}/@${name.text}`, '', '', name.uses))
   }
   return operations
 }
@@ -134,7 +153,7 @@ function childOperations(
   for (const [i, j] of pairs) {
     const [old, changed] = [a[i]!, b[j]!]
     if (old.exact === changed.exact) continue
-    const sel = `${path}/${stepTo(a, old, names)}`
+    const sel = `${path}/${stepTo(a, old)}`
     if (changed.kind === 'text') operations.push(operation('replace', sel, '', escapeText(changed.value)))
     else operations.push(...changedElement(old as DiffElement, changed as DiffElement, sel, names))
   }
@@ -144,32 +163,31 @@ function childOperations(
 
 /** The shorter of changing an element inside and replacing it. */
 function changedElement(a: DiffElement, b: DiffElement, path: string, names: DiffNames): Operation[] {
-  const whole = [operation('replace', path, '', names.content([b]))]
+  const { text, uses } = names.content([b])
+  const whole = [operation('replace', path, '', text, uses)]
   if (declarationsText(a.origin) !== declarationsText(b.origin)) return whole
   const inside = elementOperations(a, b, path, names)
-  return inside !== undefined && lengthOf(inside) <= lengthOf(whole) ? inside : whole
+  return inside !== undefined && costOf(inside) <= costOf(whole) ? inside : whole
 }
 
-/** The last step of a selector that leads to one of the children of an element. */
-function stepTo(siblings: readonly DiffNode[], node: DiffNode, names: DiffNames): string {
+/**
+ * The last step of a selector that leads to one of the children of an element. It names no element, so that no namespace need be
+ * declared for it.
+ */
+function stepTo(siblings: readonly DiffNode[], node: DiffNode): string {
   if (node.kind !== 'element') {
     const same = siblings.filter(({ kind }) => kind === node.kind)
     const test = node.kind === 'instruction' ? 'processing-instruction()' : `${node.kind}()`
     return same.length === 1 ? test : `${test}[${same.indexOf(node) + 1}]`
   }
   const elements = siblings.filter(sibling => sibling.kind === 'element')
-  const name = names.element(node.origin)
-  if (name === undefined) return `*[${elements.indexOf(node) + 1}]`
-  const same = elements.filter(
-    ({ origin }) => origin.name === node.origin.name && origin.namespace === node.origin.namespace,
-  )
-  if (same.length === 1) return name
+  if (elements.length === 1) return '*'
   const { id } = node
   // Who has another document than we believe then finds nothing, rather than the wrong one.
-  if (id !== undefined && !id.includes("'") && same.filter(sibling => sibling.id === id).length === 1) {
-    return `${name}[@id='${id}']`
+  if (id !== undefined && !id.includes("'") && elements.filter(sibling => sibling.id === id).length === 1) {
+    return `*[@id='${id}']`
   }
-  return `${name}[${same.indexOf(node) + 1}]`
+  return `*[${elements.indexOf(node) + 1}]`
 }
 
 /**
@@ -260,7 +278,8 @@ class ListEdit {
       else beside(left, 'after')
     }
     const attributes = places.reduce((a, b) => (b.length < a.length ? b : a))
-    this.#operations.push({ kind: 'add', attributes, content: this.#names.content(coming) })
+    const { text, uses } = this.#names.content(coming)
+    this.#operations.push({ kind: 'add', attributes, content: text, uses })
     const at = atEnd
       ? right === undefined
         ? this.#now.length
@@ -281,7 +300,7 @@ class ListEdit {
   }
 
   #selector(node: DiffNode): string {
-    return `${this.#path}/${stepTo(this.#now, node, this.#names)}`
+    return `${this.#path}/${stepTo(this.#now, node)}`
   }
 }
 

@@ -2,7 +2,8 @@
 
 import { strict as assert } from 'node:assert'
 import { test } from 'node:test'
-import { patchedPidf, readPidfDiff } from '../../../src/documents/pidf-diff.ts'
+import { patchedPidf, pidfDiff, readPidfDiff } from '../../../src/documents/pidf-diff.ts'
+import { parsePidf } from '../../../src/documents/pidf-parts.ts'
 import { canonical, readDocument } from '../../actors/xml-patcher.ts'
 
 const full = `<?xml version="1.0" encoding="UTF-8"?>
@@ -78,4 +79,24 @@ test('RFC 5262 §6: the partial document updates the full one as shown', () => {
     .replace('\n   <r:busy/>\n  ', '\n   ')
     .replace('"1.0">im', '"0.7">im')
   assert.equal(canonical(readDocument(updated)), canonical(readDocument(expected)))
+})
+
+test('RFC 5262 §3.2, §5.2: what changes is told without what may be left out, and is read as what it is', () => {
+  const document = (basic: string, more = '') =>
+    parsePidf(
+      Buffer.from(
+        `<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:a@b.example"><tuple id="t"><status><basic>${basic}</basic></status></tuple>${more}</presence>`,
+      ),
+    ).root
+  const changed = pidfDiff(document('open'), document('closed'))!.with(7)
+  assert.equal(
+    Buffer.from(changed).toString(),
+    `<pidf-diff xmlns="urn:ietf:params:xml:ns:pidf-diff" version="7"><replace sel="*/*/*/*/text()">closed</replace></pidf-diff>`,
+  )
+  const added = pidfDiff(document('open'), document('open', '<note>x</note>'))!.with(8)
+  assert.equal(
+    Buffer.from(added).toString(),
+    `<p:pidf-diff xmlns:p="urn:ietf:params:xml:ns:pidf-diff" xmlns="urn:ietf:params:xml:ns:pidf" version="8"><p:add sel="*"><note>x</note></p:add></p:pidf-diff>`,
+  )
+  for (const diff of [changed, added]) assert.equal(readPidfDiff(diff).kind, 'diff')
 })

@@ -26,6 +26,14 @@ describe('multipart/related (RFC 2387)', () => {
     assert.equal(other!.headers.get('content-transfer-encoding'), 'binary')
   })
 
+  test('RFC 2045 §6.1: the transfer encoding is said of what is not short, of ASCII and in one line', () => {
+    const encodings = ['<a/>', '<a>\u00e9</a>', '<a>\n</a>', 'a'.repeat(998), 'a'.repeat(999)].map(text => {
+      const { body } = formatRelated([{ ...parts[0]!, body: Buffer.from(text) }], 'edge')
+      return parseMultipart(body, 'edge', limits)[0]!.headers.get('content-transfer-encoding')
+    })
+    assert.deepEqual(encodings, [undefined, 'binary', 'binary', undefined, 'binary'])
+  })
+
   test('takes another boundary when a part has this one in it', () => {
     const evil = { ...parts[1]!, body: Buffer.from('x\r\n--edge--\r\n--edge.1\r\ny') }
     const { contentType, body } = formatRelated([parts[0]!, evil], 'edge')

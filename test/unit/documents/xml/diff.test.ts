@@ -39,7 +39,7 @@ describe('computing a patch (RFC 5261)', () => {
       `<p xmlns="u:1"><t id="a"><s><b>${basic}</b></s></t><t id="b"><s><b>x</b></s></t></p>`
     assert.equal(
       check(document('open'), document('closed')),
-      `<z:replace sel="*/t[@id='a']/s/b/text()">closed</z:replace>`,
+      `<z:replace sel="*/*[@id='a']/*/*/text()">closed</z:replace>`,
     )
   })
 
@@ -50,19 +50,19 @@ describe('computing a patch (RFC 5261)', () => {
   it('adds, removes and replaces attributes', () => {
     assert.equal(
       check('<a><b c="1" d="2"/></a>', '<a><b d="3" e=""/></a>'),
-      '<z:replace sel="*/b"><b d="3" e=""/></z:replace>',
+      '<z:replace sel="*/*"><b d="3" e=""/></z:replace>',
     )
     const many = '<c>a long text that it would be a waste to repeat</c>'.repeat(5)
     assert.equal(
       check(`<a><b c="1" d="2">${many}</b></a>`, `<a><b d="'&quot;&lt;" e="">${many}</b></a>`),
-      `<z:remove sel="*/b/@c"/><z:replace sel="*/b/@d">'"&lt;</z:replace><z:add sel="*/b" type="@e">-</z:add><z:replace sel="*/b/@e"/>`,
+      `<z:remove sel="*/*/@c"/><z:replace sel="*/*/@d">'"&lt;</z:replace><z:add sel="*/*" type="@e">-</z:add><z:replace sel="*/*/@e"/>`,
     )
   })
 
   it('removes an element with the white space behind it, and adds one with its white space', () => {
     const [a, b] = ['<a>\n <b id="1"/>\n <b id="2"/>\n <b id="3"/>\n</a>', '<a>\n <b id="1"/>\n <b id="3"/>\n</a>']
-    assert.equal(check(a, b), `<z:remove sel="*/b[@id='2']" ws="after"/>`)
-    assert.equal(check(b, a), `<z:add sel="*/b[@id='3']" pos="before"><b id="2"/>\n </z:add>`)
+    assert.equal(check(a, b), `<z:remove sel="*/*[@id='2']" ws="after"/>`)
+    assert.equal(check(b, a), `<z:add sel="*/*[@id='3']" pos="before"><b id="2"/>\n </z:add>`)
   })
 
   it('says of a reordering what has moved, not what has stayed', () => {
@@ -70,15 +70,23 @@ describe('computing a patch (RFC 5261)', () => {
     const [x, y, w] = [tuple('x'), tuple('y'), tuple('w')]
     assert.equal(
       check(`<a>${x}${y}${w}</a>`, `<a>${w}${x}${y}</a>`),
-      `<z:add sel="*" pos="prepend">${w}</z:add><z:remove sel="*/t[4]"/>`,
+      `<z:add sel="*" pos="prepend">${w}</z:add><z:remove sel="*/*[4]"/>`,
     )
   })
 
   it('declares what the new document declares, and forgets what it does not', () => {
     assert.equal(
       check('<a xmlns="u:1" xmlns:p="u:2"><p:b/></a>', '<a xmlns="u:1" xmlns:q="u:3"><q:c/></a>'),
-      '<z:add sel="*" type="namespace::q">u:3</z:add><z:add sel="*"><q:c/></z:add><z:remove sel="*/p:b"/><z:remove sel="*/namespace::p"/>',
+      '<z:add sel="*" type="namespace::q">u:3</z:add><z:add sel="*"><q:c/></z:add><z:remove sel="*/*[1]"/><z:remove sel="*/namespace::p"/>',
     )
+  })
+
+  it('needs no more namespaces than its contents have, and says where there must be no default one', () => {
+    const needed = (a: string, b: string) => Object.fromEntries(computePatch(read(a), read(b))!.namespaces)
+    const document = (inner: string) => `<a xmlns="u:1" xmlns:p="u:2" xmlns:q="u:3">${inner}<p:c>x</p:c></a>`
+    assert.deepEqual(needed(document('<p:b><q:d>1</q:d></p:b>'), document('<p:b><q:d>2</q:d></p:b>')), {})
+    assert.deepEqual(needed(document(''), document('<b q:e="1"/>')), { '': 'u:1', q: 'u:3' })
+    assert.deepEqual(needed('<p:a xmlns:p="u:1"/>', '<p:a xmlns:p="u:1"><b/></p:a>'), { '': '' })
   })
 
   it('does without when a prefix means something else, or the default namespace is another', () => {
