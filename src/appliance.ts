@@ -26,6 +26,7 @@ import { asksForCompressionAs } from './protocols/sip-sigcomp/asked.ts'
 import {
   type CompressionCounters,
   type CompressionOptions,
+  type Effect,
   SipCompression,
 } from './protocols/sip-sigcomp/compression.ts'
 import { type Route, routeOf } from './routing.ts'
@@ -178,7 +179,7 @@ export class Appliance {
   receive(bytes: Buffer, flow: Flow, now: Instant): void {
     const read = (text: Buffer): void => this.#take(this.stack.received(text, flow, now), now)
     if (this.#compression === undefined) read(bytes)
-    else this.#transmit(this.#compression.received(bytes, flow, now, read))
+    else this.#carryOut(this.#compression.received(bytes, flow, now, read), now)
   }
 
   /** A connection asked for, or accepted, stands. */
@@ -203,7 +204,7 @@ export class Appliance {
   /** Time has passed: timers of the stack and stored wakes that are due. */
   expire(now: Instant): void {
     this.#take(this.stack.expire(now), now)
-    if (this.#compression !== undefined) this.#transmit(this.#compression.expire(now))
+    if (this.#compression !== undefined) this.#carryOut(this.#compression.expire(now), now)
     this.#wakes.collect(now, limits.wakesPerTick)
   }
 
@@ -311,6 +312,13 @@ export class Appliance {
         default:
           this.#transmit([output])
       }
+    }
+  }
+
+  #carryOut(effects: readonly Effect[], now: Instant): void {
+    for (const effect of effects) {
+      if (effect.kind === 'send') this.#transmit([effect])
+      else this.#take(this.stack.lost(effect.flow, now), now)
     }
   }
 

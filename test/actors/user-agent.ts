@@ -120,7 +120,7 @@ export class UserAgent {
   receive(bytes: Buffer, flow: Flow, now: Instant): void {
     if (this.silent) return
     const read = (text: Buffer): void => this.#take(this.stack.received(text, flow, now), now)
-    if (this.compression) this.#effects(this.compression.received(bytes, flow, now, read))
+    if (this.compression) this.#effects(this.compression.received(bytes, flow, now, read), now)
     else read(bytes)
   }
 
@@ -155,8 +155,11 @@ export class UserAgent {
     }
   }
 
-  #effects(effects: readonly Effect[]): void {
-    this.#transmits.push(...effects)
+  #effects(effects: readonly Effect[], now: number): void {
+    for (const effect of effects) {
+      if (effect.kind === 'send') this.#transmits.push(effect)
+      else this.#take(this.stack.lost(effect.flow, now), now)
+    }
   }
 
   #request(request: SipRequest, now: Instant): void {

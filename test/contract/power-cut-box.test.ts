@@ -1,5 +1,5 @@
 /**
- * The promise of durability at a power cut (issue 6 §7) as clients see it: the whole box on the real LMDB store. After each of
+ * The promise of durability at a power cut as clients see it: the whole box on the real LMDB store. After each of
  * over 200 cuts a box started on what is left serves every document whose PUT or DELETE was answered, as it was answered, and
  * what was published at least five seconds before. Of a request in progress either outcome may be found, whole.
  */

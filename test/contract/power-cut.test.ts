@@ -1,5 +1,5 @@
 /**
- * The promise of durability at a power cut (issue 2 §5), on the real LMDB store: whenever the power goes, the store opens;
+ * The promise of durability at a power cut, on the real LMDB store: whenever the power goes, the store opens;
  * every hard record that was acknowledged is there; so is every soft one older than five seconds; and what is there is what
  * was written up to some turn. Disk, time and the moments at which flushes finish are the test's, so it needs no waiting and a
  * seed repeats it.

@@ -96,7 +96,7 @@ test('LMDB store: a table asked for while LMDB had nothing of it is found there 
   await again.close()
 })
 
-describe('LMDB store: durability (issue 2 §5)', () => {
+describe('LMDB store: durability', () => {
   test('soft and hard: a killed process loses nothing that was acknowledged, twelve times over', async t => {
     const directory = temporaryDirectory(t)
     let acknowledgedBefore = 0

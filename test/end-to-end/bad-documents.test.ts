@@ -1,5 +1,5 @@
 /**
- * Bad input to the documents of the built box (issue 3 §9): each kind has the right status, memory stays bounded, and nothing
+ * Bad input to the documents of the built box: each kind has the right status, memory stays bounded, and nothing
  * is lost or half written.
  */
 

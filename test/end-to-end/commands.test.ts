@@ -1,4 +1,4 @@
-/** The operator's commands, while the box runs and while it does not (issue 2 §2). */
+/** The operator's commands, while the box runs and while it does not. */
 
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'

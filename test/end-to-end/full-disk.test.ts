@@ -1,4 +1,4 @@
-/** A full data disk: an alarm, no document that cannot be kept, and presence that goes on (issue 6 §7). */
+/** A full data disk: an alarm, no document that cannot be kept, and presence that goes on. */
 
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'

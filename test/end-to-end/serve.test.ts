@@ -1,4 +1,4 @@
-/** The built box from its first start to its last line (issue 2 §1, §2). */
+/** The built box from its first start to its last line. */
 
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'

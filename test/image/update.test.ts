@@ -1,4 +1,4 @@
-/** Updates in the emulator: a good one is blessed, one that never serves is left again, and the data stays (issue 6 §4). */
+/** Updates in the emulator: a good one is blessed, one that never serves is left again, and the data stays. */
 
 import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'

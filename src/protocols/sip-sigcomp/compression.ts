@@ -43,7 +43,8 @@ export interface CompressionOptions {
 /** What is to be done on the wire. */
 export type Effect =
   | { readonly kind: 'send'; readonly flow: string; readonly bytes: Buffer }
-  | { readonly kind: 'close'; readonly flow: string }
+  /** What comes on this connection cannot be understood any more: it closes once what it brought is answered. */
+  | { readonly kind: 'lost'; readonly flow: string }
 
 export type CompressionCounters = {
   /** Messages that came compressed and were read, their octets, and those of their texts. */
@@ -137,6 +138,7 @@ export class SipCompression {
       return this.#message(octets, flow, false, now, read)
     }
     const stream = this.#streams.of(flow)
+    if (stream.isLost) return []
     const effects: Effect[] = []
     const messages: Uint8Array[] = []
     let lost: Buffer | undefined
@@ -148,8 +150,9 @@ export class SipCompression {
     } catch (error) {
       lost = asRecord(this.#endpoint.framingError(error))
     }
-    for (const message of messages) effects.push(...this.#message(message, flow, true, now, read))
-    if (lost !== undefined) effects.push({ kind: 'send', flow: flow.id, bytes: lost }, this.#closing(flow.id))
+    for (const message of messages) if (!stream.isLost) effects.push(...this.#message(message, flow, true, now, read))
+    if (lost !== undefined && !stream.isLost)
+      effects.push({ kind: 'send', flow: flow.id, bytes: lost }, this.#closing(flow.id))
     return effects
   }
 
@@ -197,7 +200,8 @@ export class SipCompression {
 
   #closing(flow: string): Effect {
     this.counters.sigcompStreamsClosed++
-    return { kind: 'close', flow }
+    this.#streams.lost(flow)
+    return { kind: 'lost', flow }
   }
 
   /**

@@ -14,6 +14,8 @@ export interface Stream {
   leaving: 'sigcomp' | 'plain' | undefined
   /** Since when a message is waited for that has begun; 0 when none is. */
   partialSince: number
+  /** Set when it cannot be understood any more: the rest of it is not read. */
+  isLost: boolean
 }
 
 export class Streams {
@@ -37,7 +39,7 @@ export class Streams {
   of(flow: Flow): Stream {
     let stream = this.#byFlow.get(flow.id)
     if (stream === undefined) {
-      stream = { flow, marking: undefined, leaving: undefined, partialSince: 0 }
+      stream = { flow, marking: undefined, leaving: undefined, partialSince: 0, isLost: false }
       this.#byFlow.set(flow.id, stream)
     }
     return stream
@@ -61,6 +63,13 @@ export class Streams {
       this.#partial.add(stream)
     }
     return undefined
+  }
+
+  lost(flow: string): void {
+    const stream = this.#byFlow.get(flow)
+    if (stream === undefined) return
+    stream.isLost = true
+    this.#partial.delete(stream)
   }
 
   ended(flow: string): void {

@@ -155,7 +155,7 @@ export class ClientSide implements OutgoingUser {
         if (this.#context.udpSocketOf(flow) && this.#attemptByUdp(outgoing, flow, true, now)) return
       } else {
         const connection = this.#connections.get(flow)
-        if (connection) {
+        if (connection && !connection.isDeaf) {
           this.#attemptOn(outgoing, connection, now)
           return
         }

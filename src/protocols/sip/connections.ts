@@ -27,6 +27,10 @@ export class Connection implements Timed {
   readonly flow: Flow
   readonly framing: StreamFraming
   lastUsedAt: number
+  /** Requests it has brought whose final response has still to leave by it. */
+  unanswered = 0
+  /** Set when nothing more is heard of it: what it has brought is still answered, but nothing new is sent on it. */
+  isDeaf = false
   /** Transactions that fail when the connection ends. */
   readonly transactions = new Set<ClientTransaction<unknown>>()
   /** Under which places it is found. */
@@ -164,12 +168,16 @@ export class Connections {
     const connection = this.#byFlow.get(flow)
     if (!connection) return undefined
     this.#byFlow.delete(flow)
-    for (const place of connection.places) {
-      if (this.#byPlace.get(place) === connection) this.#byPlace.delete(place)
-    }
+    this.#withdraw(connection)
     this.#context.timers.stop(connection)
     this.#context.counters.connectionsClosed++
     return connection
+  }
+
+  /** Hears no more of a connection, and offers it to nobody; its responses still leave by it. */
+  deafen(connection: Connection): void {
+    connection.isDeaf = true
+    this.#withdraw(connection)
   }
 
   /** One over the limit: the connection that was silent longest, to be closed; undefined while there is room. */
@@ -188,6 +196,12 @@ export class Connections {
     const connection = new Connection(flow, framing, now)
     this.#byFlow.set(flow.id, connection)
     return connection
+  }
+
+  #withdraw(connection: Connection): void {
+    for (const place of connection.places) {
+      if (this.#byPlace.get(place) === connection) this.#byPlace.delete(place)
+    }
   }
 
   /** The newest connection to a place is the one used. */

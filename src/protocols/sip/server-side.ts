@@ -36,12 +36,15 @@ export class ServerSide {
   readonly #transactions = new Map<string, Transaction>()
   readonly #merged: MergedRequests<Transaction>
   readonly #deliveries = new Map<string, ResponseDelivery>()
+  readonly #drained: (connection: Connection, now: number) => void
   #pending = 0
   #serial = 0
 
-  constructor(context: StackContext, connections: Connections) {
+  /** `drained` is called when the last request is answered that came by a connection of which nothing more is heard. */
+  constructor(context: StackContext, connections: Connections, drained: (connection: Connection, now: number) => void) {
     this.#context = context
     this.#connections = connections
+    this.#drained = drained
     this.#merged = new MergedRequests(context.random.below(2 ** 30))
   }
 
@@ -79,7 +82,7 @@ export class ServerSide {
       transaction.toTag = toTag
     }
     this.#perform(transaction, actions, response, now)
-    if (wasUnanswered && !transaction.unanswered) this.#wasAnswered(transaction)
+    if (wasUnanswered && !transaction.unanswered) this.#wasAnswered(transaction, now)
     // COMPAT(libpurple): what was challenged comes again with credentials and the same CSeq, and is no merged request.
     if (response.status === 401 || response.status === 407) this.#merged.forget(transaction)
   }
@@ -175,6 +178,8 @@ export class ServerSide {
     const transaction: Transaction = new ServerTransaction(key, request.method === 'INVITE', to, reliable, request)
     this.#transactions.set(key, transaction)
     this.#pending++
+    const connection = reliable ? this.#connections.get(to) : undefined
+    if (connection) connection.unanswered++
     transaction.start(now, this.#context.timers, this.#context.lengths)
     return transaction
   }
@@ -221,7 +226,7 @@ export class ServerSide {
     const wasUnanswered = transaction.unanswered
     const actions = transaction.on(event, now, this.#context.timers, this.#context.lengths)
     this.#perform(transaction, actions, undefined, now)
-    if (wasUnanswered && !transaction.unanswered) this.#wasAnswered(transaction)
+    if (wasUnanswered && !transaction.unanswered) this.#wasAnswered(transaction, now)
   }
 
   #perform(
@@ -264,9 +269,11 @@ export class ServerSide {
     this.#send(transaction.flow, bytes, response, now)
   }
 
-  #wasAnswered(transaction: Transaction): void {
+  #wasAnswered(transaction: Transaction, now: number): void {
     this.#pending--
     transaction.request = undefined
+    const connection = transaction.reliable ? this.#connections.get(transaction.flow) : undefined
+    if (connection && --connection.unanswered === 0 && connection.isDeaf) this.#drained(connection, now)
     const { timers, limits, counters } = this.#context
     if (timers.sizeOf(timerQueue.answered) <= limits.answeredRequests) return
     counters.forgottenEarly++

@@ -83,7 +83,7 @@ export class SipStack {
     })
     this.#connections = new Connections(this.#context)
     this.#client = new ClientSide(this.#context, this.#connections)
-    this.#server = new ServerSide(this.#context, this.#connections)
+    this.#server = new ServerSide(this.#context, this.#connections, (connection, now) => this.#close(connection, now))
     const { perSource } = this.#context.limits
     this.#flood = perSource && new Flood(perSource)
   }
@@ -131,6 +131,17 @@ export class SipStack {
       if (connection) this.#client.connectionEnded(connection, now)
       else this.#client.flowFailed(flowOrConnection, now)
     }
+    return this.#take()
+  }
+
+  /**
+   * What comes on a connection can no longer be understood, says who reads it before the stack does: nothing more of it is heard, and
+   * it is closed once the requests it has brought are answered.
+   */
+  lost(flow: string, now: number): StackOutput[] {
+    const connection = this.#connections.get(flow)
+    if (connection) this.#hearNoMore(connection, now)
+    else if (!this.#closed.has(flow)) this.#context.outputs.push({ kind: 'close', flow })
     return this.#take()
   }
 
@@ -184,13 +195,13 @@ export class SipStack {
 
   /** Whether a message can be sent on this flow: the connection is open, or the UDP socket is ours. */
   isAlive(flow: string): boolean {
-    return this.#connections.get(flow) !== undefined || this.#context.udpSocketOf(flow) !== undefined
+    return this.#connections.get(flow)?.isDeaf === false || this.#context.udpSocketOf(flow) !== undefined
   }
 
   /** Sends a keep-alive on a connection; without a pong in ten seconds the flow has failed and is closed (RFC 5626 §4.4.1). */
   ping(flow: string, now: number): StackOutput[] {
     const connection = this.#connections.get(flow)
-    if (connection && !connection.framing.awaitsPong) {
+    if (connection && !connection.isDeaf && !connection.framing.awaitsPong) {
       connection.framing.awaitsPong = true
       this.#context.timers.start(connection, timerQueue.pong, now + this.#context.lengths.pongMs)
       this.#context.send(flow, ping)
@@ -297,6 +308,7 @@ export class SipStack {
   #stream(bytes: Buffer, flow: Flow, now: number): void {
     if (this.#closed.has(flow.id)) return
     const connection = this.#connections.get(flow.id) ?? this.#accept(flow, now)
+    if (connection.isDeaf) return
     const { framing } = connection
     const wasPartial = framing.isPartial
     let hadFrame = false
@@ -304,7 +316,7 @@ export class SipStack {
       hadFrame = true
       this.#frame(frame, connection, now)
       // What a connection says after it was closed is not heard.
-      if (this.#connections.get(flow.id) !== connection) return
+      if (connection.isDeaf || this.#connections.get(flow.id) !== connection) return
     }
     if (hadFrame || (framing.isPartial && !wasPartial)) this.#awaitRest(connection, now)
   }
@@ -325,7 +337,7 @@ export class SipStack {
         break
       case 'lost':
         this.#refuseHead(frame, connection, now)
-        this.#close(connection, now)
+        this.#hearNoMore(connection, now)
         break
     }
   }
@@ -367,6 +379,21 @@ export class SipStack {
   #closeSurplus(now: number): void {
     const surplus = this.#connections.surplus()
     if (surplus) this.#close(surplus, now)
+  }
+
+  /**
+   * Closes a connection whose stream is lost, but not before the answers to what it brought until then have left, for which the user
+   * has as long as for the rest of a message. What was sent on it cannot be answered any more.
+   */
+  #hearNoMore(connection: Connection, now: number): void {
+    if (connection.isDeaf) return
+    if (connection.unanswered === 0) {
+      this.#close(connection, now)
+      return
+    }
+    this.#connections.deafen(connection)
+    this.#context.timers.start(connection, timerQueue.message, now + this.#context.lengths.messageMs)
+    this.#client.connectionEnded(connection, now)
   }
 
   #close(connection: Connection, now: number): void {

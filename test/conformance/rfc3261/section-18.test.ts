@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { respond, type SipRequest } from '../../../src/protocols/sip/message.ts'
 import { SipStack } from '../../../src/protocols/sip/stack.ts'
 import {
   aRequest,
@@ -179,6 +180,74 @@ describe('RFC 3261 §18.3, §18.4, §16.3 step 1: what cannot be read', () => {
       assert.equal(bench.stack.sizes.connections, 0)
       assert.equal(bench.stack.sizes.timers, 0)
     }
+  })
+
+  describe('what stood before octets that cannot be framed is answered before the connection closes', () => {
+    const good = (branch: string) => requestBytes({ branch, callId: branch })
+    const junk = Buffer.from(requestBytes().toString().replace('Content-Length: 0', 'X: 0'))
+    const tcp = stream('tcp:1:x')
+
+    it('each request by its own answer, and the last answer ends it', () => {
+      const bench = new Bench()
+      const outputs = bench.receive(Buffer.concat([good('z9hG4bKa'), good('z9hG4bKb'), junk, good('z9hG4bKc')]), tcp)
+      assert.deepEqual(summary(outputs), ['request PUBLISH', 'request PUBLISH', 'send 400 tcp:1:x'])
+      assert.deepEqual(bench.receive(good('z9hG4bKd'), tcp), [], 'what follows is not heard')
+      const [a, b] = outputs.flatMap(output => (output.kind === 'request' ? [output.request] : []))
+      const answer = (request: SipRequest) =>
+        summary(bench.stack.respond(request.transaction, respond(request, 200, { toTag: 'ours' }), bench.now))
+      assert.deepEqual(answer(b!), ['send 200 tcp:1:x'])
+      assert.deepEqual(answer(a!), ['send 200 tcp:1:x', 'close tcp:1:x'])
+      assert.deepEqual(bench.disconnected('tcp:1:x'), [])
+      assert.deepEqual([bench.stack.sizes.connections, bench.stack.sizes.timers], [0, 0])
+    })
+
+    it('nothing new is sent on it meanwhile, and what had been is tried elsewhere', () => {
+      const bench = new Bench()
+      bench.receive(good('z9hG4bKa'), tcp)
+      const uri = 'sip:bob@192.0.2.1:40000;transport=tcp'
+      assert.deepEqual(summary(bench.request(aRequest('NOTIFY', uri), 'one', tcp.id)), ['send NOTIFY tcp:1:x'])
+      const elsewhere = 'connect tcp 192.0.2.1:40000 192.0.2.1'
+      assert.deepEqual(summary(bench.receive(junk, tcp)), ['send 400 tcp:1:x', elsewhere])
+      assert.equal(bench.stack.isAlive(tcp.id), false)
+      assert.deepEqual(summary(bench.request(aRequest('NOTIFY', uri), 'two', tcp.id)), [])
+      assert.deepEqual(
+        bench.connected(nameOf(bench.outputs), stream('tcp:2:x')).map(({ kind }) => kind),
+        ['send', 'send'],
+      )
+      assert.deepEqual(summary(bench.answer(200, { toTag: 'ours' }, 'PUBLISH')), ['send 200 tcp:1:x', 'close tcp:1:x'])
+    })
+
+    it('but it is not kept for an answer that does not come', () => {
+      const bench = new Bench()
+      bench.receive(Buffer.concat([requestBytes({ method: 'INVITE' }), junk]), tcp)
+      bench.clear()
+      const closed = bench.pass(60_000).filter(({ output }) => output.kind === 'close')
+      assert.deepEqual(
+        closed.map(({ at }) => at),
+        [32_000],
+      )
+    })
+
+    it('nor does the end of the connection before that leave anything', () => {
+      const bench = new Bench()
+      bench.receive(Buffer.concat([good('z9hG4bKa'), junk]), tcp)
+      bench.disconnected('tcp:1:x')
+      bench.answer(200)
+      bench.pass(60_000)
+      assert.deepEqual(
+        [bench.stack.sizes.connections, bench.stack.sizes.serverTransactions, bench.stack.sizes.timers],
+        [0, 0, 0],
+      )
+    })
+
+    it('as when whoever cuts the stream before the stack has lost it', () => {
+      const bench = new Bench()
+      bench.receive(good('z9hG4bKa'), tcp)
+      assert.deepEqual(bench.stack.lost(tcp.id, bench.now), [])
+      assert.deepEqual(summary(bench.answer(200)), ['send 200 tcp:1:x', 'close tcp:1:x'])
+      assert.deepEqual(bench.stack.lost(tcp.id, bench.now), [], 'it is closing')
+      assert.deepEqual(summary(bench.stack.lost('tcp:7:x', bench.now)), ['close tcp:7:x'], 'of which nothing was heard')
+    })
   })
 
   it('an endless header section closes the connection', () => {

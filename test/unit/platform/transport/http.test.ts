@@ -83,6 +83,14 @@ test('requests on one connection are answered one after the other, pipelined one
   await sees(/GET \/4[\s\S]*Connection: close\r\n\r\n$/)
 })
 
+test('requests before octets that are no request are answered, then these, then the connection closes', async t => {
+  const { listener } = await serving(t)
+  const peer = client(t, listener)
+  peer.socket.write('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n\0\0\0\0 junk\r\n\r\n')
+  await peer.sees(/X-Seen: GET \/1[\s\S]*X-Seen: GET \/2[\s\S]*HTTP\/1\.1 400 [\s\S]*Connection: close/)
+  await peer.ended
+})
+
 test('over TLS, with a certificate taken anew, and sessions resumed (AP-05)', async t => {
   const made = [1, 2].map(() => selfSigned('box.example', [], Date.now()))
   const service = new HttpService(limits, echo)

@@ -1,4 +1,4 @@
-/** The update agent on files in place of slots (issue 6 §4): refuses what is not for the unit, resumes, and leaves all as it was on failure. */
+/** The update agent on files in place of slots: refuses what is not for the unit, resumes, and leaves all as it was on failure. */
 
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'

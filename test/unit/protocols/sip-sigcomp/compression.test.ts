@@ -275,8 +275,26 @@ test('the rest of a message on a connection is awaited for a while, and no longe
   pair.hear(Uint8Array.of(0xf8, 1, 2), connection())
   assert.equal(pair.box.deadline(), 1000)
   assert.deepEqual(pair.box.expire(999), [])
-  assert.deepEqual(pair.box.expire(1000), [{ kind: 'close', flow: connection().id }])
+  assert.deepEqual(pair.box.expire(1000), [{ kind: 'lost', flow: connection().id }])
   assert.equal(pair.box.deadline(), undefined)
+})
+
+test('a stream that is lost is not read on: what stood before it is answered, and the rest is not heard', () => {
+  const pair = new Pair()
+  const record = (branch: string) => markRecord(pair.handset.compress(request(branch), 'box', true)!)
+  const effects = pair.hear(
+    Buffer.concat([record('z9hG4bK1'), Uint8Array.of(0xf8, 0xff, 0x90), record('z9hG4bK2')]),
+    connection(),
+  )
+  assert.deepEqual(
+    effects.map(({ kind }) => kind),
+    ['send', 'lost'],
+    'a NACK, and then',
+  )
+  assert.deepEqual(pair.hear(record('z9hG4bK3'), connection()), [])
+  assert.equal(pair.read.length, 1)
+  assert.equal(pair.box.deadline(), undefined)
+  assert.ok(pair.box.leaving(answerTo(request()), connection().id, 0)![0]! >= 0xf8)
 })
 
 test('the compartment of a connection without identifier ends with it', () => {
