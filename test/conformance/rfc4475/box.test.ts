@@ -58,9 +58,8 @@ const rows: Readonly<Record<string, Row>> = {
   dblreq: {
     box: 401,
     laboratory: 200,
-    // The RFC speaks of a datagram. On a stream two requests follow each other and then what is none: the connection closes
-    // before they are answered, and the answers have nowhere to go.
-    tcp: { done: 'nothing', isClosed: true },
+    // The RFC speaks of a datagram. On a stream two requests follow each other, which are answered, and then what is none.
+    tcp: { done: { box: [401, 407], laboratory: [200, 480] }, isClosed: true },
     why: asked,
   },
   semiuri: forUser('sip:user;par=u%40example.net@example.com'),
