@@ -5,6 +5,7 @@
  */
 
 import { hash } from 'node:crypto'
+import { requireOurAuthority } from './entities/aggregation-proxy/our-authority.ts'
 import { presenceWakes } from './entities/presence-server/wakes.ts'
 import { isUser, listUsers } from './entities/sip-ip-core/accounts.ts'
 import { Admission } from './entities/sip-ip-core/authenticate.ts'
@@ -137,6 +138,7 @@ export class Appliance {
     const wasTouched = this.#isTouched
     let response: HttpResponse | undefined
     try {
+      requireOurAuthority(request, this.#home, this.#options.settings())
       const entity = this.entities['content-server'].serves(request, this.#options.settings())
         ? 'content-server'
         : 'aggregation-proxy'

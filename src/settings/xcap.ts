@@ -5,6 +5,7 @@ import { listening, type RowsOf } from './row.ts'
 
 export interface XcapSettings {
   readonly root: string
+  readonly hosts: string
   readonly operators: string
   readonly defaultDocuments: boolean
   readonly routes: string
@@ -18,6 +19,16 @@ export const xcapRows: RowsOf<'xcap', XcapSettings> = {
     meaning: 'path of the XCAP root: documents are below it',
     allowed: 'a path such as /xcap-root, without a slash at its end; empty for the top',
     isAllowed: text => /^(?:\/[\w.-]+)*$/.test(text),
+    effect: 'at once',
+  },
+  'xcap.hosts': {
+    path: ['Vendor', 'Porchlight', 'Xcap', 'Hosts'],
+    format: 'chr',
+    default: '',
+    meaning:
+      'names by which clients reach documents and objects, beside the domain, names below it, names of the machine and addresses; a request for another name is answered 404',
+    allowed: 'host names separated by commas, * for any name, or empty',
+    isAllowed: text => text === '' || hostNames(text).every(name => name === '*' || isDomainName(name)),
     effect: 'at once',
   },
   'xcap.operators': {
@@ -87,6 +98,11 @@ export const xdmsRows: RowsOf<'xdms', XdmsSettings> = {
     isAllowed: text => text === '' || text.split(',').every(part => isDomainName(part.trim().toLowerCase())),
     effect: 'at once',
   },
+}
+
+/** Reads names separated by commas. */
+export function hostNames(text: string): string[] {
+  return text === '' ? [] : text.split(',').map(name => name.trim().toLowerCase())
 }
 
 /** Reads `AUID=URI`, several separated by commas; the URI is empty for what is here. Undefined if malformed. */

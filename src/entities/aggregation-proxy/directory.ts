@@ -8,6 +8,7 @@ import {
   xcapDirectoryNamespace,
   xcapDirectoryType,
 } from '../../documents/xcap-directory.ts'
+import { authorityOf } from '../../protocols/http/authority.ts'
 import type { HttpRequest } from '../../protocols/http/message.ts'
 import { pathSegment } from '../../protocols/xcap/document-selector.ts'
 import type { Turn } from '../../turn.ts'
@@ -56,9 +57,9 @@ function folderOf({ auid, viewOf }: ApplicationUsage, xui: string, root: string,
 }
 
 /** The XCAP root as the client knows it. */
-function rootUri({ headers, source }: HttpRequest, { settings }: Turn): string {
-  const host = headers.host
-  return host === undefined
+function rootUri(request: HttpRequest, { settings }: Turn): string {
+  const authority = authorityOf(request)
+  return authority === undefined
     ? settings.xcap.root
-    : `${source.isSecure ? 'https' : 'http'}://${host}${settings.xcap.root}`
+    : `${request.source.isSecure ? 'https' : 'http'}://${authority.text}${settings.xcap.root}`
 }

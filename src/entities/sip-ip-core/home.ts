@@ -64,6 +64,11 @@ export class Home {
     return this.#ports.has(port) && (this.#hosts.has(host) || host === this.domain)
   }
 
+  /** Whether a host is a name or an address of the box, or a name below its domain, whatever the port. */
+  isOurHost(host: string): boolean {
+    return host === this.domain || host.endsWith(`.${this.domain}`) || this.#hosts.has(host)
+  }
+
   /**
    * The user that a URI of ours stands for, as the key of accounts and registrations (RFC 3261 §10.3 step 5). An address of
    * the box serves as another name of its domain. Undefined when the URI is not ours or names no user.
