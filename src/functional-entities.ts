@@ -57,6 +57,7 @@ export function functionalEntities(options: EntityOptions, home: Home): Entities
     isUser: (turn, user) => isUser(turn, user),
     isShown: (watcher, { xui, path }, turn) =>
       entities['content-server'].isShown(watcher, { owner: xui, name: path }, turn),
+    mayWrite: (user, { xui }, turn) => entities['presence-server'].permanentPresenceCheck(xui, user, turn),
     listeners: [toPresenceServer, (change, turn) => entities.xdms.documentChanged(change, turn), toResourceListServer],
   }
   const servers = managementServers(xdms)

@@ -32,7 +32,11 @@ export type Pidf = {
 
 /** The parts of a PIDF document. Only its root and `entity` are checked. Throws XmlError. */
 export function parsePidf(bytes: Uint8Array, limits: XmlLimits = defaultXmlLimits): Pidf {
-  const root = parseXml(bytes, { limits })
+  return pidfParts(parseXml(bytes, { limits }))
+}
+
+/** The same of one that has been parsed. */
+export function pidfParts(root: XmlElement): Pidf {
   requireRoot(root, pidfNamespace, 'presence')
   const entity = required(root, 'entity')
   const tuples: XmlElement[] = []

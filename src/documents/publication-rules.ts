@@ -1,6 +1,7 @@
 /**
- * Publication rules (OMA Presence SIMPLE 2.0, PS-112): who besides the presentity may publish for him, and what of it counts.
- * They are rules like those about watchers, so they are read into the same values: `allow` or `block`, and what is let through.
+ * Publication rules (OMA Presence SIMPLE 2.0, PS-112): who besides the presentity may publish for him, and what of it counts;
+ * and, by an action of its own, who may set his permanent presence. They are rules like those about watchers, so they are read
+ * into the same values: `allow` or `block`, and what is let through.
  */
 
 import { type CanonicalUri, commonPolicyNamespace, permissionsOf, readConditions, rulesOf } from './common-policy.ts'
@@ -34,21 +35,32 @@ const publishable: ReadonlySet<string> = new Set([
   'geopriv',
 ] satisfies AttributePermission[])
 
-/** The rules of a document, in its order. Throws XmlError when the root is another. */
+/** The rules of a document about PUBLISH, in its order. Throws XmlError when the root is another. */
 export function readPublicationRules(ruleset: XmlElement, canonical: CanonicalUri): PresenceRule[] {
+  return readRules(ruleset, canonical, 'pub-handling')
+}
+
+/** The same about permanent presence, which is set by XCAP (RFC 4827). */
+export function readPermanentPresenceRules(ruleset: XmlElement, canonical: CanonicalUri): PresenceRule[] {
+  return readRules(ruleset, canonical, 'perm-handling')
+}
+
+type Action = 'pub-handling' | 'perm-handling'
+
+function readRules(ruleset: XmlElement, canonical: CanonicalUri, action: Action): PresenceRule[] {
   requireRoot(ruleset, commonPolicyNamespace, 'ruleset')
   return rulesOf(ruleset).map(rule => ({
     id: attributeValue(rule, 'id') ?? '',
     conditions: readConditions(rule, canonical),
-    handling: readHandling(rule),
+    handling: readHandling(rule, action),
     permissions: readPermissions(rule),
     notification: everyChange,
   }))
 }
 
-function readHandling(rule: XmlElement): number {
+function readHandling(rule: XmlElement, action: Action): number {
   const handlings = permissionsOf(rule, 'actions').filter(
-    ({ namespace, name }) => namespace === publicationRulesNamespace && name === 'pub-handling',
+    ({ namespace, name }) => namespace === publicationRulesNamespace && name === action,
   )
   const isAllowed = handlings.length > 0 && handlings.every(handling => trimmedText(handling) === 'allow')
   return isAllowed ? subHandlings.allow : subHandlings.block

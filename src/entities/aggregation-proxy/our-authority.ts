@@ -14,12 +14,12 @@ import { hostNames } from '../../settings/xcap.ts'
 export function requireOurAuthority(
   request: HttpRequest,
   home: { isOurHost(host: string): boolean },
-  { xcap }: Settings,
+  { xcap, sip }: Settings,
 ): void {
   const authority = authorityOf(request)
   if (authority === undefined || authority.isAddress || request.source.listener === 'xdms') return
   const { host } = authority
-  if (host === 'localhost' || home.isOurHost(host)) return
+  if (host === 'localhost' || host === sip.advertisedHost.toLowerCase() || home.isOurHost(host)) return
   const further = hostNames(xcap.hosts)
   if (!further.includes('*') && !further.includes(host))
     throw notFound(`${host} is not this box; if it shall be, the setting xcap.hosts names it`)

@@ -15,7 +15,7 @@ import type { Instant, Transaction, Turn } from '../../turn.ts'
 import type { DocumentReader } from '../xdms/document-reader.ts'
 import type { DocumentAddress } from '../xdms/documents.ts'
 import { presenceSources } from './presence-document.ts'
-import { RuleDocuments } from './rules/documents.ts'
+import { type Published, RuleDocuments } from './rules/documents.ts'
 import { evaluate, overriding } from './rules/evaluate.ts'
 import { membersOf } from './rules/lists.ts'
 import { listsOf, nextBoundary, type Outcome, outcomeOf, type RuleSet } from './rules/rule-set.ts'
@@ -87,12 +87,17 @@ export class Authorization {
   }
 
   /**
-   * What of a publication for a presentity counts: of his own everything, of another's what his rules let through (PS-12,
-   * PS-112). `unavailable`: his rules cannot be had.
+   * What of a publication for a presentity, or of what is written for good, counts: of his own everything, of another's what
+   * his rules let through (PS-12, PS-112). `unavailable`: his rules cannot be had.
    */
-  publication(presentity: string, publisher: Subscriber, turn: Turn): Outcome | 'unavailable' {
+  publication(
+    presentity: string,
+    publisher: Pick<Subscriber, 'identities'>,
+    turn: Turn,
+    about: Published = 'publication',
+  ): Outcome | 'unavailable' {
     if (publisher.identities.includes(presentity)) return everything
-    const set = this.#documents.publicationRulesOf(turn.db, presentity)
+    const set = this.#documents.publicationRulesOf(turn.db, presentity, about)
     if (set === 'unavailable') return set
     if (set === undefined) return withoutRules(subHandlings.block)
     return evaluate(set, {

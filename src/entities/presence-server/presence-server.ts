@@ -17,7 +17,7 @@ import { pidfManipulation } from '../xdms/presence-xdms/pidf-manipulation.ts'
 import { Authorization, type AuthorizationOptions } from './authorize.ts'
 import type { PresenceContext } from './context.ts'
 import { ViewBases } from './partial.ts'
-import { permanentPresenceChanged } from './permanent-presence.ts'
+import { permanentPresenceChanged, permanentPresenceCheck } from './permanent-presence.ts'
 import { presencePackage } from './presence.ts'
 import { presenceDocument } from './presence-document.ts'
 import { countPublications } from './publications.ts'
@@ -173,6 +173,11 @@ export class PresenceServer implements SipEntity {
   /** A read for others: what a watcher is shown of a presentity by the rules as they stand; undefined when nothing. */
   shownTo(watcher: Subscriber, presentity: string, turn: Turn): Uint8Array | undefined {
     return shownDocument(presentity, watcher, turn, this.#context)
+  }
+
+  /** A read for the Presence XDMS: how far a presentity lets somebody else write his permanent presence (PS-112). */
+  permanentPresenceCheck(presentity: string, writer: string, turn: Turn): ReturnType<typeof permanentPresenceCheck> {
+    return permanentPresenceCheck(presentity, writer, turn, this.#context)
   }
 
   start(turn: Turn): Output[] {

@@ -14,8 +14,11 @@ export interface ApplicationUsage {
   readonly defaultNamespace: string
   /** What its documents look like; the namespaces it knows are listed in xcap-caps (§12). */
   readonly grammar: Grammar
-  /** Who may write below a user's home directory besides the operators; the owner unless given. */
-  readonly writers?: 'owner' | 'operators'
+  /**
+   * Who may write below a user's home directory besides the operators; the owner unless given. `others`: besides him those whom
+   * he lets, as far as he lets them.
+   */
+  readonly writers?: 'owner' | 'operators' | 'others'
   /** Who reads below a user's home directory: `watchers`, too, are those whom the user's presence shows a reference to the document. */
   readonly readers?: 'owner' | 'watchers'
   /** The trees it has documents in; home directories alone unless given. */

@@ -13,6 +13,7 @@ import {
   insufficientStorage,
   methodNotAllowed,
   notFound,
+  serviceUnavailable,
   unsupportedMediaType,
 } from '../../protocols/http/errors.ts'
 import { type HttpRequest, type HttpResponse, mediaType } from '../../protocols/http/message.ts'
@@ -64,8 +65,13 @@ export interface XdmsOptions {
   isUser(turn: Turn, user: string): boolean
   /** Whether presence shows a watcher a reference to this document (XDM-63); without it, nobody. */
   isShown?(watcher: string, address: DocumentAddress, turn: Turn): boolean
+  /** How far the owner of a document lets somebody else write it; without it, not at all. `unavailable`: that cannot be told now. */
+  mayWrite?(user: string, address: DocumentAddress, turn: Turn): WriteCheck | undefined | 'unavailable'
   readonly listeners: readonly ChangeListener[]
 }
+
+/** Given a document before and after, what has changed that may not be changed; undefined when nothing has. */
+export type WriteCheck = (before: XmlElement | undefined, after: XmlElement | undefined) => string | undefined
 
 /** An answer, and what else the turn asks for. */
 export interface Handled {
@@ -81,6 +87,8 @@ interface Asked {
   readonly address: DocumentAddress
   readonly node: NodeSelector | undefined
   readonly turn: Turn
+  /** What of a change goes too far, when the sender writes by the owner's leave. */
+  readonly check?: WriteCheck | undefined
 }
 
 const elementType = 'application/xcap-el+xml'
@@ -106,12 +114,14 @@ export class Xdms {
     const usage = this.usages.get(uri.auid)
     if (usage === undefined) throw notFound(`There is no application usage ${uri.auid}`)
     const xui = this.#homeOf(uri, usage, turn)
-    if (!this.#isShown(request.method, xui, usage, uri, identity, turn)) authorize(request.method, xui, usage, identity)
+    const check = this.#delegated(request.method, xui, usage, uri, identity, turn)
+    if (check === undefined && !this.#isShown(request.method, xui, usage, uri, identity, turn))
+      authorize(request.method, xui, usage, identity)
     const node = uri.node === undefined ? undefined : parseNodeSelector(uri.node, uri.query, usage.defaultNamespace)
     const { method } = request
     if (usage.isReadOnly === true && method !== 'GET' && method !== 'HEAD') throw methodNotAllowed(['GET', 'HEAD'])
     const address = { auid: usage.viewOf ?? usage.auid, xui, path: documentPath(usage, uri, method) }
-    const asked: Asked = { request, usage, uri, address, node, turn }
+    const asked: Asked = { request, usage, uri, address, node, turn, check }
     switch (method) {
       case 'GET':
       case 'HEAD':
@@ -135,6 +145,23 @@ export class Xdms {
     const user = this.#options.userOf(uri.xui)
     if (user === undefined || !this.#options.isUser(turn, user)) throw notFound('There is no such user')
     return user
+  }
+
+  /** PS-112: somebody else may write by the owner's leave, and no more than that. Throws 503 while it is not known. */
+  #delegated(
+    method: string,
+    xui: string,
+    usage: ApplicationUsage,
+    uri: XcapUri,
+    { user, isOperator }: Identity,
+    turn: Turn,
+  ): WriteCheck | undefined {
+    const isOthers = usage.writers === 'others' && xui !== '' && user !== '' && user !== xui && !isOperator
+    if (!isOthers || (method !== 'PUT' && method !== 'DELETE')) return undefined
+    const address = { auid: usage.auid, xui, path: documentPath(usage, uri, method) }
+    const check = this.#options.mayWrite?.(user, address, turn)
+    if (check === 'unavailable') throw serviceUnavailable(2)
+    return check
   }
 
   #isShown(
@@ -206,6 +233,7 @@ export class Xdms {
       return this.#store(asked, stored, edited)
     }
     checkConditions(request, `"${stored.etag}"`)
+    requireLeave(asked, stored, undefined)
     deleteDocument(turn.db, address)
     usage.changed?.(address, rootOf(stored), undefined, turn.db)
     const before = () => rootOf(stored)
@@ -217,6 +245,7 @@ export class Xdms {
   #store(asked: Asked, stored: StoredDocument | undefined, { bytes, root, isNew }: Edited): Handled {
     const { request, usage, address, turn } = asked
     requireValid(root, usage)
+    requireLeave(asked, stored, root)
     const { userOf, isUser } = this.#options
     usage.constrain?.(root, { address, usage, turn, userOf, isUser: user => isUser(turn, user) })
     requireRoom(turn.db, address, stored, bytes.length)
@@ -338,6 +367,17 @@ function requireValid(root: XmlElement, { grammar }: ApplicationUsage): void {
   } catch (error) {
     throw error instanceof XmlError ? schemaValidationError(error.message) : error
   }
+}
+
+/** What the owner does not let others write (PS-112). */
+function requireLeave(
+  { check, address }: Asked,
+  stored: StoredDocument | undefined,
+  root: XmlElement | undefined,
+): void {
+  const beyond = check?.(stored && rootOf(stored), root)
+  if (beyond !== undefined)
+    throw localConstraintFailure(`The publication rules of ${address.xui} do not let you change this: ${beyond}`)
 }
 
 /** How much a user may keep under one application usage is for the operator to say (XDM-21). */

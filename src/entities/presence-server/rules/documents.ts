@@ -2,7 +2,7 @@
 
 import type { CanonicalUri } from '../../../documents/common-policy.ts'
 import { type PresenceRule, readPresenceRules } from '../../../documents/presence-rules.ts'
-import { readPublicationRules } from '../../../documents/publication-rules.ts'
+import { readPermanentPresenceRules, readPublicationRules } from '../../../documents/publication-rules.ts'
 import { XmlError } from '../../../documents/xml/errors.ts'
 import { parseXml } from '../../../documents/xml/parse.ts'
 import type { XmlElement } from '../../../documents/xml/tree.ts'
@@ -70,15 +70,23 @@ export class RuleDocuments {
     this.#operatorRules = 'unread'
   }
 
-  /** The rules about who may publish for a presentity (PS-112); as above. */
-  publicationRulesOf(db: Transaction, presentity: string): RuleSet | undefined | 'unavailable' {
+  /** The rules about who may publish for a presentity, or set what he is permanently (PS-112); as above. */
+  publicationRulesOf(db: Transaction, presentity: string, about: Published): RuleSet | undefined | 'unavailable' {
     const documents = this.#reader.of(db, publicationUsage, presentity)
     if (documents === 'unavailable') return 'unavailable'
-    return documents.length === 0 ? undefined : this.#set('precedence', presentity, documents, readPublicationRules)
+    if (documents.length === 0) return undefined
+    return this.#set('precedence', presentity, documents, publicationReaders[about], about)
   }
 
-  #set(combining: Combining, presentity: string, documents: readonly StoredDocument[], reader: RuleReader): RuleSet {
-    const key = documents.map(document => this.#key(document, presentity)).join(' ')
+  /** `about` tells apart what one document says of several things. */
+  #set(
+    combining: Combining,
+    presentity: string,
+    documents: readonly StoredDocument[],
+    reader: RuleReader,
+    about = '',
+  ): RuleSet {
+    const key = about + documents.map(document => this.#key(document, presentity)).join(' ')
     let set = this.#sets.get(key)
     if (set === undefined) {
       const rules = documents.flatMap(document => read(this.#body(document, presentity), reader, this.#canonical))
@@ -112,6 +120,14 @@ export class RuleDocuments {
     }
     return same
   }
+}
+
+/** What is published: by PUBLISH until it expires, or by XCAP for good (RFC 4827). */
+export type Published = 'publication' | 'permanent'
+
+const publicationReaders: Readonly<Record<Published, RuleReader>> = {
+  publication: readPublicationRules,
+  permanent: readPermanentPresenceRules,
 }
 
 type RuleReader = (ruleset: XmlElement, canonical: CanonicalUri) => PresenceRule[]

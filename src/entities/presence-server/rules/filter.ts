@@ -22,6 +22,7 @@ import { escapeAttribute } from '../../../documents/xml/escape.ts'
 import {
   attributeValue,
   childElement,
+  childElements,
   isElement,
   NamespaceScope,
   trimmedText,
@@ -69,6 +70,19 @@ export function triggerText(document: Pidf, permissions: Permissions, triggers: 
   return text
 }
 
+/** Something of a document that permissions do not let through. */
+export interface Withheld {
+  /** For a person: `mood of person p`. */
+  readonly name: string
+  /** The same for the same. */
+  readonly text: string
+}
+
+/** What of a document somebody with these permissions would neither see nor write, piece by piece. */
+export function withheldFrom(document: Pidf, permissions: Permissions): Withheld[] {
+  return [...new Filter(permissions).withheld(document)]
+}
+
 /** Where an element stands. */
 type Place = 'presence' | 'tuple' | 'person' | 'device'
 
@@ -89,6 +103,32 @@ class Filter {
       ...devices.filter(device => this.#isPicked(machines, device)).map(device => this.#component(device, 'device')),
       ...extensions.flatMap(extension => this.#attribute(extension, 'presence') ?? []),
     ]
+  }
+
+  /** What `components` leaves out, piece by piece. */
+  *withheld({ tuples, persons, devices, notes, extensions }: Pidf): Iterable<Withheld> {
+    const { services, persons: people, devices: machines } = this.#permissions
+    for (const tuple of tuples) yield* this.#withheldOf(services, tuple, 'tuple')
+    for (const person of persons) yield* this.#withheldOf(people, person, 'person')
+    for (const device of devices) yield* this.#withheldOf(machines, device, 'device')
+    for (const note of notes) if (!this.#may('note')) yield piece(note, 'note')
+    for (const extension of extensions)
+      if (this.#attribute(extension, 'presence') !== extension) yield piece(extension, extension.name)
+  }
+
+  *#withheldOf(selection: Selection, component: XmlElement, place: Place): Iterable<Withheld> {
+    const name = `${place} ${attributeValue(component, 'id') ?? ''}`
+    if (!this.#isPicked(selection, component)) {
+      yield piece(component, name)
+      return
+    }
+    if (this.#permissions.allAttributes) return
+    const status = childElement(component, pidfNamespace, 'status')
+    const attributes = childElements(component).filter(child => child !== status)
+    const basic = status && childElement(status, pidfNamespace, 'basic')
+    if (status !== undefined) attributes.push(...childElements(status).filter(child => child !== basic))
+    for (const attribute of attributes)
+      if (this.#attribute(attribute, place) !== attribute) yield piece(attribute, `${attribute.name} of ${name}`)
   }
 
   /** RFC 5025 §3.3.1: whether one of the members identifies the occurrence. */
@@ -192,6 +232,10 @@ class Filter {
     const { attributes, allAttributes } = this.#permissions
     return allAttributes || (attributes & attributePermissions[permission]) !== 0
   }
+}
+
+function piece(element: XmlElement, name: string): Withheld {
+  return { name, text: `${name} ${canonicalText(element)}` }
 }
 
 const rpidPermissions: ReadonlySet<string> = new Set([

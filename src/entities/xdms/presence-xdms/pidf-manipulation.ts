@@ -1,6 +1,6 @@
 /**
  * Application usage `pidf-manipulation` (RFC 4827): the presence a user has set by hand, which never expires. One document
- * for each user, called `index`.
+ * for each user, called `index`. Others write in it what `perm-handling` of his publication rules lets them (PS-112).
  */
 
 import { presenceGrammar } from '../../../documents/grammar/presence.ts'
@@ -12,6 +12,7 @@ export const pidfManipulation: ApplicationUsage = {
   contentType: pidfContentType,
   defaultNamespace: pidfNamespace,
   grammar: presenceGrammar,
+  writers: 'others',
   // COMPAT(RCS): clients of the OMA call the same document perm-presence (DEC-04).
   names: { index: 'index', 'perm-presence': 'index' },
 }
