@@ -67,7 +67,10 @@ export function notUtf8(phrase: string): XcapConflict {
   return new XcapConflict({ condition: 'not-utf-8', phrase })
 }
 
-/** A limit that the operator of this server has set (OMA XDM Core). */
-export function localConstraintFailure(phrase: string, description?: string): XcapConflict {
-  return new XcapConflict({ condition: 'local-constraint-failure', phrase, description })
+/** What the policy of this server does not allow (OMA XDM Core), with values that it would where there are such. */
+export function localConstraintFailure(
+  phrase: string,
+  more: Pick<Extract<ConflictReport, { condition: 'local-constraint-failure' }>, 'description' | 'alternatives'> = {},
+): XcapConflict {
+  return new XcapConflict({ condition: 'local-constraint-failure', phrase, ...more })
 }

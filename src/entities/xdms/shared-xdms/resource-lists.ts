@@ -4,6 +4,7 @@ import { resourceListsGrammar } from '../../../documents/grammar/resource-lists.
 import { resourceListsNamespace, resourceListsType } from '../../../documents/resource-lists.ts'
 import type { ApplicationUsage } from '../application-usage.ts'
 import { checkLists } from '../lists.ts'
+import { checkListNames } from './list-names.ts'
 
 export const resourceLists: ApplicationUsage = {
   auid: 'resource-lists',
@@ -11,5 +12,8 @@ export const resourceLists: ApplicationUsage = {
   defaultNamespace: resourceListsNamespace,
   grammar: resourceListsGrammar,
   newUsers: { path: 'index' },
-  constrain: root => checkLists(root, [root], resourceListsNamespace),
+  constrain(root, context) {
+    checkLists(root, [root], resourceListsNamespace)
+    checkListNames(root, context)
+  },
 }
