@@ -6,6 +6,7 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { SaxesParser, type SaxesTagNS } from 'saxes'
 import { XmlError, type XmlErrorKind } from './errors.ts'
+import { isXmlSpace } from './tree.ts'
 
 export type XmlLimits = {
   /** Octets of the whole document. */
@@ -51,12 +52,20 @@ export type XmlReader = {
  *
  * The document is UTF-8. A byte order mark is accepted; UTF-16 is refused, and so is another declared encoding unless
  * all octets are ASCII, when it makes no difference. XML 1.1 is refused: its characters could not be copied into a 1.0
- * document. `<!DOCTYPE` is refused anywhere before the root element, in a comment as well.
+ * document. A document type declaration is refused before anything else is looked at, whatever the document does with it.
  *
  * Throws XmlError.
  */
 export function scanXml(bytes: Uint8Array, limits: XmlLimits, listen: (reader: XmlReader) => XmlEvents): string {
   const text = decodeXml(bytes, limits.bytes)
+  const doctype = doctypeIn(text)
+  if (doctype !== -1)
+    throw positioned(
+      Buffer.from(bytes),
+      byteOffset(text, doctype),
+      'a document type declaration is not accepted',
+      'bound',
+    )
   // With positions off, saxes still counts them; it only leaves them out of its messages.
   const parser = new SaxesParser({ xmlns: true, position: false })
   const reader = new Reader(text, parser)
@@ -74,7 +83,7 @@ export function scanXml(bytes: Uint8Array, limits: XmlLimits, listen: (reader: X
   // five times as long. Errors come as exceptions, and the other events can be told from these.
   parser.on('opentag', tag => {
     if (!sawRoot) {
-      checkProlog(parser, bytes, text, refuse)
+      checkProlog(parser, bytes, refuse)
       sawRoot = true
     }
     if (++depth > limits.depth) refuse(`elements more than ${limits.depth} deep`, 'bound')
@@ -139,12 +148,25 @@ class Reader implements XmlReader {
   }
 }
 
-function checkProlog(parser: SaxesParser, bytes: Uint8Array, text: string, refuse: XmlReader['refuse']): void {
+function checkProlog(parser: SaxesParser, bytes: Uint8Array, refuse: XmlReader['refuse']): void {
   const { version, encoding } = parser.xmlDecl
   if (version !== undefined && version !== '1.0') refuse('only XML 1.0 is accepted', 'bound')
   if (!isAcceptedEncoding(encoding, bytes)) refuse(`encoding ${encoding} is not UTF-8`, 'encoding')
-  const doctype = text.indexOf('<!DOCTYPE')
-  if (doctype !== -1 && doctype < parser.position) refuse('a document type declaration is not accepted', 'bound')
+}
+
+/** Where the document type declaration of a prolog begins (XML 1.0 §2.8), behind what else may stand in one; -1 without one. */
+function doctypeIn(text: string): number {
+  for (let at = text.charCodeAt(0) === 0xfeff ? 1 : 0; ; ) {
+    while (isXmlSpace(text.charCodeAt(at))) at++
+    if (text.charCodeAt(at) !== 0x3c) return -1
+    const second = text.charCodeAt(at + 1)
+    const isComment = second === 0x21 && text.startsWith('--', at + 2)
+    if (!isComment && second !== 0x3f) return text.startsWith('<!DOCTYPE', at) ? at : -1
+    const end = text.indexOf(isComment ? '-->' : '?>', at + 2)
+    // What does not end is for the parser to say.
+    if (end === -1) return -1
+    at = end + (isComment ? 3 : 2)
+  }
 }
 
 function checkNames(tag: XmlTag, limits: XmlLimits, refuse: XmlReader['refuse']): void {

@@ -292,5 +292,7 @@ function conflictOf(
   if (error.kind === 'malformed') return malformed(error.message, error)
   return error.offset === limits.bytes && error.why.endsWith('octets')
     ? contentTooLarge(limits.bytes)
-    : localConstraintFailure(error.message, { description: 'Documents of this server are bounded' })
+    : localConstraintFailure(error.message, {
+        description: 'Documents of this server are bounded, and have no document type declaration',
+      })
 }

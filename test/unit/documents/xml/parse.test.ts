@@ -112,6 +112,12 @@ describe('reading XML: what is refused', () => {
     ['a document type declaration', '<!DOCTYPE a><a/>', /document type/],
     ['entity declarations', '<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;&b;">]><a>&d;</a>', /document type/],
     ['an external entity', '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>', /document type/],
+    ['one behind a comment', '\ufeff<?xml version="1.0"?><!-- <!-> -->\n<!DOCTYPE a><a/>', /document type/],
+    [
+      'an entity in a start tag, or what is not closed, behind one',
+      '<!DOCTYPE a [<!ENTITY b "c">]><a x="&b;"',
+      /document type/,
+    ],
     ['a processing instruction', '<a><?p q?></a>', /processing instruction/],
     ['XML 1.1', '<?xml version="1.1"?><a/>', /XML 1\.0/],
     ['an encoding that changes the characters', '<?xml version="1.0" encoding="ISO-8859-1"?><a>é</a>', /not UTF-8/],
@@ -142,6 +148,10 @@ describe('reading XML: what is refused', () => {
     assert.deepEqual([error.line, error.column], [2, 10])
     assert.equal(error.offset, 15)
     assert.equal(error.message, 'line 2, column 10: unexpected close tag')
+  })
+
+  it('takes a comment or an instruction that speaks of a document type', () => {
+    assert.equal(read('<!-- <!DOCTYPE a> --><?x <!DOCTYPE a>?><a/>', { instructions: true }).name, 'a')
   })
 
   it('takes a declared encoding that makes no difference', () => {
