@@ -53,16 +53,10 @@ export const limits = {
   flowTimerConnectionSeconds: 120,
   /** Flow-Timer told to clients on UDP, where address translators forget sooner, seconds (RFC 5626 §4.4.2). */
   flowTimerUdpSeconds: 30,
-  /** Failed proofs of identity: beyond `perAddress` or `perUser` in a window, 503 with Retry-After until it is over. */
-  failures: { perAddress: 30, perUser: 100, windowMs: 60_000, remembered: 10_000 },
-  /**
-   * Requests by HTTP of one address (this machine aside) and of one user, per second for long and at once (AP-14): 429 with
-   * Retry-After beyond.
-   */
-  httpRequests: {
-    perAddress: { perSecond: 500, burst: 5_000, addresses: 10_000 },
-    perUser: { perSecond: 50, burst: 500, addresses: 10_000 },
-  },
+  /** Addresses and names whose failed proofs of identity are counted; beyond it the oldest is forgotten. How many: `auth.*`. */
+  failuresRemembered: 10_000,
+  /** Addresses and users whose requests by HTTP are counted, likewise. How many: `http.*`. */
+  httpSendersRemembered: 10_000,
   /** Nonces in use whose counts are remembered; beyond it the least recently used are forgotten and count as stale. */
   noncesRemembered: 16_384,
   /** Requests the proxy has not finished with; a further one is answered 503 with Retry-After. */

@@ -7,6 +7,9 @@ export interface AuthSettings {
   readonly realm: string
   readonly algorithms: string
   readonly nonceSeconds: number
+  readonly failuresPerAddress: number
+  readonly failuresPerUser: number
+  readonly lockSeconds: number
 }
 
 export const authRows: RowsOf<'auth', AuthSettings> = {
@@ -43,6 +46,29 @@ export const authRows: RowsOf<'auth', AuthSettings> = {
     default: 300,
     meaning: 'how long a nonce may be used before it is stale',
     ...wholeNumber(10, 86_400),
+  },
+  'auth.failuresPerAddress': {
+    path: ['Vendor', 'Porchlight', 'Auth', 'FailuresPerAddress'],
+    format: 'int',
+    default: 30,
+    meaning: 'wrong credentials of one address within auth.lockSeconds; then it is answered 503 until they are over',
+    ...wholeNumber(3, 100_000),
+    effect: 'at once',
+  },
+  'auth.failuresPerUser': {
+    path: ['Vendor', 'Porchlight', 'Auth', 'FailuresPerUser'],
+    format: 'int',
+    default: 100,
+    meaning: 'wrong credentials in the name of one user within auth.lockSeconds, from wherever; then the same',
+    ...wholeNumber(3, 100_000),
+    effect: 'at once',
+  },
+  'auth.lockSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Auth', 'LockTime'],
+    default: 60,
+    meaning: 'how long wrong credentials count, from the first of them on',
+    ...wholeNumber(1, 86_400),
   },
 }
 

@@ -23,7 +23,7 @@ import { ParseError } from '../../protocols/sip/errors.ts'
 import { Flood } from '../../protocols/sip/flood.ts'
 import { Nonces } from '../../protocols/sip/nonces.ts'
 import { originForm } from '../../protocols/xcap/document-selector.ts'
-import type { Turn } from '../../turn.ts'
+import type { Instant, Turn } from '../../turn.ts'
 import { passwordDigestOf, userNamed } from '../sip-ip-core/authenticate.ts'
 import { Failures, subnetOf } from '../sip-ip-core/failures.ts'
 import { identities } from '../xdms/asserted-identity.ts'
@@ -32,9 +32,9 @@ import type { XdmsOptions } from '../xdms/xdms.ts'
 export class HttpAdmission {
   readonly #secret: Uint8Array
   readonly #userOf: XdmsOptions['userOf']
-  readonly #failures = new Failures(limits.failures)
-  readonly #fromAddress = new Flood(limits.httpRequests.perAddress)
-  readonly #ofUser = new Flood(limits.httpRequests.perUser)
+  readonly #failures = new Failures(limits.failuresRemembered)
+  readonly #fromAddress = new Rate()
+  readonly #ofUser = new Rate()
   #nonces: { readonly lifetimeSeconds: number; readonly nonces: Nonces } | undefined
 
   /** `secret` seals nonces: at least 128 bits that others cannot guess. `userOf`: the user that an identity means. */
@@ -53,10 +53,12 @@ export class HttpAdmission {
   admit(request: HttpRequest, turn: Turn): string | undefined {
     if (!turn.settings.auth.required) return this.#intended(request)
     const { address } = request.source
+    const { requestsPerSecondPerAddress, requestsPerSecondPerUser } = turn.settings.http
     // This machine is where a proxy for many may stand, and does itself no harm.
-    if (!isLoopback(address) && !this.#fromAddress.admits(subnetOf(address), turn.now)) throw tooManyRequests(1)
+    if (!isLoopback(address) && !this.#fromAddress.admits(subnetOf(address), requestsPerSecondPerAddress, turn.now))
+      throw tooManyRequests(1)
     const user = this.#authenticated(request, turn)
-    if (!this.#ofUser.admits(user, turn.now)) throw tooManyRequests(1)
+    if (!this.#ofUser.admits(user, requestsPerSecondPerUser, turn.now)) throw tooManyRequests(1)
     this.#intended(request, user)
     return user
   }
@@ -86,14 +88,14 @@ export class HttpAdmission {
     const { username, algorithm, nonce, qop, nc } = credentials
     const user = userNamed(username, turn.settings.domain)
     const { address } = request.source
-    const lockedSeconds = this.#failures.lockedSeconds(address, user ?? username, turn.now)
+    const lockedSeconds = this.#failures.lockedSeconds(address, user ?? username, turn.now, turn.settings.auth)
     if (lockedSeconds > 0) throw serviceUnavailable(lockedSeconds)
     const isAccepted = algorithm !== undefined && algorithms.includes(algorithm)
     const passwordHash =
       user === undefined || !isAccepted ? undefined : passwordDigestOf(turn.db, user, username, realm, algorithm)
     // First the response: only someone who knows the password is told that his nonce is stale (RFC 7616 §3.3).
     if (!isRightResponse(credentials, passwordHash, request.method, request.body)) {
-      this.#failures.failed(address, user ?? username, turn.now)
+      this.#failures.failed(address, user ?? username, turn.now, turn.settings.auth)
       throw challenge(false)
     }
     if (!isSameResource(credentials.uri, request.target))
@@ -112,6 +114,20 @@ export class HttpAdmission {
       this.#nonces = { lifetimeSeconds, nonces }
     }
     return this.#nonces.nonces
+  }
+}
+
+/** How often somebody may ask, as the settings say at the time (AP-14). */
+class Rate {
+  #flood: { readonly perSecond: number; readonly flood: Flood } | undefined
+
+  admits(who: string, perSecond: number, now: Instant): boolean {
+    if (perSecond === 0) return true
+    if (this.#flood?.perSecond !== perSecond) {
+      const flood = new Flood({ perSecond, burst: perSecond * 10, addresses: limits.httpSendersRemembered })
+      this.#flood = { perSecond, flood }
+    }
+    return this.#flood.flood.admits(who, now)
   }
 }
 

@@ -29,7 +29,7 @@ type CredentialsHeader = 'Authorization' | 'Proxy-Authorization'
 export class Admission {
   readonly #home: Home
   readonly #secret: Uint8Array
-  readonly #failures = new Failures(limits.failures)
+  readonly #failures = new Failures(limits.failuresRemembered)
   #nonces: { readonly lifetimeSeconds: number; readonly nonces: Nonces } | undefined
 
   /** `secret` seals nonces: at least 128 bits that others cannot guess. */
@@ -85,7 +85,7 @@ export class Admission {
       algorithms,
       passwordDigest: (username: string, algorithm: DigestAlgorithm) => {
         user = userNamed(username, this.#home.domain)
-        lockedSeconds = this.#failures.lockedSeconds(address, user ?? username, turn.now)
+        lockedSeconds = this.#failures.lockedSeconds(address, user ?? username, turn.now, turn.settings.auth)
         if (lockedSeconds > 0 || user === undefined) return undefined
         return passwordDigestOf(turn.db, user, username, realm, algorithm)
       },
@@ -97,7 +97,7 @@ export class Admission {
       return user!
     }
     if (lockedSeconds > 0) throw serviceUnavailable(lockedSeconds)
-    if (check.outcome === 'wrong') this.#failures.failed(address, user ?? check.username, turn.now)
+    if (check.outcome === 'wrong') this.#failures.failed(address, user ?? check.username, turn.now, turn.settings.auth)
     const offered = challenges({
       realm,
       nonce: nonces.issue(turn.now, turn.random.token(8)),

@@ -1,19 +1,13 @@
 /**
- * Counts failed proofs of identity by address and by user, and says when to listen no longer (AP-14): too many within a
- * minute lock that address, or that user name, until the window is over.
+ * Counts failed proofs of identity by address and by user, and says when to listen no longer (AP-14): too many within
+ * `auth.lockSeconds` lock that address, or that user name, until these are over.
  */
 
+import type { Settings } from '../../settings/table.ts'
 import type { Instant } from '../../turn.ts'
 
-export interface FailureLimits {
-  /** Failures within the window after which an address is locked out. */
-  readonly perAddress: number
-  /** Failures within the window after which a user name is locked. */
-  readonly perUser: number
-  readonly windowMs: number
-  /** Addresses and names remembered; beyond it the oldest is forgotten. */
-  readonly remembered: number
-}
+/** How many failures are borne, as the settings say. */
+export type FailureSettings = Pick<Settings['auth'], 'failuresPerAddress' | 'failuresPerUser' | 'lockSeconds'>
 
 interface Count {
   failures: number
@@ -21,42 +15,44 @@ interface Count {
 }
 
 export class Failures {
-  readonly #limits: FailureLimits
+  readonly #remembered: number
   /** In order of beginning, so that the first is the oldest. */
   readonly #counts = new Map<string, Count>()
 
-  constructor(limits: FailureLimits) {
-    this.#limits = limits
+  /** `remembered`: addresses and names; beyond it the oldest is forgotten. */
+  constructor(remembered: number) {
+    this.#remembered = remembered
   }
 
   /** Seconds until an attempt from this address in this name will be looked at; 0 for at once. */
-  lockedSeconds(address: string, user: string, now: Instant): number {
+  lockedSeconds(address: string, user: string, now: Instant, settings: FailureSettings): number {
+    const { failuresPerAddress, failuresPerUser, lockSeconds } = settings
     return Math.max(
-      this.#remaining(`a ${subnetOf(address)}`, this.#limits.perAddress, now),
-      this.#remaining(`u ${user}`, this.#limits.perUser, now),
+      this.#remaining(`a ${subnetOf(address)}`, failuresPerAddress, lockSeconds, now),
+      this.#remaining(`u ${user}`, failuresPerUser, lockSeconds, now),
     )
   }
 
   /** Notes a failed attempt. */
-  failed(address: string, user: string, now: Instant): void {
-    this.#count(`a ${subnetOf(address)}`, now)
-    this.#count(`u ${user}`, now)
+  failed(address: string, user: string, now: Instant, { lockSeconds }: Pick<FailureSettings, 'lockSeconds'>): void {
+    this.#count(`a ${subnetOf(address)}`, lockSeconds, now)
+    this.#count(`u ${user}`, lockSeconds, now)
   }
 
-  #remaining(key: string, limit: number, now: Instant): number {
+  #remaining(key: string, limit: number, lockSeconds: number, now: Instant): number {
     const count = this.#counts.get(key)
     if (count === undefined || count.failures < limit) return 0
-    return Math.max(0, Math.ceil((count.since + this.#limits.windowMs - now) / 1000))
+    return Math.max(0, Math.ceil(lockSeconds - (now - count.since) / 1000))
   }
 
-  #count(key: string, now: Instant): void {
+  #count(key: string, lockSeconds: number, now: Instant): void {
     const count = this.#counts.get(key)
-    if (count !== undefined && count.since + this.#limits.windowMs > now) {
+    if (count !== undefined && count.since + lockSeconds * 1000 > now) {
       count.failures++
       return
     }
     this.#counts.delete(key)
-    if (this.#counts.size >= this.#limits.remembered) this.#counts.delete(this.#counts.keys().next().value!)
+    if (this.#counts.size >= this.#remembered) this.#counts.delete(this.#counts.keys().next().value!)
     this.#counts.set(key, { failures: 1, since: now })
   }
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { limits } from '../../../../src/limits.ts'
 import { DocumentBox } from '../xdms/box.ts'
 
 const at = '/resource-lists/users/sip:bill@example.com/index'
@@ -33,12 +32,12 @@ test('AP-14: an unknown user and a wrong password are answered alike', () => {
 test('AP-14: too many failures lock the address with 503 and Retry-After, until the window is over', () => {
   const box = new DocumentBox()
   box.put(at, document, type)
-  for (let n = 0; n < limits.failures.perAddress; n++)
+  for (let n = 0; n < box.settings.auth.failuresPerAddress; n++)
     assert.equal(box.get(at, { user: `nobody${n}`, password: 'x' }).status, 401)
   const locked = box.get(at)
   assert.equal(locked.status, 503)
   assert.ok(Number(locked.headers['Retry-After']) > 0)
-  box.now += limits.failures.windowMs
+  box.now += box.settings.auth.lockSeconds * 1000
   assert.equal(box.get(at).status, 200)
 })
 
@@ -46,7 +45,8 @@ test('AP-14: who asks too often is answered 429 with Retry-After, and others are
   const box = new DocumentBox()
   box.put(at, document, type)
   let answer = box.get(at)
-  for (let n = 0; n < limits.httpRequests.perUser.burst && answer.status === 200; n++) answer = box.get(at)
+  for (let n = 0; n < 10 * box.settings.http.requestsPerSecondPerUser && answer.status === 200; n++)
+    answer = box.get(at)
   assert.equal(answer.status, 429)
   assert.equal(answer.headers['Retry-After'], '1')
   assert.equal(box.get('/resource-lists/users/joe/index', { user: 'joe' }).status, 404)
@@ -56,7 +56,7 @@ test('AP-14: who asks too often is answered 429 with Retry-After, and others are
 
 test('AP-14: an address with too many requests is not even asked who it is; this machine always is', () => {
   const box = new DocumentBox()
-  const { burst } = limits.httpRequests.perAddress
+  const burst = 10 * box.settings.http.requestsPerSecondPerAddress
   for (let n = 0; n < burst; n++) assert.equal(box.askOnce('GET', at).status, 401)
   assert.equal(box.askOnce('GET', at).status, 429)
   box.address = '127.0.0.1'
@@ -137,4 +137,20 @@ test('what is not below the XCAP root is 404 without a challenge; another root i
   assert.equal(box.askOnce('GET', `/services${at}`).status, 401)
   assert.equal(box.put(`/services${at}`, document, type).status, 201)
   assert.equal(box.get(`https://xcap.example.com/services${at}`).status, 200)
+})
+
+test('AP-14: how much is borne is for the operator to say', () => {
+  const strict = new DocumentBox({
+    'auth.failuresPerAddress': 3,
+    'auth.lockSeconds': 600,
+    'http.requestsPerSecondPerUser': 1,
+  })
+  strict.put(at, document, type)
+  for (let n = 0; n < 9; n++) assert.equal(strict.get(at).status, 200)
+  assert.equal(strict.get(at).status, 429)
+  for (let n = 0; n < 3; n++) assert.equal(strict.get(at, { password: 'wrong' }).status, 401)
+  assert.equal(strict.get(at).headers['Retry-After'], '600')
+  const free = new DocumentBox({ 'http.requestsPerSecondPerUser': 0 })
+  free.put(at, document, type)
+  for (let n = 0; n < 600; n++) assert.equal(free.get(at).status, 200)
 })

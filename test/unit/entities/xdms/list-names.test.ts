@@ -84,10 +84,7 @@ test('nobody is blocked and granted by one list: the two do not refer to each ot
     const answer = put(...lists)
     assert.equal(answer.status, 409, lists.join(''))
     assert.equal(answer.conflict.name, 'constraint-failure')
-    assert.match(
-      attributeValue(answer.conflict, 'phrase')!,
-      /^line 1, column \d+: .*must not lead to each other/,
-    )
+    assert.match(attributeValue(answer.conflict, 'phrase')!, /^line 1, column \d+: .*must not lead to each other/)
   }
 })
 
