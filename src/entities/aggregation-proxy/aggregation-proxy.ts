@@ -15,7 +15,7 @@ import { type Identity, Xdms, type XdmsOptions } from '../xdms/xdms.ts'
 import { HttpAdmission } from './authenticate.ts'
 import { capabilities } from './capabilities.ts'
 import { directory } from './directory.ts'
-import { forwarded, relayed, withOwnRoot } from './forward.ts'
+import { forwarded, relayed } from './forward.ts'
 import { type Part, partOf } from './gathering.ts'
 import { type RemoteRoot, RemoteRoots } from './remote-roots.ts'
 
@@ -91,8 +91,8 @@ export class AggregationProxy implements Entity {
       const outgoing = forwarded(request, user, remote, turn)
       const isWriting = request.method === 'PUT' || request.method === 'DELETE'
       const owner = uri.tree === 'users' ? (this.#users.userOf(uri.xui) ?? '') : ''
-      const written = isWriting ? ` ${uri.auid} ${encodeURIComponent(owner)}` : ''
-      const token = `forward ${exchange}${written}`
+      const written = isWriting ? ` ${encodeURIComponent(owner)}` : ''
+      const token = `forward ${exchange} ${uri.auid}${written}`
       return { response: undefined, outputs: [{ kind: 'http', token, request: outgoing }] }
     }
     const identity = { user: user ?? '', isOperator: isOperator(user, turn.settings, this.#users.userOf) }
@@ -103,13 +103,13 @@ export class AggregationProxy implements Entity {
   }
 
   httpResponse(token: string, answer: HttpAnswer, turn: Turn): Output[] {
-    const [kind, exchange = '', place = '', owner = ''] = token.split(' ')
+    const [kind, exchange = '', place = '', owner] = token.split(' ')
     if (kind === 'forward') {
-      const remote = place === '' ? undefined : this.#remotes.of(place, turn.settings)
-      const response = remote === undefined ? relayed(answer) : withOwnRoot(relayed(answer), remote, turn)
+      const response = relayed(answer, this.#remotes.of(place, turn.settings), turn)
       const outputs: Output[] = [{ kind: 'answer', exchange, response }]
       // Who reads the document here need not wait to be notified.
-      if (place !== '' && answer.status < 300) outputs.push(documentWritten(place, decodeURIComponent(owner), turn.now))
+      if (owner !== undefined && answer.status < 300)
+        outputs.push(documentWritten(place, decodeURIComponent(owner), turn.now))
       return outputs
     }
     const waiting = this.#waiting.get(exchange)

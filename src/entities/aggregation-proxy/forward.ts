@@ -20,6 +20,7 @@ const passedBack = {
   etag: 'ETag',
   allow: 'Allow',
   accept: 'Accept',
+  location: 'Location',
 } as const
 
 /**
@@ -57,7 +58,11 @@ export function forwarded(
 }
 
 /** What the client is told. That the XDMS does not let us in, or is not there, is our fault and not his (RFC 9110 §15.6). */
-export function relayed({ status, headers, body, failure }: HttpAnswer): HttpResponse {
+export function relayed(
+  { status, headers, body, failure }: HttpAnswer,
+  remote: RemoteRoot | undefined,
+  turn: Turn,
+): HttpResponse {
   if (failure !== undefined) return refusalResponse(new HttpRefusal(status, `The XDMS of this document: ${failure}`))
   if (status === 401 || status === 407 || (status >= 300 && status < 400 && status !== 304))
     return refusalResponse(new HttpRefusal(502, `The XDMS of this document has answered ${status}`))
@@ -66,19 +71,33 @@ export function relayed({ status, headers, body, failure }: HttpAnswer): HttpRes
     const value = headers[name]
     if (value !== undefined) kept[written] = value
   }
-  return { status, headers: kept, body: body.length === 0 ? undefined : body }
+  return withOwnRoot({ status, headers: kept, body: body.length === 0 ? undefined : body }, remote, turn)
 }
 
-/** A conflict report names the closest ancestor that exists by its URI (RFC 4825 §11.1): below the root that clients know. */
-export function withOwnRoot(response: HttpResponse, remote: RemoteRoot, { settings }: Turn): HttpResponse {
-  const { body, headers, status } = response
+/**
+ * URIs of an answer, below the root that clients know: where what was created is, and in a conflict report the closest
+ * ancestor that exists (RFC 4825 §11.1). A Location that is not below the remote root names a server that clients do not know,
+ * and is left out.
+ */
+function withOwnRoot(response: HttpResponse, remote: RemoteRoot | undefined, { settings }: Turn): HttpResponse {
+  const theirs = remote && new URL(remote.uri).pathname.replace(/\/$/, '')
+  const ours = (uri: string): string | undefined => {
+    const path = originForm(uri)
+    return theirs !== undefined && path.startsWith(`${theirs}/`)
+      ? settings.xcap.root + path.slice(theirs.length)
+      : undefined
+  }
+  const { Location: location, ...others } = response.headers
+  const place = location === undefined ? undefined : ours(String(location))
+  const headers = place === undefined ? others : { ...others, Location: place }
+  const { body, status } = response
   if (status !== 409 || body === undefined || !String(headers['Content-Type']).startsWith('application/xcap-error+xml'))
-    return response
-  const theirs = new URL(remote.uri).pathname.replace(/\/$/, '')
+    return { ...response, headers }
   const text = Buffer.from(body)
     .toString('utf8')
-    .replace(/(<(?:[\w.-]+:)?ancestor>\s*)(?:https?:\/\/[^/<]*)?([^<]*)/g, (whole, start: string, path: string) =>
-      path.startsWith(`${theirs}/`) ? `${start}${settings.xcap.root}${path.slice(theirs.length)}` : whole,
+    .replace(
+      /(<(?:[\w.-]+:)?ancestor>\s*)([^<]*)/g,
+      (whole, start: string, uri: string) => start + (ours(uri) ?? whole.slice(start.length)),
     )
-  return { ...response, body: Buffer.from(text, 'utf8') }
+  return { ...response, headers, body: Buffer.from(text, 'utf8') }
 }

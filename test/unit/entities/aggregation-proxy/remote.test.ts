@@ -65,6 +65,20 @@ test('RFC 4825 §11.1: the ancestor in a conflict report is below the root that 
   assert.equal(trimmedText(childElements(missing.conflict)[0]), '/ours/pres-rules/users/sip:bill@example.com/')
 })
 
+test('where something was created is told below the root that the client knows, and nothing of where the XDMS is', () => {
+  const box = new DocumentBox({ 'prs7.root': `${origin}/carrier`, 'xcap.root': '/ours' })
+  const says = (location: string) => {
+    box.servers.set(origin, () => ({ status: 201, headers: { location, etag: '"1"' }, body: new Uint8Array(0) }))
+    const answer = box.put(`/ours${rules}`, ruleset, rulesType)
+    assert.equal(answer.status, 201)
+    return answer.headers.Location
+  }
+  for (const root of [origin, 'https://xdms2.inner.example:8443', ''])
+    assert.equal(says(`${root}/carrier/pres-rules/users/sip:bill@example.com/index`), `/ours${rules}`)
+  assert.equal(says('https://xdms2.inner.example/elsewhere/index'), undefined)
+  assert.equal(box.get(`/ours${rules}`).headers.Location, undefined)
+})
+
 test('AP-02, AP-04, AP-06: the XDMS is told who has authenticated, never what the client says about himself', () => {
   const { box } = pair()
   const spoofed = {
