@@ -1,10 +1,13 @@
 /** Fuzz target of filters: a document of them is accepted or refused, and whatever is accepted leaves of a presence document one that is valid. */
 
 import { strict as assert } from 'node:assert'
-import { filteredPidf, isTriggered } from '../../src/documents/filtered-pidf.ts'
+import { isTriggered } from '../../src/documents/filtered.ts'
+import { filteredPidf } from '../../src/documents/filtered-pidf.ts'
+import { filteredWatcherinfo } from '../../src/documents/filtered-watcherinfo.ts'
 import { presenceGrammar } from '../../src/documents/grammar/presence.ts'
 import { validate } from '../../src/documents/grammar/validate.ts'
 import { FilterError, mergedFilters, readFilterSet } from '../../src/documents/simple-filter.ts'
+import { formatWatcherinfo, parseWatcherinfo } from '../../src/documents/watcherinfo.ts'
 import { parseXml } from '../../src/documents/xml/parse.ts'
 import { limits } from '../../src/limits.ts'
 
@@ -22,14 +25,31 @@ const presence = (basic: string) =>
     ),
   )
 const [before, after] = [presence('open'), presence('closed')]
+const watchers = parseXml(
+  formatWatcherinfo({
+    version: 0,
+    state: 'full',
+    lists: [
+      {
+        resource: 'sip:a@b',
+        package: 'presence',
+        watchers: [
+          { id: 'w1', uri: 'sip:c@d', status: 'active', event: 'approved', displayName: 'C', expirationSeconds: 5 },
+          { id: 'w2', uri: 'sip:e@f', status: 'pending', event: 'subscribe' },
+        ],
+      },
+    ],
+  }),
+)
 const { filter: bounds } = limits
 
 const seeds = [
   '<filter id="1"><what><include>/p:presence/p:tuple[r:class="IM" or r:class="MMS"]/p:status/p:basic</include><include type="namespace">urn:ietf:params:xml:ns:pidf</include><exclude>//*[@id&gt;3 and ../p:note="n"]/@id</exclude></what></filter>',
   '<filter id="2" uri="sip:a@b"><trigger><changed from="open" to="closed" by="0.1">//p:basic</changed><added>//p:tuple[@id="a"]</added><removed>/*/*</removed></trigger></filter><filter id="3" domain="b" enabled="false"/>',
+  '<filter id="4"><what><include>/w:watcherinfo/w:watcher-list[@package="presence"]/w:watcher[@status="active"]</include><exclude>//@id</exclude></what></filter>',
 ].map(filters =>
   Buffer.from(
-    `<filter-set xmlns="urn:ietf:params:xml:ns:simple-filter"><ns-bindings><ns-binding prefix="p" urn="urn:ietf:params:xml:ns:pidf"/><ns-binding prefix="r" urn="urn:ietf:params:xml:ns:pidf:rpid"/></ns-bindings>${filters}</filter-set>`,
+    `<filter-set xmlns="urn:ietf:params:xml:ns:simple-filter"><ns-bindings><ns-binding prefix="p" urn="urn:ietf:params:xml:ns:pidf"/><ns-binding prefix="w" urn="urn:ietf:params:xml:ns:watcherinfo"/><ns-binding prefix="r" urn="urn:ietf:params:xml:ns:pidf:rpid"/></ns-bindings>${filters}</filter-set>`,
   ),
 )
 
@@ -43,6 +63,8 @@ export const targets: readonly FuzzTarget[] = [
         for (const filter of mergedFilters([], requests, ({ id }) => id, bounds)) {
           const shown = filteredPidf(before, filter, bounds.xml, bounds.steps)
           if (shown !== undefined && shown !== 'unfiltered') validate(parseXml(shown), presenceGrammar)
+          const watching = filteredWatcherinfo(watchers, filter, bounds.steps)
+          if (watching !== undefined && watching !== 'unfiltered') parseWatcherinfo(watching)
           assert.equal(typeof isTriggered(before, after, filter, bounds.steps), 'boolean')
         }
       } catch (error) {

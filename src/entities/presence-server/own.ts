@@ -1,13 +1,12 @@
 /** What the package `presence` keeps for a subscription that uses more than plain notification. */
 
-import type { Filter } from '../../documents/simple-filter.ts'
 import { type Subscription, setOwn } from '../../protocols/sip-events/subscription.ts'
 import type { PartialState } from './partial.ts'
 
 export interface PresenceOwn {
   readonly partial?: PartialState | undefined
-  /** What he wants to be told, and when (RFC 4660). */
-  readonly filters?: readonly Filter[] | undefined
+  /** Which state he was told of last through a filter, which may leave him nothing new. */
+  readonly shown?: number | undefined
   /** The tag of the view, before filters, that he was told of last; where a filter waits for a change of it. */
   readonly triggerBase?: string | undefined
   /** Whether he takes a reference in place of a large document (RFC 4483). */

@@ -99,10 +99,11 @@ export class PresenceServer implements SipEntity {
         notificationsPerTurn: limits.notificationsPerTurn,
         subscriptionsPerResource: limits.subscriptionsPerResource,
         waitingPerResource: limits.waitingWatchersPerResource,
+        filter: limits.filter,
         ...options.notifierLimits,
       },
     })
-    this.#notifier.add(watcherInformation(presence, this.#notifier))
+    this.#notifier.add(watcherInformation(presence, this.#notifier, this.#context.bases))
   }
 
   /** What one watcher may know of a presentity now, for who shows it to him in a list; see `Notifier`. */

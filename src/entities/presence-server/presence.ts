@@ -5,13 +5,14 @@ import { pidfDiffContentType } from '../../documents/pidf-diff.ts'
 import { simpleFilterContentType } from '../../documents/simple-filter.ts'
 import { limits } from '../../limits.ts'
 import { forbidden, notFound } from '../../protocols/sip/errors.ts'
+import { mixedType } from '../../protocols/sip-events/bodies.ts'
 import type { EventPackage, Watcher } from '../../protocols/sip-events/event-package.ts'
 import type { Output, Turn } from '../../turn.ts'
 import type { PresenceContext } from './context.ts'
 import { partialRefused } from './partial.ts'
 import { noteWhatIsTaken } from './reference.ts'
-import { presenceTag, presenceView } from './view.ts'
-import { noteFilters } from './watcher-filter.ts'
+import { forgetTold, presenceTag, presenceView } from './view.ts'
+import { filterTarget } from './watcher-filter.ts'
 
 /** `watcherChanged` is told of every watcher that comes to another state. */
 export function presencePackage(
@@ -53,10 +54,11 @@ export function presencePackage(
       }
     },
     body: (subscription, turn, occasion) => presenceView(subscription, turn, occasion, context),
-    subscribeContentTypes: [simpleFilterContentType],
+    subscribeContentTypes: [simpleFilterContentType, mixedType],
+    filterTarget,
     accepted(subscription, request) {
       noteWhatIsTaken(subscription, request)
-      noteFilters(subscription, request)
+      if (request.body.length > 0) forgetTold(subscription)
     },
     entityTag: (subscription, turn, shared) => presenceTag(subscription, turn, shared, context),
     notifyFailed: partialRefused,

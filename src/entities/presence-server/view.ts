@@ -17,9 +17,12 @@ import { presenceDocument, unavailableDocument } from './presence-document.ts'
 import { referenceTo } from './reference.ts'
 import { filterPresence, triggerText } from './rules/filter.ts'
 import type { Outcome } from './rules/rule-set.ts'
-import { filterOf, throughFilter, waitsFor } from './watcher-filter.ts'
+import { presenceFilter, selects, throughFilter, waitsFor } from './watcher-filter.ts'
 
-/** Which view a subscription was sent last, in its `version`; that of a filtered one is a digest of it. */
+/**
+ * Which view a subscription was sent last, in its `version`, or where it has a filter in `shown`; of a view that is not everybody's
+ * that is a digest.
+ */
 const COMPOSED = 1
 const UNAVAILABLE = 2
 
@@ -43,8 +46,11 @@ export function presenceView(
   const { version, body, isAwaited } = viewFor(subscription, turn, occasion, context)
   if (isAwaited === false) return 'unchanged'
   const mayBeOld = occasion.full || occasion.isForced || isAwaited
-  if (version === record.version && version !== COMPOSED && !mayBeOld) return 'unchanged'
-  record.version = version
+  const hasFilters = record.extras?.filters !== undefined
+  const told = hasFilters ? ownOf(subscription).shown : record.version
+  if (version === told && version !== COMPOSED && !mayBeOld) return 'unchanged'
+  if (hasFilters) changeOwn(subscription, { shown: version })
+  else record.version = version
   if (body.body.length === 0) {
     // A filter that shows nothing is answered by a NOTIFY without a body (RFC 4660 §5.3.1).
     forgetBase(subscription)
@@ -88,7 +94,7 @@ function viewFor(
   context: PresenceContext,
 ): View & { readonly isAwaited?: boolean } {
   const view = viewOf(subscription, turn, shared, context)
-  const filter = filterOf(subscription)
+  const filter = presenceFilter(subscription)
   if (filter === undefined || filter.triggers.length === 0) return view
   const { body } = seenView(subscription, turn, shared, context)
   const tag = tagOf(body, turn, shared)
@@ -106,12 +112,19 @@ function viewFor(
 /** What a watcher sees through his filter. */
 function viewOf(subscription: Subscription, turn: Turn, shared: Map<string, unknown>, context: PresenceContext): View {
   const seen = seenView(subscription, turn, shared, context)
-  const filter = subscription.record.extras === undefined ? undefined : filterOf(subscription)
-  if (filter === undefined || filter.include.length + filter.exclude.length === 0) return seen
+  const filter = presenceFilter(subscription)
+  if (filter === undefined || !selects(filter)) return seen
   return once(shared, `filtered ${tagOf(seen.body, turn, shared)} ${JSON.stringify(filter)}`, () => {
     const shown = throughFilter(seen.body.body, filter)
     return view(digest(textOf(shown), turn), shown)
   })
+}
+
+/** Filters have changed: what was told through the ones before is nothing to compare with. */
+export function forgetTold(subscription: Subscription): void {
+  const { triggerBase, shown } = ownOf(subscription)
+  if (triggerBase !== undefined || shown !== undefined)
+    changeOwn(subscription, { triggerBase: undefined, shown: undefined })
 }
 
 /** What a watcher may see. */

@@ -27,7 +27,7 @@ export function holds(
   turn: Turn,
 ): boolean {
   const condition = subscription.record.extras?.condition
-  if (condition === undefined || service.eventPackage.entityTag === undefined) return false
+  if (condition === undefined) return false
   return condition === '*' || condition === currentTag(service, subscription, shared, turn)
 }
 
@@ -40,11 +40,19 @@ export function currentTag(
 ): string | undefined {
   const { record } = subscription
   if (record.state !== 'active') return undefined
-  const tag = service.eventPackage.entityTag?.(subscription, turn, shared)
-  return tag && tagWith(tag, record)
+  const { entityTag } = service.eventPackage
+  const tag = entityTag ? entityTag(subscription, turn, shared) : revisionTag(service, subscription, turn)
+  return tag && tagWith(tag, record, turn)
 }
 
-/** The tag tells header fields of the NOTIFY as well, such as the type and coding of its body (§4). */
-function tagWith(tag: string, { contentType, deflates, eventId }: SubscriptionRecord): string {
-  return `${tag}.${contentType}${deflates ? 'd' : ''}${eventId === undefined ? '' : `.${eventId}`}`
+/** What a subscriber knows is what there was to tell at a revision, which none but he is told under this tag. */
+function revisionTag({ name, tables }: EventService, { resource, id }: Subscription, { db }: Turn): string {
+  return `${id}.${db.get(tables.resources, [name, resource])?.revision ?? 0}`
+}
+
+/** The tag tells header fields of the NOTIFY as well, such as the type and coding of its body (§4), and what it was filtered by. */
+function tagWith(tag: string, { contentType, deflates, eventId, extras }: SubscriptionRecord, turn: Turn): string {
+  const filtered =
+    extras?.filters === undefined ? '' : `.${turn.fingerprint('filters', JSON.stringify(extras.filters))}`
+  return `${tag}.${contentType}${deflates ? 'd' : ''}${filtered}${eventId === undefined ? '' : `.${eventId}`}`
 }

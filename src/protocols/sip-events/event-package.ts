@@ -59,6 +59,11 @@ export interface EventPackage {
   readonly contentTypeIfNamed?: string
   /** What SUBSCRIBE may carry (RFC 6665 §5.4.3); none unless given. */
   readonly subscribeContentTypes?: readonly string[]
+  /**
+   * The one name of a resource, as `resource` gives it, that a filter may call so (RFC 4660 §3.3.2). With it SUBSCRIBE may bring
+   * filters, which are kept in `extras.filters`; the package applies them (`filterOf`).
+   */
+  filterTarget?(uri: string): string
   /** Option tags without which nobody can read the NOTIFYs: 421 to who does not support them, Require towards who does. */
   readonly requiredOptions?: readonly string[]
   /** Lifetime of a subscription that asks for none (RFC 6665 §5.4.4). */
@@ -92,7 +97,7 @@ export interface EventPackage {
   body(subscription: Subscription, turn: Turn, occasion: Occasion): NotifyBody | undefined | 'unchanged'
   /**
    * The entity-tag (RFC 5839 §6.1) of the whole state that an active subscription would be told now, without telling it: no
-   * other state of this resource has the same. Without it NOTIFYs have none, and conditions of subscribers do not count.
+   * other state of this resource has the same. Without it, one that holds within a subscription: of the revision.
    */
   entityTag?(subscription: Subscription, turn: Turn, shared: Map<string, unknown>): string | undefined
   /** The body of the NOTIFY that ends a subscription, by its subscriber's wish or otherwise; without it none. */

@@ -228,10 +228,8 @@ export function send(pass: Pass, subscription: Subscription, sending: Sending, t
     return
   }
   const headers = [...requireFields(eventPackage)]
-  if (eventPackage.entityTag !== undefined) {
-    const tag = currentTag(service, subscription, shared, turn)
-    if (tag !== undefined) headers.push(['SIP-ETag', tag])
-  }
+  const tag = currentTag(service, subscription, shared, turn)
+  if (tag !== undefined) headers.push(['SIP-ETag', tag])
   const left = Math.max(0, Math.ceil((record.expiresAt - turn.now) / 1000))
   const contact = service.contact(resource, record, turn)
   const state = `${record.state};expires=${left}${rateParameters(record.extras?.rates)}`

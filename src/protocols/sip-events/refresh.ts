@@ -10,6 +10,7 @@ import { holds, suppressIfMatch } from './condition.ts'
 import { takesDeflate } from './content-coding.ts'
 import { end } from './end.ts'
 import { newPass, send } from './fan-out.ts'
+import { noteFilters } from './filters.ts'
 import { resourceOfContact } from './notify.ts'
 import { ratesOf, rateWake } from './rate.ts'
 import { acceptedType, checkBodyType, checkSupported, refusalOf, senderOf } from './request.ts'
@@ -104,6 +105,7 @@ export function update(
     rates: ratesOf(request.header('Event'), service, seconds, stored.extras, turn),
     condition: suppressIfMatch(request),
   })
+  noteFilters(service, subscription, request)
   service.eventPackage.accepted?.(subscription, request, turn)
   const isKnown = holds(service, subscription, new Map(), turn)
   if (!isKnown) setExtras(record, { condition: undefined })

@@ -1,5 +1,6 @@
 /** An event package in service: what the notifier knows and keeps for it. Everything that handles subscriptions is given one. */
 
+import type { FilterBounds } from '../../documents/simple-filter.ts'
 import type { Turn } from '../../turn.ts'
 import type { EventPackage } from './event-package.ts'
 import type { LegHolder } from './legs.ts'
@@ -32,6 +33,8 @@ export interface NotifierLimits {
   readonly waitingPerResource: number
   /** Shortest time after which a subscriber who wishes it is told something although nothing has changed (RFC 6446 §7.3). */
   readonly leastForcedMs: number
+  /** Of the filters of one subscription. */
+  readonly filter: FilterBounds
   /** Pause between turns of NOTIFYs after a restart. */
   readonly restartPaceMs: number
 }
@@ -41,5 +44,11 @@ export const defaultNotifierLimits: NotifierLimits = {
   subscriptionsPerResource: 10_000,
   waitingPerResource: 200,
   leastForcedMs: 10_000,
+  filter: {
+    xml: { bytes: 16_384, depth: 16, nodes: 1_024, attributes: 32, nameLength: 256 },
+    filters: 16,
+    expressions: 64,
+    expressionCharacters: 1_024,
+  },
   restartPaceMs: 100,
 }

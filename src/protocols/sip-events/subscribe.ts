@@ -7,6 +7,7 @@ import type { SipRequest } from '../sip/message.ts'
 import { accept, granted } from './accept.ts'
 import { currentTag, holds, suppressIfMatch } from './condition.ts'
 import { takesDeflate } from './content-coding.ts'
+import { noteFilters } from './filters.ts'
 import { notifyRequest, requireFields } from './notify.ts'
 import { ratesOf } from './rate.ts'
 import { tellAll, update } from './refresh.ts'
@@ -63,6 +64,7 @@ export function create(request: SipRequest, service: EventService, eventId: stri
     rates: ratesOf(request.header('Event'), service, seconds, undefined, turn),
     condition: suppressIfMatch(request),
   })
+  noteFilters(service, subscription, request)
   service.eventPackage.accepted?.(subscription, request, turn)
   if (seconds === 0) return fetch(request, service, subscription, turn)
   const existing = turn.db.get(service.tables.subscriptions, key)

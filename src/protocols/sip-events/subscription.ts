@@ -3,6 +3,7 @@
  * told so far. One record per subscription, rewritten by every NOTIFY, so it stays small.
  */
 
+import type { Filter } from '../../documents/simple-filter.ts'
 import { type FlowId, type Instant, type Table, table } from '../../turn.ts'
 import type { Dialog } from '../sip/dialog.ts'
 import type { Dialect } from './dialect.ts'
@@ -56,6 +57,8 @@ export interface SubscriptionExtras {
   readonly isUntold?: boolean | undefined
   /** In which spelling NOTIFYs are told, when not in that of the standard. */
   readonly dialect?: Dialect | undefined
+  /** What he wants to be told, and when (RFC 4660). */
+  readonly filters?: readonly Filter[] | undefined
   /** The package's own. */
   readonly own?: unknown
 }

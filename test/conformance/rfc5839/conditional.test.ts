@@ -1,4 +1,4 @@
-/** RFC 5839: conditional notification, of presence. */
+/** RFC 5839: conditional notification, of presence and of packages that have no entity-tags of their own. */
 
 import { strict as assert } from 'node:assert'
 import { beforeEach, describe, it } from 'node:test'
@@ -79,12 +79,39 @@ describe('RFC 5839 §6.1: entity-tags', () => {
     assert.equal(tag(), before)
     checkBodiless()
   })
-  it('are not in the NOTIFYs of a package that has none, where conditions do not count', () => {
+  it('of a package that has none of its own are those of a subscription, and others after each change', () => {
     const counters = new CounterWorld()
     const accepted = counters.subscribe()
-    assert.equal(counters.sent.at(-1)!.request.hasHeader('SIP-ETag'), false)
-    assert.equal(counters.refresh(accepted, [['Suppress-If-Match', '*']]).status, 200)
-    assert.deepEqual(counters.bodies(), ['0', '0'])
+    const known = counters.sent.at(-1)!.request.header('SIP-ETag')!
+    assert.match(known, /^[\w.]+$/)
+    const condition: [string, string] = ['Suppress-If-Match', known]
+    assert.equal(counters.refresh(accepted, [condition], accepted.cseq.number + 1).status, 204)
+    assert.deepEqual(counters.bodies(), ['0'])
+    counters.count()
+    const next = counters.sent.at(-1)!.request.header('SIP-ETag')!
+    assert.notEqual(next, known)
+    assert.equal(counters.refresh(accepted, [condition], accepted.cseq.number + 2).status, 200)
+    assert.equal(counters.sent.at(-1)!.request.header('SIP-ETag'), next)
+    assert.deepEqual(counters.bodies(), ['0', '1', '1'])
+    counters.subscribe({ headers: [['Suppress-If-Match', next]] })
+    assert.deepEqual(counters.bodies(3), ['1'], 'another subscription has other tags')
+  })
+  it('of watcher information: who knows his watchers is told nothing when he refreshes', () => {
+    const accepted = world.subscribe({ from: alice, event: 'presence.winfo' })
+    const event: HeaderField = ['Event', 'presence.winfo']
+    assert.equal(refresh(accepted, [event, knows(tag())]).status, 204)
+    const before = tag()
+    world.subscribe({ from: bob })
+    const told = world.sent.findLast(({ request }) => request.header('Event') === 'presence.winfo')!
+    assert.match(Buffer.from(told.request.body).toString(), /state="partial"/)
+    assert.notEqual(told.request.header('SIP-ETag'), before)
+    assert.equal(refresh(accepted, [event, knows(before)]).status, 200)
+    assert.match(Buffer.from(world.sent.at(-1)!.request.body).toString(), /state="full"[\s\S]*sip:bob@box.example/)
+    const known = tag()
+    assert.equal(refresh(accepted, [event, knows(known)]).status, 204)
+    world.pass(120)
+    world.restart()
+    assert.equal(refresh(accepted, [event, knows(known)]).status, 204)
   })
 })
 
