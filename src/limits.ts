@@ -72,6 +72,8 @@ export const limits = {
    * more are answered 400.
    */
   patch: { operations: 256, steps: 200_000 },
+  /** A presence document of a notifier elsewhere to which a filter is applied here; one beyond is passed on as it came. */
+  remotePidf: { bytes: 131_072, depth: 32, nodes: 16_384, attributes: 256, nameLength: 256 },
   /**
    * Filters of one subscription: 413 above `xml.bytes`, 488 above the others; one that would look at more than `steps` nodes of
    * a document is not applied.

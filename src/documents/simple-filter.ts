@@ -3,8 +3,10 @@
 import { ExpressionError, type FilterExpression, parseExpression } from './filter-expression.ts'
 import { simpleFilterGrammar } from './grammar/simple-filter.ts'
 import { validate } from './grammar/validate.ts'
+import { escapeAttribute, escapeText } from './xml/escape.ts'
 import { parseXml, XmlError, type XmlLimits } from './xml/parse.ts'
 import { attributeValue, childElement, childElements, trimmedText, trimXml, type XmlElement } from './xml/tree.ts'
+import { xmlDeclaration } from './xml/write.ts'
 
 export const simpleFilterContentType = 'application/simple-filter+xml'
 export const simpleFilterNamespace = 'urn:ietf:params:xml:ns:simple-filter'
@@ -42,6 +44,62 @@ export interface FilterRequest extends Filter {
   readonly isRemoval: boolean
   /** Whether it says what to do; if not, it is one known by its id. */
   readonly hasContent: boolean
+}
+
+/** A document of filters for an event package, as they are sent to another notifier (RFC 4660 §4.1). */
+export function formatFilterSet(filters: readonly Filter[], packageName: string): Buffer {
+  // Prefixes are bound for the whole document: where two filters disagree, the later one's are called otherwise.
+  const [bindings, texts] = [new Map<string, string>(), [] as string[]]
+  for (const filter of filters) texts.push(formatFilter(filter, bindings))
+  const bound = [...bindings].map(
+    ([prefix, urn]) => `<ns-binding prefix="${escapeAttribute(prefix)}" urn="${escapeAttribute(urn)}"/>`,
+  )
+  const declared = bound.length === 0 ? '' : `<ns-bindings>${bound.join('')}</ns-bindings>\n`
+  const start = `<filter-set xmlns="${simpleFilterNamespace}" package="${escapeAttribute(packageName)}">`
+  return Buffer.from(`${xmlDeclaration}${start}\n${declared}${texts.join('')}</filter-set>\n`, 'utf8')
+}
+
+function formatFilter(filter: Filter, bindings: Map<string, string>): string {
+  const renamed = new Map<string, string>()
+  for (const [prefix, urn] of Object.entries(filter.bindings)) {
+    let free = prefix
+    for (let at = 1; bindings.has(free) && bindings.get(free) !== urn; at++) free = `${prefix}-${at}`
+    bindings.set(free, urn)
+    if (free !== prefix) renamed.set(prefix, free)
+  }
+  const text = (expression: string) => escapeText(withPrefixes(expression, renamed))
+  const attribute = (name: string, value: string | undefined) =>
+    value === undefined ? '' : ` ${name}="${escapeAttribute(value)}"`
+  const selected = (name: string, selections: readonly Selection[]) =>
+    selections
+      .map(
+        ({ type, text: value }) =>
+          `<${name} type="${type}">${type === 'xpath' ? text(value) : escapeText(value)}</${name}>`,
+      )
+      .join('')
+  const what = selected('include', filter.include) + selected('exclude', filter.exclude)
+  const triggers = filter.triggers.map(changes => {
+    // The grammar has them in this order.
+    const ordered = ['changed', 'added', 'removed'].flatMap(kind => changes.filter(change => change.kind === kind))
+    const written = ordered.map(
+      ({ kind, text: value, from, to, by }) =>
+        `<${kind}${attribute('from', from)}${attribute('to', to)}${attribute('by', by)}>${text(value)}</${kind}>`,
+    )
+    return `<trigger>${written.join('')}</trigger>`
+  })
+  const target = attribute('uri', filter.uri) + attribute('domain', filter.domain)
+  const enabled = filter.isEnabled ? '' : ' enabled="false"'
+  const start = `<filter id="${escapeAttribute(filter.id)}"${target}${enabled}>`
+  return `${start}${what && `<what>${what}</what>`}${triggers.join('')}</filter>\n`
+}
+
+/** The expression with other prefixes, outside of the values it compares with. */
+function withPrefixes(expression: string, renamed: ReadonlyMap<string, string>): string {
+  if (renamed.size === 0) return expression
+  return expression.replace(
+    /"[^"]*"|'[^']*'|[\p{L}_][\p{L}\p{N}_.\-\xb7]*(?=:)/gu,
+    token => renamed.get(token) ?? token,
+  )
 }
 
 /** Why filters cannot be accepted: 488 (RFC 4660 §5.4). */

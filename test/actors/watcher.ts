@@ -134,7 +134,13 @@ export class Watcher {
   }
 
   /** Refreshes, or with 0 ends, a subscription in its dialog. */
-  refresh(subscription: Subscription, expires: number, now: Instant, headers: readonly HeaderField[] = []): Exchange {
+  refresh(
+    subscription: Subscription,
+    expires: number,
+    now: Instant,
+    headers: readonly HeaderField[] = [],
+    body?: string,
+  ): Exchange {
     const fields: HeaderField[] = [
       ['From', `<${this.agent.options.aor}>;tag=${subscription.localTag}`],
       ['To', `<${subscription.resource}>;tag=${subscription.remoteTag ?? ''}`],
@@ -145,7 +151,7 @@ export class Watcher {
       ...headers,
     ]
     const target = subscription.remoteTarget ?? subscription.resource
-    subscription.exchange = this.agent.send('SUBSCRIBE', target, fields, now)
+    subscription.exchange = this.agent.send('SUBSCRIBE', target, fields, now, body)
     return subscription.exchange
   }
 

@@ -1,22 +1,26 @@
 /** An event package applied to lists (RFC 4662 §4): `presence` or `presence.winfo`, told of all members at once. */
 
+import { simpleFilterContentType } from '../../documents/simple-filter.ts'
 import { limits } from '../../limits.ts'
 import { badEvent, forbidden, messageTooLarge, notFound, serviceUnavailable } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import { isSipUri, type Uri } from '../../protocols/sip/uri.ts'
+import { bodiesOf } from '../../protocols/sip-events/bodies.ts'
 import { dialectOf } from '../../protocols/sip-events/dialect.ts'
 import type { EventPackage } from '../../protocols/sip-events/event-package.ts'
 import type { Notifier } from '../../protocols/sip-events/notifier.ts'
 import { senderOf } from '../../protocols/sip-events/request.ts'
 import { type Subscription, setExtras } from '../../protocols/sip-events/subscription.ts'
-import type { Turn } from '../../turn.ts'
-import { addressOfList, serviceUri } from '../xdms/rls-xdms/service-uri.ts'
+import type { Output, Turn } from '../../turn.ts'
+import { addressOfList, serviceUri, serviceUriOf } from '../xdms/rls-xdms/service-uri.ts'
 import type { ListContext } from './context.ts'
 import { type List, listOf } from './list.ts'
-import { emptyListState, listState } from './list-state.ts'
+import { emptyListState, type ListTelling, listState } from './list-state.ts'
 import { wayOn } from './loops.ts'
-import { closeNode, type ListNode, newsOf, nodeOf, openNode, putNode, updateNode } from './nodes.ts'
+import { listFilters } from './member-filters.ts'
+import { closeNode, type ListNode, newsOf, nodeOf, openNode, putNode, remoteMembersBelow, updateNode } from './nodes.ts'
 import { mayRead } from './policy.ts'
+import { forgetFiltersRefused, renewRemote } from './remote-members.ts'
 import { listBodyTypes, refuseList, requestContainedList, requestUri, tooLong } from './request-contained.ts'
 
 /** The option tag (RFC 4662 §4.1). */
@@ -29,6 +33,7 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
     isTemplate: name.endsWith('.winfo'),
     contentTypes: ['multipart/related'],
     subscribeContentTypes: listBodyTypes,
+    filterTarget: serviceUriOf,
     requiredOptions: [eventListOption],
     defaultExpiresSeconds: 3600,
     expiresBounds({ settings }) {
@@ -76,12 +81,13 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       if (known !== undefined) {
         const again = { ...known, takesPartial: takesPartial(request) }
         if (again.takesPartial !== known.takesPartial) putNode(turn.db, id, again)
-        if (resource === requestUri(turn)) return []
+        const renewed = bodiesOf(request, simpleFilterContentType).length > 0 ? renewRemotes(id, context, turn) : []
+        if (resource === requestUri(turn)) return renewed
         const updated = updateNode(id, again, context, turn)
         if (updated === 'missing') throw notFound()
         if (updated === 'too-long') throw tooLong(turn)
-        if (!updated.hasNews) return updated.outputs
-        return [...updated.outputs, ...notifier().notifySubscription(name, resource, id, turn)]
+        if (!updated.hasNews) return [...renewed, ...updated.outputs]
+        return [...renewed, ...updated.outputs, ...notifier().notifySubscription(name, resource, id, turn)]
       }
       const { subscriber, alias, displayName } = record
       const node: ListNode = {
@@ -120,7 +126,7 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       // What was told shortly before the process ended may never have left.
       const isCutShort =
         record.notifiedAt <= context.restartedAt() && record.notifiedAt > context.restartedAt() - limits.requestRepeatMs
-      const state = listState(id, node, full || isCutShort, record.extras?.dialect, context, turn)
+      const state = listState(id, node, full || isCutShort, tellingOf(resource, record), context, turn)
       if (state === undefined) return 'unchanged'
       const { contentType, body } = state
       if (!state.isUnfinished) return { contentType, body }
@@ -137,16 +143,29 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       record.revision = -1
       return true
     },
-    lastBody: ({ id, record }: Subscription, turn, isWished) => {
+    lastBody: ({ id, resource, record }: Subscription, turn, isWished) => {
       const node = nodeOf(turn.db, id)
       if (node === undefined) return undefined
       // A SUBSCRIBE is followed by all there is, even the last one (§5.2); nothing else that ends can be.
-      const dialect = record.extras?.dialect
+      const telling = tellingOf(resource, record)
       return isWished
-        ? listState(id, node, true, dialect, context, turn)
-        : emptyListState(id, node, dialect, context, turn)
+        ? listState(id, node, true, telling, context, turn)
+        : emptyListState(id, node, telling, context, turn)
     },
   }
+}
+
+/** How the subscriber of a list is told of it. */
+function tellingOf(resource: string, { extras }: Subscription['record']): ListTelling {
+  return { dialect: extras?.dialect, filters: listFilters(extras?.filters ?? [], resource) }
+}
+
+/** Members elsewhere are subscribed to with other filters from now on. */
+function renewRemotes(id: string, context: ListContext, turn: Turn): Output[] {
+  return [...remoteMembersBelow(id, turn)].flatMap(([node, key]) => {
+    forgetFiltersRefused(node, key, turn)
+    return renewRemote(node, key, context, turn)
+  })
 }
 
 /** Whether a watcher takes presence by what has changed; only one who says so himself does (RFC 5263 §4.3). */

@@ -5,11 +5,14 @@
 
 import { formatRelated, type Part } from '../../documents/multipart.ts'
 import { formatRlmi, type Instance, type Resource, rlmiContentType } from '../../documents/rlmi.ts'
+import type { Filter } from '../../documents/simple-filter.ts'
 import { limits } from '../../limits.ts'
 import type { Dialect } from '../../protocols/sip-events/dialect.ts'
 import type { NotifyBody } from '../../protocols/sip-events/event-package.ts'
 import type { Turn } from '../../turn.ts'
-import type { ListContext } from './context.ts'
+import { serviceUriOf } from '../xdms/rls-xdms/service-uri.ts'
+import { isOursIn, type ListContext } from './context.ts'
+import { filterLeft, filterOfMember, type ListFilters, throughFilter, waitsFor, within } from './member-filters.ts'
 import {
   asNames,
   deleteAllNews,
@@ -27,8 +30,8 @@ import {
   subscriberOfNode,
   toldOf,
 } from './nodes.ts'
-import { formatRemoteList, type RemoteList } from './remote-list.ts'
-import { holdsRemote, remoteState } from './remote-members.ts'
+import { formatRemoteList, mappedList, type RemoteList } from './remote-list.ts'
+import { hasRefusedFilters, holdsRemote, remoteState } from './remote-members.ts'
 
 export interface ListState extends NotifyBody {
   /** Whether members had to be left for a further document (RLS-33). */
@@ -42,6 +45,13 @@ interface Budget {
   isSpent: boolean
 }
 
+/** How its subscriber is told of a list. */
+export interface ListTelling {
+  readonly dialect: Dialect | undefined
+  /** Undefined for most. */
+  readonly filters: ListFilters | undefined
+}
+
 /**
  * What is to be said of a list: all of it, or what its subscriber does not know yet; undefined when that is nothing. Afterwards
  * he knows, so the next document has the next version.
@@ -50,12 +60,12 @@ export function listState(
   id: string,
   node: ListNode,
   full: boolean,
-  dialect: Dialect | undefined,
+  telling: ListTelling,
   context: ListContext,
   turn: Turn,
 ): ListState | undefined {
   const budget = { resources: limits.lists.resourcesPerNotify, octets: limits.lists.octetsPerNotify, isSpent: false }
-  const document = new ListDocument(id, node, dialect, context, turn, budget)
+  const document = new ListDocument(id, node, telling, context, turn, budget)
   const body = full ? document.whole() : document.news()
   return body && { ...body, isUnfinished: budget.isSpent }
 }
@@ -64,34 +74,28 @@ export function listState(
 export function emptyListState(
   id: string,
   node: ListNode,
-  dialect: Dialect | undefined,
+  { dialect }: ListTelling,
   context: ListContext,
   turn: Turn,
 ): NotifyBody {
-  return new ListDocument(id, node, dialect, context, turn, { resources: 0, octets: 0, isSpent: false }).write(false)
+  const telling = { dialect, filters: undefined }
+  return new ListDocument(id, node, telling, context, turn, { resources: 0, octets: 0, isSpent: false }).write(false)
 }
 
 class ListDocument {
   readonly #id: string
   readonly #node: ListNode
-  readonly #dialect: Dialect | undefined
+  readonly #telling: ListTelling
   readonly #context: ListContext
   readonly #turn: Turn
   readonly #budget: Budget
   readonly #resources: Resource[] = []
   readonly #parts: Part[] = []
 
-  constructor(
-    id: string,
-    node: ListNode,
-    dialect: Dialect | undefined,
-    context: ListContext,
-    turn: Turn,
-    budget: Budget,
-  ) {
+  constructor(id: string, node: ListNode, telling: ListTelling, context: ListContext, turn: Turn, budget: Budget) {
     this.#id = id
     this.#node = node
-    this.#dialect = dialect
+    this.#telling = telling
     this.#context = context
     this.#turn = turn
     this.#budget = budget
@@ -133,7 +137,7 @@ class ListDocument {
     })
     const body = formatRlmi({ uri, version, fullState, names: asNames(names), resources: this.#resources })
     const root: Part = { contentType: rlmiContentType, contentId: this.#contentId(0), body }
-    return formatRelated([root, ...this.#parts], `b${version}`, this.#dialect === 'linphone')
+    return formatRelated([root, ...this.#parts], `b${version}`, this.#telling.dialect === 'linphone')
   }
 
   /** The first is told whatever it takes, so that every document goes on. */
@@ -148,7 +152,7 @@ class ListDocument {
     this.#budget.resources--
     if (member.kind === 'user') this.#tellUser(key, member, isWhole)
     else if (member.kind === 'list') this.#tellList(key, member, isWhole)
-    else if (member.kind === 'remote') this.#tellRemote(key, member)
+    else if (member.kind === 'remote') this.#tellRemote(key, member, isWhole)
     else this.#show(member, ended(member.kind === 'none' || member.kind === 'loop' ? 'noresource' : 'rejected'))
   }
 
@@ -156,10 +160,15 @@ class ListDocument {
     const { package: packageName, version, takesPartial } = this.#node
     const { db } = this.#turn
     const watcher = subscriberOfNode(this.#node)
+    const filter = this.#telling.filters && filterOfMember(this.#telling.filters, key)
+    const keepsTold = takesPartial || filter !== undefined
+    const before = keepsTold ? { own: toldOf(db, this.#id, key), full } : undefined
     // A version that no state of presence is told by, since what was told is kept beside.
-    const telling = takesPartial ? { version: -1, partial: { own: toldOf(db, this.#id, key), full } } : { version }
-    const told = this.#context.states.stateFor(packageName, key, this.#id, watcher, telling, this.#turn)
+    const asked = { version: takesPartial ? -1 : version, before, takesPartial, filter }
+    const told = this.#context.states.stateFor(packageName, key, this.#id, watcher, asked, this.#turn)
     if (told?.own !== undefined) putTold(db, this.#id, key, told.own)
+    if (told?.body === 'unchanged') return
+    // One of whom a filter leaves nothing has no instance: an active one could not be without a body (§5.5).
     if (told === undefined || (told.state === 'active' && told.body === undefined)) {
       this.#show(member)
       return
@@ -175,14 +184,15 @@ class ListDocument {
       this.#show(member, ended('noresource'))
       return
     }
-    const inner = new ListDocument(id, node, this.#dialect, this.#context, this.#turn, this.#budget)
+    const telling = { ...this.#telling, filters: within(this.#telling.filters, node.uri) }
+    const inner = new ListDocument(id, node, telling, this.#context, this.#turn, this.#budget)
     // Whoever has been told of the whole list above has forgotten what he knew of this one (§5.6.1).
     const body = isWhole || node.version === 0 ? inner.whole() : inner.news()
     if (body !== undefined) this.#show(member, { id: onlyInstance, state: 'active', cid: this.#attach(body) })
     if (newsOf(this.#turn.db, id, 1).length > 0) putNews(this.#turn.db, this.#id, key)
   }
 
-  #tellRemote(key: string, member: NodeMember): void {
+  #tellRemote(key: string, member: NodeMember, isWhole: boolean): void {
     const { db } = this.#turn
     const told = remoteState(db, this.#id, key)
     if (told === undefined) {
@@ -191,14 +201,45 @@ class ListDocument {
       return
     }
     const { state, reason, contentType, body, list } = told
-    const attached = list ? this.#remoteList(list, key) : body && { contentType, body }
+    const attached = list ? this.#remoteList(list, key) : this.#remoteBody(body && { contentType, body }, key, isWhole)
+    if (attached === 'unchanged') return
     if (state === 'active' && attached === undefined) this.#show(member)
     else this.#show(member, { id: onlyInstance, state, reason, cid: attached && this.#attach(attached) })
   }
 
   /** Versions of ours rise with those of the list above, for each document of this one is a part of one of that. */
   #remoteList(list: RemoteList, key: string): NotifyBody {
-    return formatRemoteList(list, this.#node.version, innerNode(this.#id, key, this.#turn))
+    return formatRemoteList(this.#leftOf(list, key), this.#node.version, innerNode(this.#id, key, this.#turn))
+  }
+
+  /** The state of one member elsewhere through the filter that is left for here, if any. */
+  #remoteBody(body: NotifyBody | undefined, key: string, isWhole: boolean): NotifyBody | undefined | 'unchanged' {
+    const filter = body && this.#filterLeft([key], key)
+    if (body === undefined || filter === undefined) return body
+    const { db } = this.#turn
+    const shown = throughFilter(body, filter)
+    const before = toldOf(db, this.#id, key) as RemoteTold | undefined
+    const digest = this.#turn.fingerprint('remote', Buffer.from(shown?.body ?? []).toString('latin1'))
+    if (!isWhole && before !== undefined) {
+      if (filter.triggers.length === 0 && before.shown === digest) return 'unchanged'
+      if (!waitsFor(before.body, body, filter)) return 'unchanged'
+    }
+    putTold(db, this.#id, key, { shown: digest, body: body.body } satisfies RemoteTold)
+    return shown
+  }
+
+  #leftOf(list: RemoteList, key: string): RemoteList {
+    if (this.#telling.filters === undefined) return list
+    return mappedList(list, (part, path) => {
+      const filter = this.#filterLeft([...path.map(serviceUriOf), key], key)
+      return filter === undefined ? part : throughFilter(part, filter)
+    })
+  }
+
+  #filterLeft(path: readonly string[], key: string): Filter | undefined {
+    if (this.#telling.filters === undefined) return undefined
+    const isOurs = (uri: string) => isOursIn(uri, this.#context, this.#turn)
+    return filterLeft(this.#telling.filters, path, isOurs, hasRefusedFilters(this.#turn.db, this.#id, key))
   }
 
   #show({ uri, names }: Pick<Resource, 'uri' | 'names'>, ...instances: Instance[]): void {
@@ -216,6 +257,12 @@ class ListDocument {
   #contentId(place: number): string {
     return `${place}.${this.#node.version}@${this.#id}`
   }
+}
+
+/** What is kept of what was told of a member elsewhere through a filter: all there was, and a digest of what was shown of it. */
+interface RemoteTold {
+  readonly shown: string
+  readonly body: Uint8Array
 }
 
 /** Here nothing forks, so there is one notifier of each resource (RFC 4662 §5.5). */

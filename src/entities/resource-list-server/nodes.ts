@@ -66,7 +66,7 @@ const nodes = table<ListNode>('list nodes', 'soft')
 const members = table<MemberRecord>('list members', 'soft')
 /** What the next document is about: keyed [node, canonical URI], with the URI of one who is no longer a member. */
 const news = table<string | null>('list news', 'soft')
-/** What the package keeps of what a member was told, for who takes partial state: keyed [node, canonical URI]. */
+/** What is kept of what a member was told, for who takes partial state or has a filter: keyed [node, canonical URI]. */
 const told = table<unknown>('list told', 'soft')
 /** Which nodes a document matters to: keyed [application usage, user, path, node]. */
 const readers = table<null>('list document readers', 'soft')
@@ -203,6 +203,30 @@ export function rootOf(
     current = parent
   }
   return { id: at, node: current }
+}
+
+/** The root above a node. */
+export function rootAbove(
+  id: string,
+  node: ListNode,
+  db: Transaction,
+): { readonly id: string; readonly node: ListNode } | undefined {
+  let [at, current] = [id, node]
+  while (current.parent !== '') {
+    const parent = nodeOf(db, current.parent)
+    if (parent === undefined) return undefined
+    at = current.parent
+    current = parent
+  }
+  return { id: at, node: current }
+}
+
+/** Every member elsewhere of a list and of those within it. */
+export function* remoteMembersBelow(id: string, turn: Turn): Iterable<readonly [id: string, key: string]> {
+  for (const [key, { kind }] of membersOfNode(turn.db, id)) {
+    if (kind === 'remote') yield [id, key]
+    if (kind === 'list') yield* remoteMembersBelow(innerNode(id, key, turn), turn)
+  }
 }
 
 /** What the next document of a node is about, as many as there may be; with a URI, of one who is no longer a member. */

@@ -96,6 +96,24 @@ function resourceOf(
   }
 }
 
+/** The list with other states of its members, or none; each is asked for with the URIs that lead to it, its own first. */
+export function mappedList(
+  list: RemoteList,
+  change: (part: NonNullable<RemoteInstance['part']>, path: readonly string[]) => RemoteInstance['part'],
+  outer: readonly string[] = [],
+): RemoteList {
+  const resources = list.resources.map(resource => {
+    const path = [resource.uri, ...outer]
+    const instances = resource.instances.map(instance => ({
+      ...instance,
+      part: instance.part && change(instance.part, path),
+      list: instance.list && mappedList(instance.list, change, path),
+    }))
+    return { ...resource, instances }
+  })
+  return { ...list, resources }
+}
+
 /** All of a list, as a part of a document of ours. `version` is ours; no two lists have one `id`, so that Content-IDs are unique. */
 export function formatRemoteList(list: RemoteList, version: number, id: string): NotifyBody {
   const parts: Part[] = []

@@ -5,14 +5,16 @@
 
 import { MultipartError } from '../../documents/multipart.ts'
 import { rlmiContentType } from '../../documents/rlmi.ts'
+import { type Filter, formatFilterSet, simpleFilterContentType } from '../../documents/simple-filter.ts'
 import { XmlError } from '../../documents/xml/errors.ts'
 import type { HeaderField, SipRequest } from '../../protocols/sip/message.ts'
 import { isSipUri, parseUri } from '../../protocols/sip/uri.ts'
 import { nameAddr, type Subject } from '../../protocols/sip-events/subscriber.ts'
 import { type Output, type Transaction, type Turn, table } from '../../turn.ts'
-import type { ListContext } from './context.ts'
+import { isOursIn, type ListContext } from './context.ts'
 import { listPathField } from './loops.ts'
-import type { ListNode } from './nodes.ts'
+import { filtersForNotifier, listFilters } from './member-filters.ts'
+import { type ListNode, memberOf, rootAbove } from './nodes.ts'
 import { mergedList, type RemoteList, tellsOfList } from './remote-list.ts'
 
 export interface RemoteState {
@@ -27,6 +29,8 @@ export interface RemoteState {
 
 /** Keyed [node, canonical URI]; nothing while nothing has been told. */
 const states = table<RemoteState>('list remote states', 'soft')
+/** Members whose notifier takes no filters: keyed likewise. */
+const refusals = table<null>('list filter refusals', 'soft')
 
 export function remoteState(db: Transaction, id: string, key: string): RemoteState | undefined {
   return db.get(states, [id, key])
@@ -39,7 +43,42 @@ export function openRemote(id: string, key: string, context: ListContext, turn: 
 
 export function closeRemote(id: string, key: string, context: ListContext, turn: Turn): Output[] {
   turn.db.delete(states, [id, key])
+  turn.db.delete(refusals, [id, key])
   return context.subscriber.unsubscribe(keyOf(id, key), turn)
+}
+
+/** Subscribes to a member anew, since what is asked for is another; what was told last stands until then. */
+export function renewRemote(id: string, key: string, context: ListContext, turn: Turn): Output[] {
+  const subscription = keyOf(id, key)
+  return [...context.subscriber.unsubscribe(subscription, turn), ...context.subscriber.subscribe(subscription, turn)]
+}
+
+/** A notifier takes no filters (RFC 4660 §3.3.4): it is asked without from now on. False when that was known. */
+export function noteFiltersRefused(id: string, key: string, turn: Turn): boolean {
+  if (hasRefusedFilters(turn.db, id, key)) return false
+  turn.db.put(refusals, [id, key], null)
+  return true
+}
+
+/** Other filters may be taken. */
+export function forgetFiltersRefused(id: string, key: string, { db }: Turn): void {
+  db.delete(refusals, [id, key])
+}
+
+export function hasRefusedFilters(db: Transaction, id: string, key: string): boolean {
+  return db.get(refusals, [id, key]) !== undefined
+}
+
+/** The filters that go along to the notifier of a member. */
+export function sentFilters(id: string, key: string, node: ListNode, context: ListContext, turn: Turn): Filter[] {
+  const root = rootAbove(id, node, turn.db)
+  if (root === undefined || hasRefusedFilters(turn.db, id, key)) return []
+  const filters = listFilters(context.filtersOf(root, turn), root.node.uri)
+  if (filters === undefined) return []
+  return filtersForNotifier(filters, key, {
+    isOurs: uri => isOursIn(uri, context, turn),
+    isMember: uri => memberOf(turn.db, id, uri) !== undefined,
+  })
 }
 
 /** Whether there is a subscription to a member, or will be. */
@@ -109,7 +148,12 @@ function readable(before: RemoteList | undefined, contentType: string, body: Uin
 }
 
 /** Who subscribes to what, in whose name; undefined where no way leads, or the list has come a long way already. */
-export function remoteSubject(node: ListNode, uri: string, context: ListContext): Subject | undefined {
+export function remoteSubject(
+  node: ListNode,
+  uri: string,
+  filters: readonly Filter[],
+  context: ListContext,
+): Subject | undefined {
   const target = parseUri(uri)
   const routes = isSipUri(target) ? context.routeTo(target) : undefined
   if (routes === undefined || node.maxForwards <= 0) return undefined
@@ -133,6 +177,10 @@ export function remoteSubject(node: ListNode, uri: string, context: ListContext)
     accept: [bodyTypes[node.package] ?? '*/*', 'multipart/related', rlmiContentType, ...node.sealedTypes].join(', '),
     expiresSeconds: 3600,
     headers,
+    body:
+      filters.length === 0
+        ? undefined
+        : { contentType: simpleFilterContentType, bytes: formatFilterSet(filters, node.package) },
   }
 }
 

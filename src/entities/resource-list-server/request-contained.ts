@@ -3,20 +3,20 @@
  * lasts, and never by a later request.
  */
 
-import { MultipartError, parseMultipart } from '../../documents/multipart.ts'
 import { resourceListsType } from '../../documents/resource-lists.ts'
+import { simpleFilterContentType } from '../../documents/simple-filter.ts'
 import { XmlError } from '../../documents/xml/errors.ts'
 import { badRequest, extensionRequired, forbidden, unsupportedMediaType } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
-import { Params } from '../../protocols/sip/params.ts'
+import { bodiesOf, mixedType } from '../../protocols/sip-events/bodies.ts'
 import type { Turn } from '../../turn.ts'
 import type { ListContext } from './context.ts'
 import { type List, listOfBodies } from './list.ts'
 
 /** RFC 5367 §4. */
 export const requestContainedOption = 'recipient-list-subscribe'
-/** What a SUBSCRIBE may carry; of a multipart the lists in it count (RFC 5363 §4.2). */
-export const listBodyTypes: readonly string[] = [resourceListsType, 'multipart/mixed']
+/** What a SUBSCRIBE may carry; of a multipart the lists in it count (RFC 5363 §4.2), and filters (RFC 4660). */
+export const listBodyTypes: readonly string[] = [resourceListsType, simpleFilterContentType, mixedType]
 
 /** The URI that such requests go to, canonical. */
 export function requestUri({ settings }: Pick<Turn, 'settings'>): string {
@@ -45,7 +45,7 @@ export function requestContainedList(request: SipRequest, owner: string, context
 
 /** Throws 415 when a request brings a list where there can be none (RFC 5367 §5.1, RLS-29). */
 export function refuseList(request: SipRequest): void {
-  if (request.body.length > 0 && listBodyTypes.includes(request.contentType?.type ?? '')) throw unsupportedMediaType([])
+  if (bodiesOf(request, resourceListsType).length > 0) throw unsupportedMediaType([simpleFilterContentType])
 }
 
 /** The answer to who wants more members than are served (RLS-23). */
@@ -54,22 +54,9 @@ export function tooLong({ settings }: Turn) {
 }
 
 function listBodies(request: SipRequest): Uint8Array[] {
-  if (request.body.length === 0) return []
-  const { type, params } = request.contentType ?? { type: '', params: Params.none }
-  if (type === resourceListsType) return isRecipientList(request.header('Content-Disposition')) ? [request.body] : []
-  if (type !== 'multipart/mixed') throw unsupportedMediaType(listBodyTypes)
-  try {
-    return parseMultipart(request.body, params.get('boundary') ?? '', { parts: 32, headerOctets: 2_048 })
-      .filter(
-        ({ contentType, headers }) =>
-          contentType.split(';', 1)[0]!.trim().toLowerCase() === resourceListsType &&
-          isRecipientList(headers.get('content-disposition')),
-      )
-      .map(({ body }) => body)
-  } catch (error) {
-    if (error instanceof MultipartError) throw badRequest(`Multipart Body: ${error.message}`)
-    throw error
-  }
+  return bodiesOf(request, resourceListsType)
+    .filter(({ headers }) => isRecipientList(headers.get('content-disposition')))
+    .map(({ body }) => body)
 }
 
 /** RFC 5363 §3. COMPAT(watchers): one who requires the option and leaves out the disposition can mean nothing else. */

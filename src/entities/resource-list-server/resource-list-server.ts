@@ -18,10 +18,18 @@ import type { DocumentChange } from '../xdms/documents.ts'
 import { type ListContext, listPackages } from './context.ts'
 import { eventListOption, isListUri, listPackage } from './list-package.ts'
 import { closeNode, memberOf, nodeOf, nodesReading, noteNews, rootOf, subscriberOfNode, updateNode } from './nodes.ts'
-import { memberOfKey, noteLost, noteRemote, remoteSubject } from './remote-members.ts'
+import {
+  memberOfKey,
+  noteFiltersRefused,
+  noteLost,
+  noteRemote,
+  remoteSubject,
+  renewRemote,
+  sentFilters,
+} from './remote-members.ts'
 import { requestContainedOption } from './request-contained.ts'
 
-export interface ResourceListServerOptions extends Omit<ListContext, 'subscriber' | 'restartedAt'> {
+export interface ResourceListServerOptions extends Omit<ListContext, 'subscriber' | 'restartedAt' | 'filtersOf'> {
   /** Host and port for Contact, by transport. */
   readonly address: NotifierOptions['address']
   readonly contactParameters?: NotifierOptions['contactParameters']
@@ -49,7 +57,8 @@ export class ResourceListServer implements SipEntity {
       subject: (subscription, turn) => {
         const [id, key] = memberOfKey(subscription)
         const [node, member] = [nodeOf(turn.db, id), memberOf(turn.db, id, key)]
-        return node && member?.kind === 'remote' ? remoteSubject(node, member.uri, this.#context) : undefined
+        if (node === undefined || member?.kind !== 'remote') return undefined
+        return remoteSubject(node, member.uri, sentFilters(id, key, node, this.#context, turn), this.#context)
       },
       notified: (subscription, request, _isAll, turn) => {
         const [id, key] = memberOfKey(subscription)
@@ -58,6 +67,8 @@ export class ResourceListServer implements SipEntity {
       },
       lost: (subscription, why, _isRefused, turn) => {
         const [id, key] = memberOfKey(subscription)
+        if (this.#hasRefusedFilters(id, key, why, turn))
+          return [{ kind: 'wake', at: turn.now, token: `without-filters ${id} ${key}` }]
         noteLost(id, key, why, turn)
         return this.#newsOf(id, key, turn)
       },
@@ -67,6 +78,7 @@ export class ResourceListServer implements SipEntity {
       states,
       userOf,
       routeTo,
+      filtersOf: ({ id, node }, turn) => this.#notifier.filters(node.package, node.uri, id, turn.db),
       subscriber: this.#subscriber,
       restartedAt: () => this.#restartedAt,
     }
@@ -79,6 +91,7 @@ export class ResourceListServer implements SipEntity {
       limits: {
         notificationsPerTurn: limits.lists.notificationsPerTurn,
         subscriptionsPerResource: limits.subscriptionsPerResource,
+        filter: limits.filter,
         ...options.notifierLimits,
       },
     })
@@ -101,6 +114,7 @@ export class ResourceListServer implements SipEntity {
     const [kind, first = '', second = '', third = ''] = token.split(' ')
     if (kind === 'leg') return this.#newsOf(third, second, turn)
     if (kind === 'list') return this.#listChanged(first, turn)
+    if (kind === 'without-filters') return renewRemote(first, second, this.#context, turn)
     if (kind === 'subscription') return this.#subscriber.wake(token, turn)
     return this.#notifier.wake(token, turn)
   }
@@ -135,6 +149,13 @@ export class ResourceListServer implements SipEntity {
   #newsOf(id: string, presentity: string, turn: Turn): Output[] {
     const root = noteNews(id, presentity, turn)
     return root === undefined ? [] : this.#notifier.notifySubscription(root.node.package, root.node.uri, root.id, turn)
+  }
+
+  /** Whether a notifier has answered that it takes no filters, or not these (RFC 4660 §3.3.4): it is asked without them. */
+  #hasRefusedFilters(id: string, key: string, why: string, turn: Turn): boolean {
+    const node = nodeOf(turn.db, id)
+    if (node === undefined || (why !== '415' && why !== '488')) return false
+    return sentFilters(id, key, node, this.#context, turn).length > 0 && noteFiltersRefused(id, key, turn)
   }
 
   /** What a list is made of has changed. */

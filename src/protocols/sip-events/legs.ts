@@ -4,12 +4,13 @@
  * subscription, by the same code; only that its news wake its holder, who then reads the state, in place of a NOTIFY.
  */
 
+import type { Filter } from '../../documents/simple-filter.ts'
 import type { EntityName, Instant, Output, Turn } from '../../turn.ts'
 import type { Dialog } from '../sip/dialog.ts'
 import { decide } from './decide.ts'
 import type { NotifyBody, Subscriber } from './event-package.ts'
 import type { EventService } from './service.ts'
-import { notSubscribed, type Subscription, type SubscriptionRecord } from './subscription.ts'
+import { notSubscribed, type Subscription, type SubscriptionRecord, setExtras } from './subscription.ts'
 import { legToken } from './wakes.ts'
 import { tell, watcherOf } from './watcher.ts'
 
@@ -148,8 +149,12 @@ export function beginLeg(service: EventService, resource: string, id: string, tu
 export interface Telling {
   /** For packages that number their documents. */
   readonly version: number
-  /** Where he takes partial state (`contentTypeIfNamed`): what the package has kept of what he was told before, and whether all is to be said. */
-  readonly partial?: { readonly own: unknown; readonly full: boolean } | undefined
+  /** Where he takes partial state or has a filter: what the package has kept of what he was told before, and whether all is to be said. */
+  readonly before?: { readonly own: unknown; readonly full: boolean } | undefined
+  /** Whether he takes partial state (`contentTypeIfNamed`). */
+  readonly takesPartial?: boolean
+  /** What he is told it through (RFC 4660); of a package that takes filters. */
+  readonly filter?: Filter | undefined
 }
 
 /** What somebody is told of a resource: all of it while he may know it, and otherwise why he is told nothing. */
@@ -157,8 +162,9 @@ export interface ResourceState {
   readonly state: 'active' | 'pending' | 'terminated'
   /** Of `terminated` (RFC 6665 §4.1.3). */
   readonly reason: 'rejected' | 'noresource' | 'giveup' | undefined
-  readonly body: NotifyBody | undefined
-  /** What the package keeps of it, for who takes partial state. */
+  /** `unchanged`: his filter leaves nothing that he does not know. */
+  readonly body: NotifyBody | undefined | 'unchanged'
+  /** What the package keeps of it, for who takes partial state or has a filter. */
   readonly own?: unknown
 }
 
@@ -168,7 +174,7 @@ export function stateOfLeg(
   resource: string,
   id: string,
   subscriber: Subscriber,
-  { version, partial }: Telling,
+  { version, before, takesPartial = false, filter }: Telling,
   turn: Turn,
 ): ResourceState {
   const { eventPackage } = service
@@ -189,17 +195,19 @@ export function stateOfLeg(
     version,
   }
   const { contentTypes, contentTypeIfNamed } = eventPackage
-  if (partial !== undefined && contentTypeIfNamed !== undefined) {
+  if (takesPartial && contentTypeIfNamed !== undefined) {
     record.contentType = contentTypes.indexOf(contentTypeIfNamed)
     record.notifiedAt = turn.now
-    record.extras = partial.own === undefined ? undefined : { own: partial.own }
   }
+  const isKept = record.contentType > 0 || filter !== undefined
+  // The filter was found to be for this resource, whatever it is for by its own words.
+  const filters = filter && [{ ...filter, uri: undefined, domain: undefined }]
+  if (isKept) setExtras(record, { own: before?.own, filters })
   const body = eventPackage.body({ package: service.name, resource, id, record }, turn, {
-    full: partial?.full ?? true,
-    isForced: true,
+    full: !isKept || (before?.full ?? true),
+    isForced: filter === undefined,
     revision: kept.revision,
     shared: new Map(),
   })
-  const told = body === 'unchanged' ? undefined : body
-  return { state: 'active', reason: undefined, body: told, own: record.extras?.own }
+  return { state: 'active', reason: undefined, body, own: record.extras?.own }
 }

@@ -3,6 +3,7 @@
  * one NOTIFY after another until he knows the latest revision of the resource.
  */
 
+import type { Filter } from '../../documents/simple-filter.ts'
 import type { Output, Transaction, Turn } from '../../turn.ts'
 import { badEvent } from '../sip/errors.ts'
 import type { SipRequest, SipResponse } from '../sip/message.ts'
@@ -171,6 +172,11 @@ export class Notifier {
     const service = this.#services.get(packageName)
     if (record === undefined || service === undefined) return []
     return end(service, { package: packageName, resource, id, record }, reason, turn, reason)
+  }
+
+  /** The filters of a subscription (RFC 4660). */
+  filters(packageName: string, resource: string, id: string, db: Transaction): readonly Filter[] {
+    return db.get(this.#tables.subscriptions, [packageName, resource, id])?.extras?.filters ?? []
   }
 
   /** Whether a leg stands. */

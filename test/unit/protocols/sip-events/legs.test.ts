@@ -119,7 +119,9 @@ class LegWorld extends EntityWorld {
     let told = ''
     this.act(turn => {
       const { state, reason, body } = this.notifier.stateFor('counter', counter, id, bob, { version: 0 }, turn)!
-      told = [state, reason, body && Buffer.from(body.body).toString()].filter(Boolean).join(' ')
+      told = [state, reason, body && (body === 'unchanged' ? body : Buffer.from(body.body).toString())]
+        .filter(Boolean)
+        .join(' ')
       return []
     })
     return told
