@@ -100,6 +100,7 @@ export function functionalEntities(options: EntityOptions, home: Home): Entities
         events: ['reg', ...changeEvents],
         extensions: ['path', 'outbound', eventListOption, requestContainedOption],
       },
+      ownPresenceChanged: (user, turn) => entities['resource-list-server'].ownPresenceChanged(user, turn),
       holder: {
         entity: 'resource-list-server',
         subscriber: (...asked) => entities['resource-list-server'].subscriber(...asked),
@@ -115,6 +116,10 @@ export function functionalEntities(options: EntityOptions, home: Home): Entities
       states: {
         stateFor: (...asked) => entities['presence-server'].stateFor(...asked),
         hasLeg: (...asked) => entities['presence-server'].hasLeg(...asked),
+        suppression: {
+          isKnown: (...asked) => entities['presence-server'].suppression.isKnown(...asked),
+          holds: (...asked) => entities['presence-server'].suppression.holds(...asked),
+        },
       },
       userOf: uri => home.userOf(uri),
       subscriberAddress: address,

@@ -1,4 +1,7 @@
-/** Fuzz target of filters: a document of them is accepted or refused, and whatever is accepted leaves of a presence document one that is valid. */
+/**
+ * Fuzz targets of filters: a document of them is accepted or refused, whatever is accepted leaves of a document one that is valid, and
+ * goes to another notifier as one that means the same; those that suppress match or do not.
+ */
 
 import { strict as assert } from 'node:assert'
 import { isTriggered } from '../../src/documents/filtered.ts'
@@ -6,7 +9,14 @@ import { filteredPidf } from '../../src/documents/filtered-pidf.ts'
 import { filteredWatcherinfo } from '../../src/documents/filtered-watcherinfo.ts'
 import { presenceGrammar } from '../../src/documents/grammar/presence.ts'
 import { validate } from '../../src/documents/grammar/validate.ts'
-import { FilterError, mergedFilters, readFilterSet } from '../../src/documents/simple-filter.ts'
+import {
+  type Filter,
+  FilterError,
+  formatFilterSet,
+  mergedFilters,
+  readFilterSet,
+} from '../../src/documents/simple-filter.ts'
+import { readSuppressionFilters, suppresses } from '../../src/documents/suppression-filter.ts'
 import { formatWatcherinfo, parseWatcherinfo } from '../../src/documents/watcherinfo.ts'
 import { parseXml } from '../../src/documents/xml/parse.ts'
 import { limits } from '../../src/limits.ts'
@@ -53,14 +63,52 @@ const seeds = [
   ),
 )
 
+/** What was accepted may grow as it is written again. */
+const roomy = { ...bounds, xml: { ...bounds.xml, bytes: 1 << 20, nodes: 1 << 14 } }
+
+/** Of one set all filters have the same. */
+function withoutBindings({ bindings: _, ...filter }: Filter) {
+  // Conditions of one trigger may stand in any order.
+  return { ...filter, triggers: filter.triggers.map(changes => [...changes].sort((a, b) => byText(a, b))) }
+}
+
+function byText(a: unknown, b: unknown): number {
+  return JSON.stringify(a) < JSON.stringify(b) ? -1 : 1
+}
+
+const suppressing = [
+  '<suppnot-filter id="f1"><presattrib><suppress-if-match>//r:activities[r:away]</suppress-if-match><suppress-if-match>//p:basic[.="closed"]</suppress-if-match></presattrib></suppnot-filter>',
+  '<suppnot-filter id="f1" xmlns:x="urn:x"><presattrib><suppress-if-match>/x:a/p:b[@id&gt;3 or ../p:c="d"]/@e</suppress-if-match></presattrib></suppnot-filter><suppnot-filter id="f2"><presattrib><suppress-if-match>//tuple</suppress-if-match></presattrib></suppnot-filter>',
+].map(filters =>
+  Buffer.from(
+    `<suppnot-filter-set xmlns="urn:oma:xml:prs:suppnot-filter" xmlns:p="urn:ietf:params:xml:ns:pidf" xmlns:r="urn:ietf:params:xml:ns:pidf:rpid">${filters}</suppnot-filter-set>`,
+  ),
+)
+
 export const targets: readonly FuzzTarget[] = [
+  {
+    name: 'suppression-filter',
+    seeds: suppressing,
+    run(bytes) {
+      try {
+        const filters = readSuppressionFilters(bytes, bounds)
+        assert.equal(typeof suppresses(filters, before, bounds.steps), 'boolean')
+      } catch (error) {
+        if (!(error instanceof FilterError)) throw error
+      }
+    },
+  },
   {
     name: 'filter',
     seeds,
     run(bytes) {
       try {
         const requests = readFilterSet(bytes, 'presence', bounds)
-        for (const filter of mergedFilters([], requests, ({ id }) => id, bounds)) {
+        const filters = mergedFilters([], requests, ({ id }) => id, bounds)
+        const forwarded = readFilterSet(formatFilterSet(filters, 'presence'), 'presence', roomy)
+        const merged = mergedFilters([], forwarded, ({ id }) => id, roomy)
+        assert.deepEqual(merged.map(withoutBindings), filters.map(withoutBindings))
+        for (const filter of filters) {
           const shown = filteredPidf(before, filter, bounds.xml, bounds.steps)
           if (shown !== undefined && shown !== 'unfiltered') validate(parseXml(shown), presenceGrammar)
           const watching = filteredWatcherinfo(watchers, filter, bounds.steps)

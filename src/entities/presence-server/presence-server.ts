@@ -11,11 +11,13 @@ import { contentCodings, decodeContent } from '../../protocols/sip-events/conten
 import type { EventPackage, Subscriber } from '../../protocols/sip-events/event-package.ts'
 import { Notifier, type NotifierOptions, policyWake } from '../../protocols/sip-events/notifier.ts'
 import { checkRequire } from '../../protocols/sip-events/request.ts'
+import type { Suppression } from '../../protocols/sip-events/suppression.ts'
 import type { Instant, Output, SipEntity, Transaction, Turn } from '../../turn.ts'
 import type { DocumentChange } from '../xdms/documents.ts'
 import { pidfManipulation } from '../xdms/presence-xdms/pidf-manipulation.ts'
 import { Authorization, type AuthorizationOptions } from './authorize.ts'
 import type { PresenceContext } from './context.ts'
+import { ownState } from './own-state.ts'
 import { ViewBases } from './partial.ts'
 import { permanentPresenceChanged, permanentPresenceCheck } from './permanent-presence.ts'
 import { presencePackage } from './presence.ts'
@@ -38,6 +40,8 @@ export interface PresenceServerOptions
   readonly notifierLimits?: NotifierOptions['limits']
   /** The entity that holds legs for subscribers of lists. */
   readonly holder?: NotifierOptions['holder']
+  /** Somebody's presence has changed, whoever may see it: for who suppresses notifications by it. */
+  readonly ownPresenceChanged?: (user: string, turn: Turn) => Output[]
   /** What the other entities of the box do at the same addresses: OPTIONS and Allow-Events speak for the whole box. */
   readonly beside?: Capabilities
 }
@@ -66,8 +70,10 @@ export class PresenceServer implements SipEntity {
   readonly #authorization: Authorization
   readonly #notifier: Notifier
   readonly #beside: Capabilities
-  readonly #options: Pick<PresenceServerOptions, 'address' | 'contactParameters'>
+  readonly #options: Pick<PresenceServerOptions, 'address' | 'contactParameters' | 'ownPresenceChanged'>
   #restartedAt: Instant = 0
+  /** Filters of subscribers compared with their own presence, for who tells them of others in lists. */
+  readonly suppression: Suppression
 
   constructor(options: PresenceServerOptions) {
     const { userOf, isUser, registrationState, documents, objects } = options
@@ -83,8 +89,12 @@ export class PresenceServer implements SipEntity {
       registrationState,
       objects,
       restartedAt: () => this.#restartedAt,
-      presenceChanged: (presentity, turn) => this.#notifier.notifyResource('presence', presentity, turn),
+      presenceChanged: (presentity, turn) => [
+        ...this.#notifier.notifyResource('presence', presentity, turn),
+        ...this.#ownChanged(presentity, turn),
+      ],
     }
+    this.suppression = ownState(this.#context)
     const presence = presencePackage(this.#context, (presentity, watcher, turn) =>
       noteWatcher(this.#notifier, 'presence', presentity, watcher, turn),
     )
@@ -147,6 +157,8 @@ export class PresenceServer implements SipEntity {
     if (kind === 'permanent') return permanentPresenceChanged(presentity, turn, this.#context)
     if (kind === operatorRulesToken) return this.#operatorRulesChanged(turn)
     if (kind === 'rules') return this.#rulesChanged(presentity, turn)
+    // A source of somebody's presence: its first word is the package.
+    if (kind === 'resource') return [...this.#notifier.wake(token, turn), ...this.#ownChanged(id, turn)]
     return this.#notifier.wake(token, turn)
   }
 
@@ -215,6 +227,11 @@ export class PresenceServer implements SipEntity {
     const transport = request.source?.transport ?? 'udp'
     const suffix = transport === 'udp' ? '' : `;transport=${transport}`
     return parameters === '' ? [] : [['Contact', `<sip:${address(transport, turn)}${suffix}${parameters}>`]]
+  }
+
+  /** What somebody says of himself may have had notifications to himself suppressed, here and by who serves lists to him. */
+  #ownChanged(user: string, turn: Turn): Output[] {
+    return [...this.#notifier.subscriberChanged(user, turn), ...(this.#options.ownPresenceChanged?.(user, turn) ?? [])]
   }
 
   /** Rules of a presentity are others now, or will be at the next boundary of their validity (RFC 4745 §7.4, PS-99). */

@@ -3,12 +3,14 @@
 import { pidfContentType } from '../../documents/pidf.ts'
 import { pidfDiffContentType } from '../../documents/pidf-diff.ts'
 import { simpleFilterContentType } from '../../documents/simple-filter.ts'
+import { suppressionContentType } from '../../documents/suppression-filter.ts'
 import { limits } from '../../limits.ts'
 import { forbidden, notFound } from '../../protocols/sip/errors.ts'
 import { mixedType } from '../../protocols/sip-events/bodies.ts'
 import type { EventPackage, Watcher } from '../../protocols/sip-events/event-package.ts'
 import type { Output, Turn } from '../../turn.ts'
 import type { PresenceContext } from './context.ts'
+import { ownState } from './own-state.ts'
 import { partialRefused } from './partial.ts'
 import { noteWhatIsTaken } from './reference.ts'
 import { forgetTold, presenceTag, presenceView } from './view.ts'
@@ -54,8 +56,9 @@ export function presencePackage(
       }
     },
     body: (subscription, turn, occasion) => presenceView(subscription, turn, occasion, context),
-    subscribeContentTypes: [simpleFilterContentType, mixedType],
+    subscribeContentTypes: [simpleFilterContentType, suppressionContentType, mixedType],
     filterTarget,
+    suppression: ownState(context),
     accepted(subscription, request) {
       noteWhatIsTaken(subscription, request)
       if (request.body.length > 0) forgetTold(subscription)

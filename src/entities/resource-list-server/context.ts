@@ -6,6 +6,7 @@ import { parseUri, type SipUri, type Uri } from '../../protocols/sip/uri.ts'
 import type { Subscriber as Watcher } from '../../protocols/sip-events/event-package.ts'
 import type { ResourceState, Telling } from '../../protocols/sip-events/notifier.ts'
 import type { Subscriber } from '../../protocols/sip-events/subscriber.ts'
+import type { Suppression } from '../../protocols/sip-events/suppression.ts'
 import type { Instant, Transaction, Turn } from '../../turn.ts'
 import type { ListDocuments } from './list-documents.ts'
 import type { ListNode } from './nodes.ts'
@@ -20,6 +21,8 @@ export interface MemberStates {
     telling: Telling,
     turn: Turn,
   ): ResourceState | undefined
+  /** Filters of watchers compared with their own presence (PS-138). */
+  readonly suppression: Suppression
   /** Whether the leg with this id stands. */
   hasLeg(packageName: string, presentity: string, id: string, db: Transaction): boolean
 }

@@ -34,6 +34,7 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
     contentTypes: ['multipart/related'],
     subscribeContentTypes: listBodyTypes,
     filterTarget: serviceUriOf,
+    suppression: context.states.suppression,
     requiredOptions: [eventListOption],
     defaultExpiresSeconds: 3600,
     expiresBounds({ settings }) {

@@ -5,6 +5,7 @@
 
 import { resourceListsType } from '../../documents/resource-lists.ts'
 import { simpleFilterContentType } from '../../documents/simple-filter.ts'
+import { suppressionContentType } from '../../documents/suppression-filter.ts'
 import { XmlError } from '../../documents/xml/errors.ts'
 import { badRequest, extensionRequired, forbidden, unsupportedMediaType } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
@@ -16,7 +17,12 @@ import { type List, listOfBodies } from './list.ts'
 /** RFC 5367 §4. */
 export const requestContainedOption = 'recipient-list-subscribe'
 /** What a SUBSCRIBE may carry; of a multipart the lists in it count (RFC 5363 §4.2), and filters (RFC 4660). */
-export const listBodyTypes: readonly string[] = [resourceListsType, simpleFilterContentType, mixedType]
+export const listBodyTypes: readonly string[] = [
+  resourceListsType,
+  simpleFilterContentType,
+  suppressionContentType,
+  mixedType,
+]
 
 /** The URI that such requests go to, canonical. */
 export function requestUri({ settings }: Pick<Turn, 'settings'>): string {
@@ -45,7 +51,8 @@ export function requestContainedList(request: SipRequest, owner: string, context
 
 /** Throws 415 when a request brings a list where there can be none (RFC 5367 §5.1, RLS-29). */
 export function refuseList(request: SipRequest): void {
-  if (bodiesOf(request, resourceListsType).length > 0) throw unsupportedMediaType([simpleFilterContentType])
+  if (bodiesOf(request, resourceListsType).length > 0)
+    throw unsupportedMediaType([simpleFilterContentType, suppressionContentType])
 }
 
 /** The answer to who wants more members than are served (RLS-23). */

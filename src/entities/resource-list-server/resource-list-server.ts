@@ -114,6 +114,7 @@ export class ResourceListServer implements SipEntity {
     const [kind, first = '', second = '', third = ''] = token.split(' ')
     if (kind === 'leg') return this.#newsOf(third, second, turn)
     if (kind === 'list') return this.#listChanged(first, turn)
+    if (kind === 'own') return this.#notifier.subscriberChanged(first, turn)
     if (kind === 'without-filters') return renewRemote(first, second, this.#context, turn)
     if (kind === 'subscription') return this.#subscriber.wake(token, turn)
     return this.#notifier.wake(token, turn)
@@ -139,6 +140,12 @@ export class ResourceListServer implements SipEntity {
   /** The change feed of the XDMSs: members come and go while a list is subscribed to (RLS-22). */
   documentChanged({ address }: DocumentChange, turn: Turn): Output[] {
     return [...nodesReading(turn.db, address)].map(id => listWake(id, turn))
+  }
+
+  /** Somebody's own presence has changed, by which he may have what lists tell him suppressed (PS-138). */
+  ownPresenceChanged(user: string, turn: Turn): Output[] {
+    const isMeant = this.#notifier.subscriberChanged(user, turn).length > 0
+    return isMeant ? [{ kind: 'wake', at: turn.now, entity: owner, token: `own ${user}` }] : []
   }
 
   /** Subscriptions to lists, by event package. */

@@ -27,6 +27,8 @@ export function end(
   const { db } = turn
   const isHeld = isLeg(record)
   db.delete<unknown>(isHeld ? service.tables.legs : service.tables.subscriptions, [service.name, resource, id])
+  if (record.extras?.suppression !== undefined)
+    db.delete(service.tables.suppressing, [service.name, record.subscriber, resource, id])
   const outputs: Output[] = []
   if (reason !== undefined && isHeld) {
     outputs.push(...toHolder(service, resource, id, turn.now))

@@ -7,6 +7,7 @@ import type { Instant, Output, Transaction, Turn } from '../../turn.ts'
 import type { SipRequest } from '../sip/message.ts'
 import type { Subscription } from './subscription.ts'
 import type { WatcherEvent, WatcherStatus } from './subscription-state.ts'
+import type { Suppression } from './suppression.ts'
 
 /** Who subscribes, as authentication has established it (RFC 3325; RFC 5025 §3.1.1.2). */
 export interface Subscriber {
@@ -64,6 +65,8 @@ export interface EventPackage {
    * filters, which are kept in `extras.filters`; the package applies them (`filterOf`).
    */
   filterTarget?(uri: string): string
+  /** Takes filters that suppress notifications by the subscriber's own state (`suppression.ts`). */
+  readonly suppression?: Suppression
   /** Option tags without which nobody can read the NOTIFYs: 421 to who does not support them, Require towards who does. */
   readonly requiredOptions?: readonly string[]
   /** Lifetime of a subscription that asks for none (RFC 6665 §5.4.4). */

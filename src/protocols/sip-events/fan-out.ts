@@ -21,6 +21,7 @@ import {
   setExtras,
   subscriberOf,
 } from './subscription.ts'
+import { isSuppressed } from './suppression.ts'
 import { fanOutToken, legsToken, notifyToken, rateToken, serveToken, wakeAt } from './wakes.ts'
 import { tell, watcherOf } from './watcher.ts'
 
@@ -168,6 +169,7 @@ export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: 
   const mustTell = isTransition || stored.revision < 0
   // Changes of the resource are nothing to someone who may not see it (RFC 3857 §4.7.1).
   if (decision === 'pending' && !mustTell) return
+  if (!mustTell && stored.extras?.suppression !== undefined && isWithheld(pass, id, stored, turn)) return
   if (turn.inProgress(notifyToken(service.name, resource, id))) {
     pass.unserved = true
     return
@@ -186,6 +188,11 @@ export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: 
   if (isTransition) {
     pass.outputs.push(...tell(service, resource, watcherOf(id, record, decision, record.event), turn))
   }
+}
+
+/** Whether his own state keeps a subscriber from being told; what a document had to leave for the next follows all the same. */
+function isWithheld({ service, resource, shared }: Pass, id: string, stored: SubscriptionRecord, turn: Turn): boolean {
+  return isSuppressed(service, stored, shared, turn) && !service.eventPackage.isUrgent?.(resource, id, turn)
 }
 
 function intervalMs({ service, resource, intervalMs: least }: Pass, record: SubscriptionRecord, turn: Turn): number {

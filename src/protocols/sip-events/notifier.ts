@@ -29,8 +29,9 @@ import { create } from './subscribe.ts'
 import { type NotifierTables, notifierTables, type SubscriptionRecord } from './subscription.ts'
 import type { TerminationReason } from './subscription-state.ts'
 import { giveUp } from './waiting.ts'
-import { policiesToken, restartToken, wakeAt } from './wakes.ts'
+import { policiesToken, restartToken, subscriberToken, wakeAt } from './wakes.ts'
 import { waitingWatcher, watcherOf } from './watcher.ts'
+import { isSuppressing, subscriberChanged } from './withheld.ts'
 
 export { legWake, policiesWake, policyWake, resourceWake } from './wakes.ts'
 export type { LegHolder, NotifierLimits, ResourceState, Telling }
@@ -58,6 +59,8 @@ export class Notifier {
   readonly #limits: NotifierLimits
   readonly #services = new Map<string, EventService>()
   #allowEvents: readonly string[] = []
+  /** The revision of the table of those who have notifications suppressed under which it was empty. */
+  #nobodySuppresses: number | undefined
 
   constructor(options: NotifierOptions) {
     this.#options = options
@@ -134,6 +137,8 @@ export class Notifier {
         return serveOne(service, resource, third, turn)
       case 'resource':
         return resourceChanged(service, resource, turn)
+      case 'subscriber':
+        return subscriberChanged(service, resource, third === '' ? [] : [third, fourth], turn)
       case 'expire':
         return expire(service, resource, third, turn)
       case 'giveup':
@@ -164,6 +169,20 @@ export class Notifier {
   notifySubscription(packageName: string, resource: string, id: string, turn: Turn): Output[] {
     const service = this.#services.get(packageName)
     return service === undefined ? [] : subscriptionChanged(service, resource, id, turn)
+  }
+
+  /** The state of somebody has changed, by which he may have had notifications to himself suppressed: he is told in a later turn. */
+  subscriberChanged(subscriber: string, turn: Turn): Output[] {
+    // Few use it, and every PUBLISH asks.
+    const revision = turn.db.revision(this.#tables.suppressing)
+    if (this.#nobodySuppresses === revision) return []
+    const tokens: Output[] = []
+    for (const service of this.#services.values())
+      if (isSuppressing(service, subscriber, turn.db))
+        tokens.push(wakeAt(turn.now, subscriberToken(service.name, subscriber)))
+    if (tokens.length === 0 && [...turn.db.range(this.#tables.suppressing, { limit: 1 })].length === 0)
+      this.#nobodySuppresses = revision
+    return tokens
   }
 
   /** Ends one subscription; its holder is told why. */

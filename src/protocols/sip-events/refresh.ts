@@ -23,6 +23,7 @@ import {
   type SubscriptionRecord,
   setExtras,
 } from './subscription.ts'
+import { indexSuppression, noteSuppression } from './suppression.ts'
 import { expireToken, notifyToken, serveToken, wakeAt } from './wakes.ts'
 import { tell, watcherOf } from './watcher.ts'
 
@@ -106,6 +107,7 @@ export function update(
     condition: suppressIfMatch(request),
   })
   noteFilters(service, subscription, request)
+  noteSuppression(service, subscription, request, turn)
   service.eventPackage.accepted?.(subscription, request, turn)
   const isKnown = holds(service, subscription, new Map(), turn)
   if (!isKnown) setExtras(record, { condition: undefined })
@@ -116,6 +118,7 @@ export function update(
     outputs.push(...end(service, subscription, 'timeout', turn, isQuiet ? undefined : 'timeout', true))
     return outputs
   }
+  if (request.body.length > 0) indexSuppression(service, subscription, turn)
   // A wake at or before the end of every subscription is always pending: one that only lasts longer needs no other.
   if (record.expiresAt < stored.expiresAt)
     outputs.push(wakeAt(record.expiresAt, expireToken(service.name, resource, id)))

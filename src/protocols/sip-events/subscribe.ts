@@ -15,6 +15,7 @@ import { acceptedType, checkBodyType, checkSupported, senderOf } from './request
 import { flowOf, transportOf } from './return-path.ts'
 import type { EventService } from './service.ts'
 import { notSubscribed, type Subscription, type SubscriptionRecord, setExtras } from './subscription.ts'
+import { indexSuppression, noteSuppression } from './suppression.ts'
 import { endWaiting, wait } from './waiting.ts'
 import { expireToken, wakeAt } from './wakes.ts'
 import { tell, watcherOf } from './watcher.ts'
@@ -65,6 +66,7 @@ export function create(request: SipRequest, service: EventService, eventId: stri
     condition: suppressIfMatch(request),
   })
   noteFilters(service, subscription, request)
+  noteSuppression(service, subscription, request, turn)
   service.eventPackage.accepted?.(subscription, request, turn)
   if (seconds === 0) return fetch(request, service, subscription, turn)
   const existing = turn.db.get(service.tables.subscriptions, key)
@@ -77,6 +79,7 @@ export function create(request: SipRequest, service: EventService, eventId: stri
     ...kept,
     subscriptions: kept.subscriptions + 1,
   })
+  indexSuppression(service, subscription, turn)
   const outputs: Output[] = [accept(request, service, subscription, seconds, turn)]
   outputs.push(...tellAll(service, subscription, kept, request, turn))
   outputs.push(wakeAt(record.expiresAt, expireToken(service.name, resource, id)))

@@ -4,6 +4,7 @@
  */
 
 import type { Filter } from '../../documents/simple-filter.ts'
+import type { SuppressionFilter } from '../../documents/suppression-filter.ts'
 import { type FlowId, type Instant, type Table, table } from '../../turn.ts'
 import type { Dialog } from '../sip/dialog.ts'
 import type { Dialect } from './dialect.ts'
@@ -59,6 +60,8 @@ export interface SubscriptionExtras {
   readonly dialect?: Dialect | undefined
   /** What he wants to be told, and when (RFC 4660). */
   readonly filters?: readonly Filter[] | undefined
+  /** While he is himself in one of these states, he is not told of changes (PS-138). */
+  readonly suppression?: readonly SuppressionFilter[] | undefined
   /** The package's own. */
   readonly own?: unknown
 }
@@ -104,6 +107,8 @@ export interface NotifierTables {
   readonly resources: Table<ResourceRecord>
   /** Keyed [package, resource, address-of-record of the subscriber]. */
   readonly waiting: Table<WaitingRecord>
+  /** Subscriptions with `extras.suppression`: keyed [package, address-of-record of the subscriber, resource, our dialog tag]. */
+  readonly suppressing: Table<null>
 }
 
 /** The tables of one notifier; those of another entity have other names. */
@@ -113,6 +118,7 @@ export function notifierTables(owner: string): NotifierTables {
     legs: table(`${owner} legs`, 'soft'),
     resources: table(`${owner} subscribed resources`, 'soft'),
     waiting: table(`${owner} waiting watchers`, 'soft'),
+    suppressing: table(`${owner} suppressing`, 'soft'),
   }
 }
 

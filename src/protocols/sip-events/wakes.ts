@@ -59,6 +59,11 @@ export function rateToken(packageName: string, resource: string, id: string): st
   return `rate ${packageName} ${resource} ${id}`
 }
 
+/** The state of a subscriber himself has changed: his subscriptions are looked through, from this one on. */
+export function subscriberToken(packageName: string, subscriber: string, resource = '', id = ''): string {
+  return `subscriber ${packageName} ${subscriber} ${resource} ${id}`.trimEnd()
+}
+
 /** A subscription may have ended. */
 export function expireToken(packageName: string, resource: string, id: string): string {
   return `expire ${packageName} ${resource} ${id}`

@@ -397,7 +397,11 @@ describe('RFC 4660 §5.4: abnormal cases', () => {
       body: 'x',
     })
     assert.equal(response.status, 415)
-    assert.deepEqual(response.headers('Accept'), ['application/simple-filter+xml', 'multipart/mixed'])
+    assert.deepEqual(response.headers('Accept'), [
+      'application/simple-filter+xml',
+      'application/vnd.oma.suppnot+xml',
+      'multipart/mixed',
+    ])
   })
   for (const [why, body] of [
     [
