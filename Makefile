@@ -43,7 +43,7 @@ types: $(INSTALLED) ## check the types
 
 lint: $(INSTALLED) ## check format, lint rules and dead code
 	$(BIN)/biome check --error-on-warnings
-	$(BIN)/knip -c .ci/knip.json --no-config-hints
+	$(NODE) $(BIN)/knip -c .ci/knip.json --no-config-hints
 
 unit: build ## run the test suites
 	$(NODE) --test $(TESTS)

@@ -12,6 +12,7 @@ import { gzipSync } from 'node:zlib'
 import { dataPaths } from '../platform/data-paths.ts'
 import type { SettingListing } from '../settings.ts'
 import { openBox, runningBox } from './box.ts'
+import { unitState } from './unit-state.ts'
 import { version } from './version.ts'
 
 /** Lines of the journal that go along, of the box's services and of the kernel each. */
@@ -31,6 +32,9 @@ export async function writeSupport(data: string, file: string): Promise<number> 
     update: attempt(() =>
       JSON.parse(readIfThere(join(dirname(dataPaths(data).directory), 'update', 'state.json')) ?? 'null'),
     ),
+    unit: existsSync('/run/porchlight/slot')
+      ? Object.fromEntries(Object.entries(unitState).map(([name, find]) => [name, attempt(find)]))
+      : 'this box runs without the image',
     log: attempt(() => journal(['--unit=porchlight*'])),
     kernelLog: attempt(() => journal(['--dmesg'])),
   }

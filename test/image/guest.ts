@@ -85,12 +85,12 @@ export class Guest {
 
   /** Resolves when the console shows `text`, this run or an earlier one, `times` times. Rejects with its last lines. */
   async until(text: string, times = 1): Promise<void> {
-    await this.#eventually(`"${text}" on the console`, async () => this.said().split(text).length > times)
+    await this.eventually(`"${text}" on the console`, async () => this.said().split(text).length > times)
   }
 
   /** Resolves when SIP and HTTPS answer from outside. */
   async serving(): Promise<void> {
-    await this.#eventually(
+    await this.eventually(
       'SIP and HTTPS',
       async () => (await this.httpStatus()) !== undefined && (await this.sipAnswer()) !== undefined,
     )
@@ -148,7 +148,8 @@ export class Guest {
     await once(child, 'exit')
   }
 
-  async #eventually(what: string, condition: () => Promise<boolean>): Promise<void> {
+  /** Resolves when `condition` does to true. */
+  async eventually(what: string, condition: () => Promise<boolean>): Promise<void> {
     const deadline = performance.now() + patienceMs
     while (!(await condition())) {
       if (this.#child === undefined || this.#child.exitCode !== null)
