@@ -54,8 +54,8 @@ export class Guest {
   }
 
   /** Switches it on. Plain emulation: what there is of virtualization on a test machine cannot be relied on. */
-  start(extra: readonly string[] = []): void {
-    const { program, arguments: machine, firmwareCode } = board.qemu!
+  start(extra: readonly string[] = [], firmwareCode = board.qemu!.firmwareCode): void {
+    const { program, arguments: machine } = board.qemu!
     const { sip, https, closed } = this.ports
     const forwards = [
       `hostfwd=udp:127.0.0.1:${sip}-:5060`,
