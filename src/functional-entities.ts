@@ -6,6 +6,7 @@
 import { AggregationProxy } from './entities/aggregation-proxy/aggregation-proxy.ts'
 import { HttpAdmission } from './entities/aggregation-proxy/authenticate.ts'
 import { ContentServer } from './entities/content-server/content-server.ts'
+import { troubleOf } from './entities/content-server/gateway.ts'
 import { PresenceServer } from './entities/presence-server/presence-server.ts'
 import { listDocuments } from './entities/resource-list-server/list-documents.ts'
 import { eventListOption } from './entities/resource-list-server/list-package.ts'
@@ -90,6 +91,8 @@ export function functionalEntities(options: EntityOptions, home: Home): Entities
       objects: {
         uriOf: (owner, object, turn) => entities['content-server'].uriOf(owner, object, turn),
         store: (owner, object, turn) => entities['content-server'].store(owner, object, turn),
+        toStore: (owner, object, turn) => entities['content-server'].toStore(owner, object, turn),
+        troubleOf,
       },
       userOfXui: xui => userOfXui(xui, home),
       documents: xdmClient.reader(presenceServerPoints),

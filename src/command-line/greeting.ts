@@ -24,7 +24,7 @@ export function demoUsers(context: AdministrationContext, random: Random, now: I
 export function whereAndNext(
   listening: readonly Listening[],
   http: readonly HttpListening[],
-  { domain, xcap }: Settings,
+  { domain, xcap, content }: Settings,
   data: string,
 ): string[] {
   const names = { udp: 'SIP over UDP', tcp: 'SIP over TCP', tls: 'SIP over TLS' }
@@ -37,8 +37,11 @@ export function whereAndNext(
     'It listens on',
     ...listening.map(at => `  ${names[at.transport].padEnd(15)} ${hostAndPort(at.address, at.port)}${reached(at)}`),
     ...http.map(at => {
-      const who = at.isForProxies ? '  (for Aggregation Proxies elsewhere)' : ''
-      return `  ${`XCAP over ${at.transport.toUpperCase()}`.padEnd(15)} ${hostAndPort(at.address, at.port)}${xcap.root}${who}`
+      const who = at.listener === 'xdms' ? '  (for Aggregation Proxies elsewhere)' : ''
+      const where = hostAndPort(at.address, at.port)
+      if (at.listener === 'content')
+        return `  ${`objects, ${at.transport.toUpperCase()}`.padEnd(15)} ${where}${content.root}  (for Presence Servers elsewhere)`
+      return `  ${`XCAP over ${at.transport.toUpperCase()}`.padEnd(15)} ${where}${xcap.root}${who}`
     }),
     '',
     'Next, in another terminal:',
@@ -50,6 +53,6 @@ export function whereAndNext(
 /** The line that says the box serves, for programs: `ready udp=0.0.0.0:5060 tcp=0.0.0.0:5060 tls=0.0.0.0:5061`. */
 export function readyLine(listening: ReadonlyArray<Listening | HttpListening>): string {
   const name = (at: Listening | HttpListening) =>
-    'isForProxies' in at && at.isForProxies ? `xdms-${at.transport}` : at.transport
+    'listener' in at && at.listener !== undefined ? `${at.listener}-${at.transport}` : at.transport
   return ['ready', ...listening.map(at => `${name(at)}=${hostAndPort(at.address, at.port)}`)].join(' ')
 }

@@ -14,8 +14,8 @@ import { listenError } from './transports.ts'
 
 export interface HttpListening extends ListeningAddress {
   readonly transport: 'http' | 'https'
-  /** For Aggregation Proxies elsewhere, not for clients. */
-  readonly isForProxies: boolean
+  /** For which servers elsewhere; undefined: for clients. */
+  readonly listener: HttpListenerOptions['listener']
 }
 
 export class HttpListeners {
@@ -29,11 +29,13 @@ export class HttpListeners {
   }
 
   /** Opens what the settings name. Rejects with an Error of one clear line at the first that cannot be. */
-  async open({ http, https, xdms }: Settings, credentials: Credentials): Promise<void> {
+  async open({ http, https, xdms, content }: Settings, credentials: Credentials): Promise<void> {
     await this.#openAll('http.listen', http.listen, {})
     await this.#openAll('https.listen', https.listen, { credentials })
     await this.#openAll('xdms.listen', xdms.listen, { listener: 'xdms' })
     await this.#openAll('xdms.listenTls', xdms.listenTls, { listener: 'xdms', credentials })
+    await this.#openAll('content.listen', content.listen, { listener: 'content' })
+    await this.#openAll('content.listenTls', content.listenTls, { listener: 'content', credentials })
   }
 
   /** New handshakes use these. Throws when they cannot be used. */
@@ -60,7 +62,7 @@ export class HttpListeners {
         if (isSecure) this.#secure.push(opened)
         else this.#plain.push(opened)
         const { address, port } = opened
-        this.listening.push({ transport, address, port, isForProxies: options.listener !== undefined })
+        this.listening.push({ transport, address, port, listener: options.listener })
       } catch (error) {
         throw listenError(transport, where, setting, error)
       }

@@ -1,14 +1,16 @@
 /** The Content Server: what it takes, and for how long. */
 
+import { remoteServer, type ServerListener, serverListener } from './other-servers.ts'
 import { type RowsOf, seconds, wholeNumber } from './row.ts'
 
-export interface ContentSettings {
+export interface ContentSettings extends ServerListener {
   readonly root: string
   readonly types: string
   readonly objectOctets: number
   readonly userOctets: number
   readonly graceSeconds: number
   readonly indirectFromOctets: number
+  readonly keepSeconds: number
 }
 
 export const contentRows: RowsOf<'content', ContentSettings> = {
@@ -24,7 +26,8 @@ export const contentRows: RowsOf<'content', ContentSettings> = {
   'content.types': {
     path: ['Vendor', 'Porchlight', 'Content', 'Types'],
     format: 'chr',
-    default: 'image/png,image/jpeg,image/gif,image/webp,audio/amr,audio/ogg,audio/wav,audio/mpeg,text/vcard,text/plain',
+    default:
+      'image/png,image/jpeg,image/gif,image/webp,audio/amr,audio/ogg,audio/wav,audio/mpeg,text/vcard,text/plain,application/pidf+xml,application/pidf-diff+xml',
     meaning: 'media types of objects that the Content Server takes',
     allowed: 'media types separated by commas',
     isAllowed: text => text.split(',').every(type => /^[a-z]+\/[a-z0-9.+-]+$/.test(type)),
@@ -65,4 +68,18 @@ export const contentRows: RowsOf<'content', ContentSettings> = {
     ...wholeNumber(0, 1_048_576),
     effect: 'at once',
   },
+  ...serverListener('content', 'Content', 'the Content Server', 'Presence Servers'),
+  'content.keepSeconds': {
+    ...seconds,
+    path: ['Vendor', 'Porchlight', 'Content', 'KeepTime'],
+    default: 86_400,
+    meaning: 'how long an object stays that a Presence Server elsewhere has stored and does not ask for any more',
+    ...wholeNumber(60, 2_147_483),
+  },
 }
+
+/** Where the objects of our users are, when not in this box. */
+export const storeRows = remoteServer(
+  'prs15',
+  'URI of a Content Server elsewhere, below which this box stores and reads the objects of its users',
+)

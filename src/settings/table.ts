@@ -5,18 +5,19 @@
 
 import { isDomainName } from './addresses.ts'
 import { type AuthSettings, authRows } from './auth.ts'
-import { type ContentSettings, contentRows } from './content.ts'
+import { type ContentSettings, contentRows, storeRows } from './content.ts'
 import { type HttpSettings, type HttpsSettings, httpRows, httpsRows } from './http.ts'
 import { type ListsSettings, listsRows } from './lists.ts'
 import { type LogSettings, logRows } from './log.ts'
+import type { RemoteServer, ServerListener } from './other-servers.ts'
 import { type PresenceSettings, presenceRows } from './presence.ts'
 import { type RegistrarSettings, registrarRows } from './registrar.ts'
 import type { NamesOf, Row, ValueAt } from './row.ts'
 import { type SigcompSettings, sigcompRows } from './sigcomp.ts'
 import { type SipSettings, sipRows } from './sip.ts'
 import { type TlsSettings, tlsRows } from './tls.ts'
-import { type XcapSettings, type XdmsSettings, xcapRows, xdmsRows } from './xcap.ts'
-import { proxyRows, type RemoteXdms, readerRows, type XdmPoint, type XdmSettings, xdmRows } from './xdm-points.ts'
+import { type XcapSettings, xcapRows, xdmsRows } from './xcap.ts'
+import { proxyRows, readerRows, type XdmPoint, type XdmSettings, xdmRows } from './xdm-points.ts'
 
 export interface Settings {
   readonly domain: string
@@ -24,7 +25,7 @@ export interface Settings {
   readonly http: HttpSettings
   readonly https: HttpsSettings
   readonly xcap: XcapSettings
-  readonly xdms: XdmsSettings
+  readonly xdms: ServerListener
   /** Presence Server to Shared XDMS and Presence XDMS. */
   readonly prs5: XdmPoint
   readonly prs8: XdmPoint
@@ -33,10 +34,12 @@ export interface Settings {
   readonly prs10: XdmPoint
   readonly xdm: XdmSettings
   /** Aggregation Proxy to Presence XDMS, RLS XDMS and Shared XDMS. */
-  readonly prs7: RemoteXdms
-  readonly prs12: RemoteXdms
-  readonly xdm4: RemoteXdms
+  readonly prs7: RemoteServer
+  readonly prs12: RemoteServer
+  readonly xdm4: RemoteServer
   readonly content: ContentSettings
+  /** Presence Server to Content Server. */
+  readonly prs15: RemoteServer
   readonly tls: TlsSettings
   readonly auth: AuthSettings
   readonly registrar: RegistrarSettings
@@ -68,6 +71,7 @@ export const rows: { readonly [Name in SettingName]: Row<ValueAt<Settings, Name>
   ...xdmRows,
   ...proxyRows,
   ...contentRows,
+  ...storeRows,
   ...tlsRows,
   ...authRows,
   ...registrarRows,

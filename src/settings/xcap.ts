@@ -1,7 +1,8 @@
 /** Documents by XCAP: the root, who may do what, and where Aggregation Proxies elsewhere find our XDMSs. */
 
-import { isAddressRange, isDomainName, isXcapRoot } from './addresses.ts'
-import { listening, type RowsOf } from './row.ts'
+import { isXcapRoot } from './addresses.ts'
+import { type ServerListener, serverListener } from './other-servers.ts'
+import type { RowsOf } from './row.ts'
 
 export interface XcapSettings {
   readonly root: string
@@ -59,46 +60,12 @@ export const xcapRows: RowsOf<'xcap', XcapSettings> = {
   },
 }
 
-export interface XdmsSettings {
-  readonly listen: string
-  readonly listenTls: string
-  readonly trusted: string
-  readonly trustedNames: string
-}
-
-export const xdmsRows: RowsOf<'xdms', XdmsSettings> = {
-  'xdms.listen': {
-    ...listening,
-    path: ['Vendor', 'Porchlight', 'Xdms', 'Listen'],
-    default: '',
-    meaning: 'where the XDMSs of this box are reached by an Aggregation Proxy elsewhere, over HTTP',
-  },
-  'xdms.listenTls': {
-    ...listening,
-    path: ['Vendor', 'Porchlight', 'Xdms', 'ListenTls'],
-    default: '',
-    meaning: 'the same over HTTPS, where the proxy shows a certificate',
-  },
-  'xdms.trusted': {
-    path: ['Vendor', 'Porchlight', 'Xdms', 'Trusted'],
-    format: 'chr',
-    default: '',
-    meaning:
-      'addresses of Aggregation Proxies whose X-3GPP-Asserted-Identity and X-XCAP-Asserted-Identity are believed',
-    allowed: 'addresses or ADDRESS/LENGTH, separated by commas, or empty',
-    isAllowed: text => text === '' || text.split(',').every(part => isAddressRange(part.trim())),
-    effect: 'at once',
-  },
-  'xdms.trustedNames': {
-    path: ['Vendor', 'Porchlight', 'Xdms', 'TrustedNames'],
-    format: 'chr',
-    default: '',
-    meaning: 'host names of such proxies, proved by certificates that tls.authorities or the public ones have signed',
-    allowed: 'host names separated by commas, or empty',
-    isAllowed: text => text === '' || text.split(',').every(part => isDomainName(part.trim().toLowerCase())),
-    effect: 'at once',
-  },
-}
+export const xdmsRows: RowsOf<'xdms', ServerListener> = serverListener(
+  'xdms',
+  'Xdms',
+  'the XDMSs',
+  'Aggregation Proxies',
+)
 
 /** Reads names separated by commas. */
 export function hostNames(text: string): string[] {

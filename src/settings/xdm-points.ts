@@ -1,17 +1,10 @@
 /** Reference points whose other end may be an XDMS elsewhere (RP-33): where it is, and how its documents are kept. */
 
-import { isXcapRoot } from './addresses.ts'
+import { type RemoteServer, remoteServer } from './other-servers.ts'
 import { type RowsOf, seconds, wholeNumber } from './row.ts'
 
-/** Where the documents of one reference point are: here when `root` is empty. */
-export interface RemoteXdms {
-  readonly root: string
-  readonly username: string
-  readonly password: string
-}
-
-/** The same for those who read documents by themselves, and learn of changes. */
-export interface XdmPoint extends RemoteXdms {
+/** An XDMS elsewhere for those who read documents by themselves, and learn of changes. */
+export interface XdmPoint extends RemoteServer {
   readonly notifier: string
 }
 
@@ -57,38 +50,8 @@ export const proxyRows = {
   ...remoteXdms('xdm4', 'the Shared XDMS that the Aggregation Proxy sends clients to'),
 }
 
-/** The settings of a reference point whose other end may be elsewhere (RP-33). */
 function remoteXdms<P extends string>(point: P, which: string) {
-  const node = point.toUpperCase()
-  const credential = { format: 'chr', default: '', effect: 'at once' } as const
-  const rows = {
-    root: {
-      path: ['Vendor', 'Porchlight', node, 'Root'],
-      format: 'chr',
-      default: '',
-      meaning: `XCAP root of ${which}; empty: the one of this box`,
-      allowed: 'an http or https URI without a slash at its end, or empty',
-      isAllowed: (text: string): boolean => text === '' || isXcapRoot(text),
-      effect: 'at once',
-    },
-    username: {
-      ...credential,
-      path: ['Vendor', 'Porchlight', node, 'Username'],
-      meaning: `user name for digest challenges at ${point}.root; empty: it is enough who we are`,
-      allowed: 'text without control characters, or empty',
-      isAllowed: (text: string): boolean => !/[\x00-\x1f\x7f]/.test(text),
-    },
-    password: {
-      ...credential,
-      path: ['Vendor', 'Porchlight', node, 'Password'],
-      meaning: `password for digest challenges at ${point}.root`,
-      allowed: 'text, or empty',
-      isSecret: true,
-    },
-  } as const
-  return Object.fromEntries(Object.entries(rows).map(([name, row]) => [`${point}.${name}`, row])) as {
-    [Name in keyof typeof rows as `${P}.${Name}`]: (typeof rows)[Name]
-  }
+  return remoteServer(point, `XCAP root of ${which}`)
 }
 
 function notifierOf(point: string) {

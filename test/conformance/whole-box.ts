@@ -1,10 +1,15 @@
-/** The whole box without sockets: HTTP and SIP go in, answers and NOTIFYs come out, and its watchers answer 200. */
+/** The whole box without sockets: HTTP and SIP go in, answers and NOTIFYs come out, its watchers answer 200, and servers it asks are functions. */
 
 import { administer } from '../../src/administration.ts'
 import { Appliance } from '../../src/appliance.ts'
 import { accountOf, addUser } from '../../src/entities/sip-ip-core/accounts.ts'
 import { openMemoryStore } from '../../src/platform/storage/memory.ts'
-import type { HttpResponse } from '../../src/protocols/http/message.ts'
+import {
+  failedAnswer,
+  type HttpAnswer,
+  type HttpResponse,
+  type OutgoingHttpRequest,
+} from '../../src/protocols/http/message.ts'
 import { udpFlow, udpFlowId } from '../../src/protocols/sip/flow.ts'
 import type { SipRequest } from '../../src/protocols/sip/message.ts'
 import { parseMessage } from '../../src/protocols/sip/parse.ts'
@@ -31,6 +36,13 @@ export class WholeBox {
   #serial = 0
   /** Datagrams that the box has sent. */
   readonly sent: string[] = []
+  /** Servers elsewhere by origin; one that is not there is unreachable. */
+  readonly servers = new Map<string, (request: OutgoingHttpRequest) => HttpAnswer>()
+  /** What the box has asked of them. */
+  readonly asked: OutgoingHttpRequest[] = []
+  /** Troubles that stand. */
+  readonly alarms = new Map<string, string>()
+  readonly #answers = new Map<string, HttpResponse>()
 
   /** On a store in memory of its own, unless one is given; users who are in that one stay. */
   constructor(settings: Partial<Record<SettingName, string | number | boolean>> = {}, store?: Store, now?: Instant) {
@@ -60,7 +72,10 @@ export class WholeBox {
         fault: (where, error) => {
           throw new Error(`${where}: ${(error as Error).stack}`)
         },
-        alarm: () => {},
+        alarm: (name, text) => {
+          if (text === undefined) this.alarms.delete(name)
+          else this.alarms.set(name, text)
+        },
       },
     })
     this.#appliance.start(this.now)
@@ -86,7 +101,32 @@ export class WholeBox {
       this.now,
     )
     await this.#rest()
-    return response!
+    if (response !== undefined) return response
+    const later = this.#answers.get('exchange')
+    this.#answers.delete('exchange')
+    return later!
+  }
+
+  /** Answers what another box asks at a listener for servers, from this address. */
+  serve(
+    { method, uri, headers, body }: OutgoingHttpRequest,
+    listener: 'xdms' | 'content',
+    address: string,
+  ): HttpAnswer {
+    const { pathname, search } = new URL(uri)
+    const names = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])
+    const request = {
+      method,
+      target: pathname + search,
+      headers: Object.fromEntries(names) as Record<string, string>,
+      body: body ?? new Uint8Array(0),
+      source: { address, isSecure: false, listener },
+    }
+    const { status, headers: said, body: given } = this.#appliance.http(request, 'of a server', this.now)!
+    const fields = Object.entries(said).map(([name, value]) => [name.toLowerCase(), [value].flat().join(', ')])
+    void this.#rest()
+    const answered = method === 'HEAD' ? undefined : given
+    return { status, headers: Object.fromEntries(fields), body: answered ?? new Uint8Array(0) }
   }
 
   /** Lets time pass, with whatever falls due in it. */
@@ -150,6 +190,13 @@ export class WholeBox {
     while (this.#appliance.pending()) {
       const batch = await this.#appliance.commit(this.now)
       for (const transmit of this.#appliance.release(batch, this.now)) {
+        if (transmit.kind === 'answer') this.#answers.set(transmit.exchange, transmit.response)
+        if (transmit.kind === 'http') {
+          this.asked.push(transmit.request)
+          const server = this.servers.get(new URL(transmit.request.uri).origin)
+          const answer = server?.(transmit.request) ?? failedAnswer('unreachable')
+          this.#appliance.answered(transmit.token, answer, this.now)
+        }
         if (transmit.kind !== 'send') continue
         const message = Buffer.from(transmit.bytes).toString()
         this.sent.push(message)

@@ -61,7 +61,7 @@ export class RunningBox {
   }
 
   /** The port of one transport, from the ready line. */
-  port(transport: 'udp' | 'tcp' | 'tls' | 'http' | 'https' | 'xdms-http' | 'xdms-https'): number {
+  port(transport: 'udp' | 'tcp' | 'tls' | 'http' | 'https' | 'xdms-http' | 'xdms-https' | 'content-http'): number {
     return Number(new RegExp(`^ready(?: .*)? ${transport}=127\\.0\\.0\\.1:(\\d+)`, 'm').exec(this.greeting)?.[1])
   }
 

@@ -83,3 +83,47 @@ test('RFC 4483: a large document is referred to over SIP, and fetched over HTTPS
   assert.equal(String(fetched.bytes.length), /size=(\d+)/.exec(notify.header('Content-Type')!)![1])
   assert.equal((await box.stop()).status, 0)
 })
+
+test('RP-15, RP-33: two boxes, one of which keeps the objects of the other', async t => {
+  const [near, far] = [temporaryData(t), temporaryData(t)]
+  const added = await porchlight(['user', 'add', 'alice', '--password-stdin', '--data', near], 'wonderland\n')
+  assert.equal(added.status, 0, added.errors)
+  const theirs = ['domain=carrier.example', 'content.listen=127.0.0.1:0', 'content.trusted=127.0.0.1']
+  const remote = await RunningBox.start(t, far, theirs)
+  const box = await RunningBox.start(t, near, [`prs15.root=http://127.0.0.1:${remote.port('content-http')}/content`])
+  const alice = new HttpClient(t, box.port('http'))
+  const image = png(60, 80, 150_000)
+  randomFillSync(image, 100)
+  const made = await alice.ask('PUT', at, image, imageType)
+  assert.equal(made.status, 201)
+  const got = await alice.ask('GET', at)
+  assert.deepEqual([got.status, got.etag, got.headers['content-type']], [200, made.etag, 'image/png'])
+  assert.ok(got.bytes.equals(image))
+  const head = await alice.ask('HEAD', at)
+  assert.deepEqual([head.status, head.headers['content-length'], head.bytes.length], [200, '150000', 0])
+  assert.equal((await alice.ask('GET', at, '', { 'if-none-match': made.etag! })).status, 304)
+
+  const source = await DatagramClient.open(t, box.port('udp'))
+  const picture = 'GIF89a<\0P\0\0\0\0;'
+  const document =
+    '<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:r="urn:ietf:params:xml:ns:pidf:rpid" entity="sip:alice@box.example"><dm:person id="p"><r:status-icon>cid:1@a</r:status-icon></dm:person></presence>'
+  const body = `--b\r\nContent-Type: application/pidf+xml\r\n\r\n${document}\r\n--b\r\nContent-Type: image/gif\r\nContent-ID: <1@a>\r\n\r\n${picture}\r\n--b--\r\n`
+  const fields = { Event: 'presence', 'Content-Type': 'multipart/related;type="application/pidf+xml";boundary=b' }
+  const publish = () =>
+    source.askAs(
+      { name: 'alice', password: 'wonderland' },
+      { method: 'PUBLISH', uri: 'sip:alice@box.example', fields, body },
+    )
+  assert.equal((await publish()).status, 200)
+  // Its own users see nothing of it, nor does who asks by the way in for clients.
+  const stranger = new HttpClient(t, remote.port('http'))
+  assert.equal((await stranger.ask('GET', at)).status, 401)
+
+  assert.equal((await remote.stop()).status, 0)
+  assert.equal((await alice.ask('GET', at)).status, 502)
+  const refused = await new HttpClient(t, box.port('http')).ask('PUT', `${at}2`, image, imageType)
+  assert.equal(refused.status, 502)
+  const status = await porchlight(['status', '--data', near])
+  assert.match(status.output, /objects at prs15/)
+  assert.equal((await box.stop()).status, 0)
+})

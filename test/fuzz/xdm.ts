@@ -3,8 +3,8 @@
 import { strict as assert } from 'node:assert'
 import { capabilitiesOf, foldersOf, partOf } from '../../src/entities/aggregation-proxy/gathering.ts'
 import { toldBy } from '../../src/entities/xdm-client/document-changes.ts'
-import { assertedUser } from '../../src/entities/xdms/asserted-identity.ts'
 import { isWithin } from '../../src/protocols/http/address-range.ts'
+import { assertedUser } from '../../src/protocols/http/asserted-identity.ts'
 import { HttpRefusal } from '../../src/protocols/http/errors.ts'
 import { SipRequest } from '../../src/protocols/sip/message.ts'
 import { defaultSettings, parseSetting, SettingError } from '../../src/settings.ts'
@@ -54,9 +54,9 @@ export const targets: readonly FuzzTarget[] = [
         body: bytes,
         source,
       }
-      const users = { userOf: (uri: string) => uri, isUser: (_: Turn, user: string) => user === alice }
+      const users = { userOf: (uri: string) => uri, isUser: (user: string) => user === alice }
       try {
-        const user = assertedUser(request, turn, users)
+        const user = assertedUser(request, turn.settings.xdms, users)
         assert.ok(user === undefined || value.includes(user))
       } catch (error) {
         if (!(error instanceof HttpRefusal)) throw error

@@ -4,12 +4,12 @@
  * for what is about all of them.
  */
 
+import { assertedUser } from '../../protocols/http/asserted-identity.ts'
 import { badRequest, HttpRefusal, notFound, refusalResponse } from '../../protocols/http/errors.ts'
 import type { HttpAnswer, HttpRequest, HttpResponse } from '../../protocols/http/message.ts'
 import { originForm, parseXcapUri, type XcapUri } from '../../protocols/xcap/document-selector.ts'
 import type { Entity, Output, Turn } from '../../turn.ts'
 import { documentWritten } from '../xdm-client/xdm-client.ts'
-import { assertedUser } from '../xdms/asserted-identity.ts'
 import { isOperator } from '../xdms/user-identifier.ts'
 import { type Identity, Xdms, type XdmsOptions } from '../xdms/xdms.ts'
 import { HttpAdmission } from './authenticate.ts'
@@ -77,7 +77,7 @@ export class AggregationProxy implements Entity {
     if (!path.startsWith(`${root}/`)) throw notFound(`XCAP documents are below ${root}/`)
     const isFromProxy = request.source.listener === 'xdms'
     // Before anything is looked up: who is nobody here learns nothing about who is.
-    const sender = isFromProxy ? assertedUser(request, turn, this.#users) : this.#admission.admit(request, turn)
+    const sender = isFromProxy ? this.#asserted(request, turn) : this.#admission.admit(request, turn)
     const uri = parseXcapUri(request.target, root)
     const remote = this.#remotes.of(uri.auid, turn.settings)
     const server = this.#routes.get(uri.auid)
@@ -100,6 +100,12 @@ export class AggregationProxy implements Entity {
     if (server === this.#own && isReading && !isFromProxy && this.#remotes.all(turn.settings).length > 0)
       return this.#gather({ request, uri, identity }, exchange, turn)
     return server!.handle(request, uri, identity, turn)
+  }
+
+  /** Whom the proxy elsewhere says a request is from. Throws 403 and 400. */
+  #asserted(request: HttpRequest, turn: Turn): string | undefined {
+    const { userOf, isUser } = this.#users
+    return assertedUser(request, turn.settings.xdms, { userOf, isUser: user => isUser(turn, user) })
   }
 
   httpResponse(token: string, answer: HttpAnswer, turn: Turn): Output[] {

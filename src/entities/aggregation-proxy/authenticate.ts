@@ -4,6 +4,7 @@
  */
 
 import { limits } from '../../limits.ts'
+import { identities } from '../../protocols/http/asserted-identity.ts'
 import {
   badRequest,
   forbidden,
@@ -26,7 +27,6 @@ import { originForm } from '../../protocols/xcap/document-selector.ts'
 import type { Instant, Turn } from '../../turn.ts'
 import { passwordDigestOf, userNamed } from '../sip-ip-core/authenticate.ts'
 import { Failures, subnetOf } from '../sip-ip-core/failures.ts'
-import { identities } from '../xdms/asserted-identity.ts'
 import type { XdmsOptions } from '../xdms/xdms.ts'
 
 export class HttpAdmission {

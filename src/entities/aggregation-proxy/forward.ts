@@ -3,11 +3,11 @@
  * answers come back as.
  */
 
+import { assertedIdentity } from '../../protocols/http/asserted-identity.ts'
 import { HttpRefusal, refusalResponse } from '../../protocols/http/errors.ts'
 import type { HttpAnswer, HttpRequest, HttpResponse, OutgoingHttpRequest } from '../../protocols/http/message.ts'
 import { originForm, segmentsOf } from '../../protocols/xcap/document-selector.ts'
 import type { Turn } from '../../turn.ts'
-import { assertedIdentity } from '../xdms/asserted-identity.ts'
 import type { RemoteRoot } from './remote-roots.ts'
 
 /** Fields about the document and the conditions; whatever else a client has said is not for others (AP-04). */

@@ -1,30 +1,25 @@
 /**
  * The Content Server (OMA Presence SIMPLE; PRS-13, PRS-14, PRS-15; CS-01..14): MIME objects that presence documents refer to,
  * stored by their owner over HTTP, fetched by whoever is shown the reference by the owner's rules as they stand; and presence
- * documents that are too large to be sent (RFC 4483), which are made when they are fetched.
+ * documents that are too large to be sent (RFC 4483), which are made when they are fetched. The objects may be kept by a Content
+ * Server elsewhere, and those of a Presence Server elsewhere here.
  */
-
 import { hash } from 'node:crypto'
 import { pidfContentType } from '../../documents/pidf.ts'
-import { limits } from '../../limits.ts'
+import { assertedUser } from '../../protocols/http/asserted-identity.ts'
 import { httpAuthority } from '../../protocols/http/authority.ts'
 import { checkConditions } from '../../protocols/http/conditions.ts'
-import {
-  contentTooLarge,
-  forbidden,
-  insufficientStorage,
-  methodNotAllowed,
-  notFound,
-  rangeNotSatisfiable,
-  unsupportedMediaType,
-} from '../../protocols/http/errors.ts'
-import { type HttpRequest, type HttpResponse, mediaType } from '../../protocols/http/message.ts'
-import { type ByteRange, contentRange, multipartRanges, requestedRanges } from '../../protocols/http/range.ts'
+import { forbidden, methodNotAllowed } from '../../protocols/http/errors.ts'
+import type { HttpAnswer, HttpRequest, HttpResponse, OutgoingHttpRequest } from '../../protocols/http/message.ts'
 import { originForm } from '../../protocols/xcap/document-selector.ts'
 import type { Settings } from '../../settings/table.ts'
 import type { Entity, Output, Transaction, Turn } from '../../turn.ts'
-import { isOfType, mediaKind } from './media-type.ts'
-import { contentOf, deleteObject, entityTagOf, type ObjectAddress, objectAt, objectsOf, putObject } from './objects.ts'
+import { contentServerElsewhere, Gateway, isElsewhere, putRequest, storedElsewhere } from './gateway.ts'
+import { given, nothingHere } from './given.ts'
+import { hold, isHeld, letGo, lookAtHeld } from './held-objects.ts'
+import { keep, look, requireGood } from './keep.ts'
+import { contentOf, deleteObject, entityTagOf, type ObjectAddress, objectAt, type StoredObject } from './objects.ts'
+
 import { isIcon, objectPath, readObjectPath, readViewPath, refersTo, versionOf } from './uri.ts'
 
 /** An object as a publication brings it. */
@@ -45,9 +40,9 @@ export interface ContentServerOptions {
   presenceShown(presentity: string, watcher: string, turn: Turn): Uint8Array | undefined
 }
 
-/** An answer, and what else the turn asks for. */
+/** An answer, unless it leaves later, and what else the turn asks for. */
 export interface HandledContent {
-  readonly response: HttpResponse
+  readonly response: HttpResponse | undefined
   readonly outputs: readonly Output[]
 }
 
@@ -55,46 +50,50 @@ const methods = ['GET', 'HEAD', 'PUT', 'DELETE']
 
 export class ContentServer implements Entity {
   readonly #options: ContentServerOptions
+  readonly #gateway = new Gateway((address, user, turn) => this.#mayRead(address, user, turn))
 
   constructor(options: ContentServerOptions) {
     this.#options = options
   }
 
-  /** Whether a request is for an object, by the path of its target. */
-  serves({ target }: HttpRequest, { content }: Settings): boolean {
+  /** Whether a request is for an object, by the path of its target, or by who is let in where it came from. */
+  serves({ target, source }: HttpRequest, { content }: Settings): boolean {
+    if (source.listener !== undefined) return source.listener === 'content'
     const path = originForm(target)
     return path.startsWith(`${content.root}/users/`) || path.startsWith(`${content.root}/views/`)
   }
 
   /**
-   * Answers one request. Throws HttpRefusal, and then nothing has changed: 401, 404, also to who may not know that there is
-   * something, 403, 405, 412, 413, 415, 416, 507.
+   * Answers one request, now or later under `exchange`. Throws HttpRefusal, and then nothing has changed: 401, 404, also to who
+   * may not know that there is something, 403, 405, 412, 413, 415, 416, 507.
    */
-  handle(request: HttpRequest, _exchange: string, turn: Turn): HandledContent {
+  handle(request: HttpRequest, exchange: string, turn: Turn): HandledContent {
     const { admit, userOf, isUser } = this.#options
+    if (request.source.listener === 'content') return this.#forPresenceServer(request, turn)
     const admitted = admit(request, turn)
-    const path = originForm(request.target)
-    const mark = path.indexOf('?')
-    const [, kind, ...rest] = path.slice(turn.settings.content.root.length, mark === -1 ? undefined : mark).split('/')
-    const below = rest.join('/')
+    const [kind, below] = placeOf(request, turn)
     if (kind === 'views') return { response: this.#view(request, below, admitted, turn), outputs: [] }
     const address = readObjectPath(below, userOf)
     if (address === undefined || !isUser(turn.db, address.owner)) throw nothingHere()
     const user = admitted ?? address.owner
-    if (address.name === '') return this.#collection(request, address.owner, user, turn)
+    if (address.name === '') return this.#collection(request, exchange, address.owner, user, turn)
     switch (request.method) {
       case 'GET':
       case 'HEAD':
-        return { response: this.#get(request, address, user, turn), outputs: [] }
+        return this.#get(request, exchange, address, user, turn)
       case 'PUT':
         if (isIcon(address)) throw methodNotAllowed(['GET', 'HEAD'])
-        return this.#put(request, address, user, turn)
+        return this.#put(request, exchange, address, user, turn)
       case 'DELETE':
         if (isIcon(address)) throw methodNotAllowed(['GET', 'HEAD'])
-        return this.#delete(request, address, user, turn)
+        return this.#delete(request, exchange, address, user, turn)
       default:
         throw methodNotAllowed(methods)
     }
+  }
+
+  httpResponse(token: string, answer: HttpAnswer, turn: Turn): Output[] {
+    return this.#gateway.httpResponse(token, answer, turn)
   }
 
   /** The URI of an object that a publication has brought along, whose name is made of what it is (PRS-15, CS-11). */
@@ -102,41 +101,98 @@ export class ContentServer implements Entity {
     return `${httpAuthority(turn.settings)}${turn.settings.content.root}/users/${objectPath({ owner, name: nameOf(type, bytes, turn) })}`
   }
 
-  /** Stores such an object; the same again changes nothing. Throws HttpRefusal: 413, 415, 507. */
+  /**
+   * What has to be asked for elsewhere before such an object can be called stored; undefined when nothing. Throws HttpRefusal: 413,
+   * 415.
+   */
+  toStore(owner: string, object: CarriedObject, turn: Turn): OutgoingHttpRequest | undefined {
+    const server = contentServerElsewhere(turn.settings)
+    const address = { owner, name: nameOf(object.type, object.bytes, turn) }
+    if (server === undefined || objectAt(turn.db, address) !== undefined) return undefined
+    requireGood(object.type, object.bytes, turn)
+    // Its name is made of what it is, so that what is there is the same.
+    const headers = { 'If-None-Match': '*' }
+    return isElsewhere(turn.db, address) ? undefined : putRequest(address, object, server, turn, headers)
+  }
+
+  /** Stores such an object, or notes that it is stored elsewhere; the same again changes nothing. Throws HttpRefusal: 413, 415, 507. */
   store(owner: string, { type, bytes }: CarriedObject, turn: Turn): Output[] {
     const address = { owner, name: nameOf(type, bytes, turn) }
-    return objectAt(turn.db, address) === undefined ? keep(address, type, bytes, turn) : []
+    if (objectAt(turn.db, address) !== undefined) return []
+    const server = contentServerElsewhere(turn.settings)
+    return server === undefined ? keep(address, type, bytes, turn) : storedElsewhere(address, server, turn)
   }
 
   /** An object that nothing refers to any more, hard state and other publications included, goes (CS-13). */
   wake(token: string, turn: Turn): Output[] {
     const space = token.indexOf(' ')
     const address = { owner: token.slice(0, space), name: token.slice(space + 1) }
-    if (objectAt(turn.db, address) === undefined) return []
+    if (isHeld(address, turn)) return lookAtHeld(address, turn)
+    const isHere = objectAt(turn.db, address) !== undefined
+    if (!isHere && !isElsewhere(turn.db, address)) return []
     const { presenceOf, userOf, isUser } = this.#options
     const isNamed =
       isUser(turn.db, address.owner) && refersTo(text(presenceOf(address.owner, turn)), turn.settings, address, userOf)
+    if (!isHere) return this.#gateway.look(address, isNamed, turn)
     if (isNamed) return [look(address, turn)]
     deleteObject(turn.db, address)
     return []
   }
 
-  /** POST makes an object under a name of ours, which nobody can guess (CS-03, CS-12). */
-  #collection(request: HttpRequest, owner: string, user: string, turn: Turn): HandledContent {
-    if (request.method !== 'POST') throw methodNotAllowed(['POST'])
-    if (user !== owner) throw forbidden('These are the objects of another user')
-    const address = { owner, name: turn.random.token(20) }
-    const handled = this.#put({ ...request, headers: withoutConditions(request.headers) }, address, user, turn)
-    const location = `${turn.settings.content.root}/users/${objectPath(address)}`
-    return {
-      ...handled,
-      response: { ...handled.response, headers: { ...handled.response.headers, Location: location } },
+  /**
+   * A Presence Server elsewhere stores and fetches objects in the names of its users, who need not be users here (PRS-15). What it
+   * asks for is kept here, whatever `prs15.root` says: sending it on could send it round. Throws 403 for who is not trusted, or
+   * is after the objects of another than whom he asserts.
+   */
+  #forPresenceServer(request: HttpRequest, turn: Turn): HandledContent {
+    const { userOf, isUser } = this.#options
+    const users = { userOf, isUser: (user: string) => isUser(turn.db, user) }
+    const asserted = assertedUser(request, turn.settings.content, users)
+    const [kind, below] = placeOf(request, turn)
+    const address = kind === 'users' ? readObjectPath(below, xui => userOf(xui) ?? addressElsewhere(xui)) : undefined
+    if (address === undefined || address.name === '' || isIcon(address)) throw nothingHere()
+    if (asserted !== address.owner) throw forbidden('These are the objects of another user')
+    const stored = objectAt(turn.db, address)
+    switch (request.method) {
+      case 'GET':
+      case 'HEAD':
+        if (stored === undefined) throw nothingHere()
+        return { response: this.#given(request, stored, turn), outputs: hold(address, turn) }
+      case 'PUT': {
+        const { response } = this.#putHere(request, address, turn)
+        return { response, outputs: hold(address, turn) }
+      }
+      case 'DELETE': {
+        const { response } = this.#deleteHere(request, address, turn)
+        letGo(address, turn)
+        return { response, outputs: [] }
+      }
+      default:
+        throw methodNotAllowed(methods)
     }
   }
 
-  #get(request: HttpRequest, address: ObjectAddress, user: string, turn: Turn): HttpResponse {
+  /** POST makes an object under a name of ours, which nobody can guess (CS-03, CS-12). */
+  #collection(request: HttpRequest, exchange: string, owner: string, user: string, turn: Turn): HandledContent {
+    if (request.method !== 'POST') throw methodNotAllowed(['POST'])
+    if (user !== owner) throw forbidden('These are the objects of another user')
+    const address = { owner, name: turn.random.token(20) }
+    const location = `${turn.settings.content.root}/users/${objectPath(address)}`
+    const put = { ...request, headers: withoutConditions(request.headers) }
+    const { response, outputs } = this.#put(put, exchange, address, user, turn, location)
+    return { response: response && { ...response, headers: { ...response.headers, Location: location } }, outputs }
+  }
+
+  #get(request: HttpRequest, exchange: string, address: ObjectAddress, user: string, turn: Turn): HandledContent {
+    if (!this.#mayRead(address, user, turn)) throw nothingHere()
     const object = objectAt(turn.db, address)
-    if (object === undefined || !this.#mayRead(address, user, turn)) throw nothingHere()
+    if (object !== undefined) return { response: this.#given(request, object, turn), outputs: [] }
+    const server = isIcon(address) ? undefined : contentServerElsewhere(turn.settings)
+    if (server === undefined) throw nothingHere()
+    return later(this.#gateway.ask(exchange, { request, address, user }, server, turn))
+  }
+
+  #given(request: HttpRequest, object: StoredObject, turn: Turn): HttpResponse {
     return given(
       request,
       { tag: entityTagOf(object), type: object.type, bytes: () => contentOf(turn.db, object) },
@@ -167,8 +223,22 @@ export class ContentServer implements Entity {
     return user === address.owner || this.isShown(user, address, turn)
   }
 
-  #put(request: HttpRequest, address: ObjectAddress, user: string, turn: Turn): HandledContent {
+  #put(
+    request: HttpRequest,
+    exchange: string,
+    address: ObjectAddress,
+    user: string,
+    turn: Turn,
+    location?: string,
+  ): HandledContent {
     if (user !== address.owner) throw forbidden('These are the objects of another user')
+    const server = contentServerElsewhere(turn.settings)
+    if (server === undefined) return this.#putHere(request, address, turn)
+    requireGood(request.headers['content-type'] ?? '', request.body, turn)
+    return later(this.#gateway.ask(exchange, { request, address, user, location }, server, turn))
+  }
+
+  #putHere(request: HttpRequest, address: ObjectAddress, turn: Turn): HandledContent {
     const stored = objectAt(turn.db, address)
     checkConditions(request, stored && entityTagOf(stored))
     const type = request.headers['content-type'] ?? ''
@@ -177,8 +247,15 @@ export class ContentServer implements Entity {
     return { response: { status: stored === undefined ? 201 : 200, headers, body: undefined }, outputs }
   }
 
-  #delete(request: HttpRequest, address: ObjectAddress, user: string, turn: Turn): HandledContent {
+  #delete(request: HttpRequest, exchange: string, address: ObjectAddress, user: string, turn: Turn): HandledContent {
     if (user !== address.owner) throw forbidden('These are the objects of another user')
+    const server = contentServerElsewhere(turn.settings)
+    if (server === undefined || objectAt(turn.db, address) !== undefined)
+      return this.#deleteHere(request, address, turn)
+    return later(this.#gateway.ask(exchange, { request, address, user }, server, turn))
+  }
+
+  #deleteHere(request: HttpRequest, address: ObjectAddress, turn: Turn): HandledContent {
     const stored = objectAt(turn.db, address)
     if (stored === undefined) throw nothingHere()
     checkConditions(request, entityTagOf(stored))
@@ -187,103 +264,27 @@ export class ContentServer implements Entity {
   }
 }
 
-/** What GET and HEAD are answered with: all of it, some ranges, or that it has not changed. Throws 412 and 416. */
-function given(
-  request: HttpRequest,
-  { tag, type, bytes }: { readonly tag: string; readonly type: string; readonly bytes: () => Uint8Array },
-  turn: Turn,
-): HttpResponse {
-  const headers = { ETag: tag, ...alwaysSaid }
-  if (checkConditions(request, tag) === 'not-modified') return { status: 304, headers, body: undefined }
-  const body = bytes()
-  const ranges = requestedRanges(request, body.length, tag)
-  if (ranges === 'unsatisfiable') throw rangeNotSatisfiable(body.length)
-  const full = { ...headers, 'Content-Type': type, 'Content-Disposition': 'attachment' }
-  if (ranges === undefined) return { status: 200, headers: full, body }
-  return partial(body, ranges, full, type, turn)
+function later(outputs: readonly Output[]): HandledContent {
+  return { response: undefined, outputs }
 }
 
-/**
- * Checks an object and stores it. It stays for a while without being referred to: a source stores first and publishes then
- * (PRS-13). Throws 413, 415, 507.
- */
-function keep(address: ObjectAddress, type: string, bytes: Uint8Array, turn: Turn): Output[] {
-  const { objectOctets, types } = turn.settings.content
-  if (bytes.length > objectOctets) throw contentTooLarge(objectOctets)
-  requireType(mediaType(type), bytes, types)
-  requireRoom(address, bytes.length, turn)
-  if (turn.diskIsFull) throw insufficientStorage('The disk of the box is full')
-  const wasThere = objectAt(turn.db, address) !== undefined
-  putObject(turn.db, address, { type, bytes })
-  // A look is pending for every object from its first day on.
-  return wasThere ? [] : [look(address, turn)]
+/** What a request is for: `users` or `views`, and the path below. */
+function placeOf({ target }: HttpRequest, { settings }: Turn): readonly [kind: string, below: string] {
+  const { root } = settings.content
+  const path = originForm(target)
+  if (!path.startsWith(`${root}/`)) throw nothingHere()
+  const mark = path.indexOf('?')
+  const [, kind = '', ...rest] = path.slice(root.length, mark === -1 ? undefined : mark).split('/')
+  return [kind, rest.join('/')]
+}
+
+/** Somebody who is no user of this domain, as a Presence Server elsewhere names him. */
+function addressElsewhere(identifier: string): string | undefined {
+  return /^(?:sips?:[^\s@:;?]+@[^\s@;?]+|tel:\+\d+)$/.test(identifier) ? identifier : undefined
 }
 
 function nameOf(type: string, bytes: Uint8Array, turn: Turn): string {
   return turn.fingerprint('object', type, hash('sha256', bytes, 'hex'))
-}
-
-function look(address: ObjectAddress, turn: Turn): Output {
-  const at = turn.now + turn.settings.content.graceSeconds * 1000
-  return { kind: 'wake', at, token: `${address.owner} ${address.name}`, entity: 'content-server' }
-}
-
-/** CS-14: a type that is taken, and that the octets bear out. */
-function requireType(type: string, bytes: Uint8Array, types: string): void {
-  if (!types.split(',').includes(type)) throw unsupportedMediaType(types)
-  const kind = mediaKind(bytes)
-  if (!isOfType(type, kind)) throw unsupportedMediaType(kind?.type ?? types)
-  const { width = 1, height = 1 } = kind!
-  if (width * height === 0 || width * height > limits.content.imagePixels) throw unsupportedMediaType(types)
-}
-
-/** How much one user may keep is for the operator to say. */
-function requireRoom({ owner, name }: ObjectAddress, octets: number, turn: Turn): void {
-  let count = 1
-  let sum = octets
-  for (const each of objectsOf(turn.db, owner)) {
-    if (each.name === name) continue
-    count++
-    sum += each.object.size
-  }
-  const { userOctets } = turn.settings.content
-  if (count > limits.content.objectsPerUser)
-    throw insufficientStorage(`A user has at most ${limits.content.objectsPerUser} objects`)
-  if (sum > userOctets) throw insufficientStorage(`The objects of a user have at most ${userOctets} octets`)
-}
-
-/**
- * Whoever has it asks each time whether he still may; it is neither run nor guessed at, and not coded on the way, since
- * ranges are of the octets as they are (RFC 9110 §14.2).
- */
-const alwaysSaid = {
-  'Cache-Control': 'private, no-cache, no-transform',
-  'Accept-Ranges': 'bytes',
-  'X-Content-Type-Options': 'nosniff',
-  'Content-Security-Policy': "default-src 'none'; sandbox",
-}
-
-function partial(
-  bytes: Uint8Array,
-  ranges: readonly ByteRange[],
-  headers: HttpResponse['headers'],
-  type: string,
-  turn: Turn,
-): HttpResponse {
-  const only = ranges.length === 1 ? ranges[0] : undefined
-  if (only !== undefined) {
-    return {
-      status: 206,
-      headers: { ...headers, 'Content-Range': contentRange(only, bytes.length) },
-      body: bytes.subarray(only.first, only.last + 1),
-    }
-  }
-  const boundary = turn.random.token(24)
-  return {
-    status: 206,
-    headers: { ...headers, 'Content-Type': `multipart/byteranges; boundary=${boundary}` },
-    body: multipartRanges(bytes, ranges, type, boundary),
-  }
 }
 
 function withoutConditions({
@@ -292,10 +293,6 @@ function withoutConditions({
   ...others
 }: HttpRequest['headers']): HttpRequest['headers'] {
   return others
-}
-
-function nothingHere() {
-  return notFound('There is no such object')
 }
 
 function text(bytes: Uint8Array): string {

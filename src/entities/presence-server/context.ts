@@ -7,6 +7,7 @@ import type { Authorization } from './authorize.ts'
 import type { RegistrationReport } from './compose.ts'
 import type { ViewBases } from './partial.ts'
 import type { ObjectStore } from './published-objects.ts'
+import type { PublicationsWaiting } from './stored-first.ts'
 
 export interface PresenceContext {
   /** Who may see whom, and how. */
@@ -23,6 +24,8 @@ export interface PresenceContext {
   registrationState(db: Transaction, aor: string, now: Instant): RegistrationReport['state']
   /** Where the objects are kept that documents refer to (PRS-15). */
   readonly objects: ObjectStore
+  /** Publications whose objects are on their way there. */
+  readonly waiting: PublicationsWaiting
   /** When this process took up service. */
   restartedAt(): Instant
   /** What there is to tell about a presentity has changed: notifies those who watch. */

@@ -4,6 +4,7 @@
  */
 
 import { limits } from '../../limits.ts'
+import type { HttpAnswer } from '../../protocols/http/message.ts'
 import { methodNotAllowed } from '../../protocols/sip/errors.ts'
 import { type HeaderField, respond, type SipRequest, type SipResponse } from '../../protocols/sip/message.ts'
 import { asksForCompression } from '../../protocols/sip/via.ts'
@@ -25,6 +26,7 @@ import { presenceDocument } from './presence-document.ts'
 import { countPublications } from './publications.ts'
 import { elementsEnded, expirePublication, publish, publishContentTypes, removePublications } from './publish.ts'
 import { listUsages, operatorRulesAddress, rulesUsages } from './rules/documents.ts'
+import { PublicationsWaiting } from './stored-first.ts'
 import { shownDocument } from './view.ts'
 import { owner, presenceWakes } from './wakes.ts'
 import { noteWatcher, watcherInformation } from './watcher-information.ts'
@@ -88,6 +90,7 @@ export class PresenceServer implements SipEntity {
       isUser,
       registrationState,
       objects,
+      waiting: new PublicationsWaiting(objects),
       restartedAt: () => this.#restartedAt,
       presenceChanged: (presentity, turn) => [
         ...this.#notifier.notifyResource('presence', presentity, turn),
@@ -147,6 +150,10 @@ export class PresenceServer implements SipEntity {
 
   response(token: string, response: SipResponse, turn: Turn): Output[] {
     return this.#notifier.response(token, response, turn)
+  }
+
+  httpResponse(token: string, answer: HttpAnswer, turn: Turn): Output[] {
+    return this.#context.waiting.answered(token, answer, turn, request => publish(request, turn, this.#context, true))
   }
 
   wake(token: string, turn: Turn): Output[] {

@@ -50,9 +50,10 @@ const documentTypes: readonly string[] = [pidfContentType, pidfDiffContentType]
  * lifetime of 0 removes it; who watches the presentity is notified in a later turn.
  *
  * Throws 404, 403, 489, 400 or 412, 423, 415 or 400 or 413, and 503 when the presentity has too many or a source is too
- * quick: the order in which the RFC checks. A request that comes again after a restart is answered as it was before.
+ * quick: the order in which the RFC checks. A request that comes again after a restart is answered as it was before. One whose
+ * objects go to a Content Server elsewhere is answered later, when it is published again and they `areStored`.
  */
-export function publish(request: SipRequest, turn: Turn, context: PresenceContext): Output[] {
+export function publish(request: SipRequest, turn: Turn, context: PresenceContext, areStored = false): Output[] {
   const { presentity, permissions } = requestedPresentity(request, turn, context) // step 1: 404, 403
   if (eventOf(request)?.name !== 'presence') throw badEvent(['presence']) // step 2: 489
   const carried = carriedBody(request, presentity, context.objects, publishContentTypes, turn) // 400, 415
@@ -62,6 +63,8 @@ export function publish(request: SipRequest, turn: Turn, context: PresenceContex
   const lifetimeSeconds = grantedExpires(request, publicationExpires(turn)) // step 4: 423
   if (lifetimeSeconds === 0) return [answer(request, match.tag, 0), ...remove(presentity, match, turn, context)]
   const content = publishedDocument(carried, published, match.previous, permissions) // step 5: 415, 400, 413
+  const asked = areStored ? [] : context.waiting.storeFirst(request, presentity, carried.objects, turn) // 413, 415, 503
+  if (asked.length > 0) return asked
   const stored = storeObjects(presentity, carried.objects, context.objects, turn) // 413, 415
   const outputs = replace(presentity, match, content, lifetimeSeconds, turn, context) // 503
   return [answer(request, match.tag, lifetimeSeconds), ...stored, ...outputs] // step 6
@@ -338,17 +341,14 @@ function paceSource(previous: Publication, turn: Turn): void {
 function makeRoom(presentity: string, publication: Publication, turn: Turn): void {
   const others = currentPublications(turn.db, presentity, turn.now)
   if (others.length === 0) return
-  let left = others.length
-  if (turn.settings.presence.replaceSameSource) {
-    for (const { id, publication: other } of others) {
-      if (!isSameSource(publication.document, other.document)) continue
-      deletePublication(turn.db, presentity, id)
-      left--
-    }
+  const forgotten = turn.settings.presence.replaceSameSource
+    ? others.filter(({ publication: other }) => isSameSource(publication.document, other.document))
+    : []
+  if (others.length - forgotten.length >= limits.publicationsPerPresentity) {
+    const first = Math.min(...others.map(other => other.publication.expiresAt))
+    throw serviceUnavailable(Math.ceil((first - turn.now) / 1000))
   }
-  if (left < limits.publicationsPerPresentity) return
-  const first = Math.min(...others.map(other => other.publication.expiresAt))
-  throw serviceUnavailable(Math.ceil((first - turn.now) / 1000))
+  for (const { id } of forgotten) deletePublication(turn.db, presentity, id)
 }
 
 /** PS-09: the state is gone at once; that its tag was the last one is remembered while the request may come again. */

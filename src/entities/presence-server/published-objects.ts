@@ -6,6 +6,7 @@
 import { MultipartError, parseMultipart, type ReadPart } from '../../documents/multipart.ts'
 import { limits } from '../../limits.ts'
 import { HttpRefusal } from '../../protocols/http/errors.ts'
+import type { HttpAnswer, OutgoingHttpRequest } from '../../protocols/http/message.ts'
 import { badRequest, requestEntityTooLarge, unsupportedMediaType } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import { Params } from '../../protocols/sip/params.ts'
@@ -18,6 +19,10 @@ export const relatedContentType = 'multipart/related'
 export interface ObjectStore {
   /** The URI that an object of this owner has, or will have once it is stored. */
   uriOf(owner: string, object: CarriedObject, turn: Turn): string
+  /** What has to be asked for elsewhere before `store`; undefined when nothing. Throws HttpRefusal: 413, 415. */
+  toStore(owner: string, object: CarriedObject, turn: Turn): OutgoingHttpRequest | undefined
+  /** Tells the operator when such an answer shows that the server elsewhere is not well, and when it is again. */
+  troubleOf(answer: HttpAnswer, turn: Turn): Output[]
   /** Stores it; the same again changes nothing. Throws HttpRefusal: 413, 415, 507. */
   store(owner: string, object: CarriedObject, turn: Turn): Output[]
 }
@@ -83,8 +88,13 @@ export function storeObjects(
   store: ObjectStore,
   turn: Turn,
 ): Output[] {
+  return refusedByStore(turn, () => objects.flatMap(object => store.store(presentity, object, turn)))
+}
+
+/** What the store refuses, said to a publisher. Throws 413 and 415. */
+export function refusedByStore<T>(turn: Turn, work: () => T): T {
   try {
-    return objects.flatMap(object => store.store(presentity, object, turn))
+    return work()
   } catch (error) {
     if (!(error instanceof HttpRefusal)) throw error
     throw error.status === 415 ? unsupportedMediaType(turn.settings.content.types.split(',')) : requestEntityTooLarge()

@@ -1,10 +1,10 @@
 /** XCAP requests of the client (RFC 4825 §7): always for whole documents, and only when they have changed. */
 
 import { limits } from '../../limits.ts'
+import { assertedIdentity } from '../../protocols/http/asserted-identity.ts'
 import type { OutgoingHttpRequest } from '../../protocols/http/message.ts'
 import { pathSegment } from '../../protocols/xcap/document-selector.ts'
 import type { XdmPoint as PointSettings } from '../../settings/xdm-points.ts'
-import { assertedIdentity } from '../xdms/asserted-identity.ts'
 import type { DocumentAddress } from '../xdms/documents.ts'
 
 /** `entityTag`: of the version that is known, in quotes. */

@@ -17,8 +17,8 @@ export interface HttpSource {
   readonly address: string
   /** Over TLS. */
   readonly isSecure: boolean
-  /** Which kind of listener took it: the one of clients unless given, or the one for Aggregation Proxies elsewhere. */
-  readonly listener?: 'xdms' | undefined
+  /** Which kind of listener took it: that of clients unless given, or one for Aggregation Proxies or Presence Servers elsewhere. */
+  readonly listener?: 'xdms' | 'content' | undefined
   /** Host names in lower case that a certificate proves, which an authority of ours has signed. */
   readonly names?: readonly string[] | undefined
 }

@@ -38,7 +38,12 @@ export class PresenceWorld extends EntityWorld {
       userOfXui: xui => (users.has(xui) ? xui : undefined),
       registrationState: (_db, aor) => (registered.has(aor) ? 'active' : 'terminated'),
       documents: localDocuments,
-      objects: { uriOf: () => 'https://objects.invalid/', store: () => [] },
+      objects: {
+        uriOf: () => 'https://objects.invalid/',
+        store: () => [],
+        toStore: () => undefined,
+        troubleOf: () => [],
+      },
       address: () => '192.0.2.1:5060',
       notifierLimits: limits,
     }

@@ -3,11 +3,22 @@
  * `X-XCAP-Asserted-Identity`, quoted URIs separated by commas. Believed only of those the operator has named (AP-04).
  */
 
-import { isWithin } from '../../protocols/http/address-range.ts'
-import { badRequest, forbidden } from '../../protocols/http/errors.ts'
-import type { HttpRequest } from '../../protocols/http/message.ts'
-import type { Turn } from '../../turn.ts'
-import type { XdmsOptions } from './xdms.ts'
+import { isWithin } from './address-range.ts'
+import { badRequest, forbidden } from './errors.ts'
+import type { HttpRequest } from './message.ts'
+
+/** Whom the operator believes: addresses or ranges of them, and host names that certificates prove, separated by commas. */
+export interface Trusted {
+  readonly trusted: string
+  readonly trustedNames: string
+}
+
+/** Who is a user here. */
+export interface Users {
+  /** The user that an identifier means; undefined when it means none. */
+  userOf(identifier: string): string | undefined
+  isUser(user: string): boolean
+}
 
 /** The header fields that assert a user, by the address-of-record; both names are in use (XDM-62). */
 export function assertedIdentity(user: string): Readonly<Record<string, string>> {
@@ -18,27 +29,26 @@ export function assertedIdentity(user: string): Readonly<Record<string, string>>
 }
 
 /**
- * The user whom an Aggregation Proxy asserts: the first of the identities that is a user here, else the first as written;
- * undefined when it asserts nobody. Throws 403 when the request does not come from one that is trusted, 400 when the header is
- * malformed.
+ * The user whom another server asserts, such as an Aggregation Proxy: the first of the identities that is a user here, else the
+ * first as written; undefined when it asserts nobody. Throws 403 when the request does not come from one that is trusted, 400
+ * when the header is malformed.
  */
 export function assertedUser(
   request: HttpRequest,
-  turn: Turn,
-  { userOf, isUser }: Pick<XdmsOptions, 'userOf' | 'isUser'>,
+  { trusted, trustedNames }: Trusted,
+  { userOf, isUser }: Users,
 ): string | undefined {
-  const { trusted, trustedNames } = turn.settings.xdms
   const { address, names = [] } = request.source
   const isTrusted = listed(trusted).some(range => isWithin(address, range))
   if (!isTrusted && !listed(trustedNames.toLowerCase()).some(name => names.includes(name)))
-    throw forbidden('Only Aggregation Proxies that are trusted may ask here')
+    throw forbidden('Only servers that are trusted may ask here')
   const value = request.headers['x-3gpp-asserted-identity'] ?? request.headers['x-xcap-asserted-identity']
   if (value === undefined) return undefined
   const uris = identities(value)
   if (uris.length === 0) throw badRequest('The asserted identity is not a list of quoted URIs')
   for (const uri of uris) {
     const user = userOf(uri)
-    if (user !== undefined && isUser(turn, user)) return user
+    if (user !== undefined && isUser(user)) return user
   }
   return uris[0]
 }

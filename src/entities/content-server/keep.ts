@@ -1,0 +1,59 @@
+/** What objects may be kept, and for how long (CS-13, CS-14): types that their octets bear out, sizes, room. */
+
+import { limits } from '../../limits.ts'
+import { contentTooLarge, insufficientStorage, unsupportedMediaType } from '../../protocols/http/errors.ts'
+import { mediaType } from '../../protocols/http/message.ts'
+import type { Output, Turn } from '../../turn.ts'
+import { isOfType, mediaKind } from './media-type.ts'
+import { type ObjectAddress, objectAt, objectsOf, putObject } from './objects.ts'
+
+/**
+ * Checks an object and stores it. It stays for a while without being referred to: a source stores first and publishes then
+ * (PRS-13). Throws 413, 415, 507.
+ */
+export function keep(address: ObjectAddress, type: string, bytes: Uint8Array, turn: Turn): Output[] {
+  requireGood(type, bytes, turn)
+  requireRoom(address, bytes.length, turn)
+  if (turn.diskIsFull) throw insufficientStorage('The disk of the box is full')
+  const wasThere = objectAt(turn.db, address) !== undefined
+  putObject(turn.db, address, { type, bytes })
+  // A look is pending for every object from its first day on.
+  return wasThere ? [] : [look(address, turn)]
+}
+
+/** CS-14. Throws 413 and 415. */
+export function requireGood(type: string, bytes: Uint8Array, { settings }: Turn): void {
+  const { objectOctets, types } = settings.content
+  if (bytes.length > objectOctets) throw contentTooLarge(objectOctets)
+  requireType(mediaType(type), bytes, types)
+}
+
+/** The note to look whether an object is still referred to. */
+export function look(address: ObjectAddress, turn: Turn): Output {
+  const at = turn.now + turn.settings.content.graceSeconds * 1000
+  return { kind: 'wake', at, token: `${address.owner} ${address.name}`, entity: 'content-server' }
+}
+
+/** CS-14: a type that is taken, and that the octets bear out. */
+function requireType(type: string, bytes: Uint8Array, types: string): void {
+  if (!types.split(',').includes(type)) throw unsupportedMediaType(types)
+  const kind = mediaKind(bytes)
+  if (!isOfType(type, kind)) throw unsupportedMediaType(kind?.type ?? types)
+  const { width = 1, height = 1 } = kind!
+  if (width * height === 0 || width * height > limits.content.imagePixels) throw unsupportedMediaType(types)
+}
+
+/** How much one user may keep is for the operator to say. */
+function requireRoom({ owner, name }: ObjectAddress, octets: number, turn: Turn): void {
+  let count = 1
+  let sum = octets
+  for (const each of objectsOf(turn.db, owner)) {
+    if (each.name === name) continue
+    count++
+    sum += each.object.size
+  }
+  const { userOctets } = turn.settings.content
+  if (count > limits.content.objectsPerUser)
+    throw insufficientStorage(`A user has at most ${limits.content.objectsPerUser} objects`)
+  if (sum > userOctets) throw insufficientStorage(`The objects of a user have at most ${userOctets} octets`)
+}
