@@ -91,6 +91,7 @@ export function functionalEntities(options: EntityOptions, home: Home): Entities
       objects: {
         uriOf: (owner, object, turn) => entities['content-server'].uriOf(owner, object, turn),
         store: (owner, object, turn) => entities['content-server'].store(owner, object, turn),
+        named: (owner, uri, turn) => entities['content-server'].named(owner, uri, turn),
         toStore: (owner, object, turn) => entities['content-server'].toStore(owner, object, turn),
         troubleOf,
       },

@@ -14,7 +14,7 @@ import type { HttpAnswer, HttpRequest, HttpResponse, OutgoingHttpRequest } from 
 import { originForm } from '../../protocols/xcap/document-selector.ts'
 import type { Settings } from '../../settings/table.ts'
 import type { Entity, Output, Transaction, Turn } from '../../turn.ts'
-import { contentServerElsewhere, Gateway, isElsewhere, putRequest, storedElsewhere } from './gateway.ts'
+import { contentServerElsewhere, Gateway, getRequest, isElsewhere, putRequest, storedElsewhere } from './gateway.ts'
 import { given, nothingHere } from './given.ts'
 import { hold, isHeld, letGo, lookAtHeld } from './held-objects.ts'
 import { keep, look, requireGood } from './keep.ts'
@@ -99,6 +99,21 @@ export class ContentServer implements Entity {
   /** The URI of an object that a publication has brought along, whose name is made of what it is (PRS-15, CS-11). */
   uriOf(owner: string, { type, bytes }: CarriedObject, turn: Turn): string {
     return `${httpAuthority(turn.settings)}${turn.settings.content.root}/users/${objectPath({ owner, name: nameOf(type, bytes, turn) })}`
+  }
+
+  /**
+   * What a URI leads to that somebody names as a document of this owner (RFC 4483): his object, or what is to be asked for it. Its
+   * path says which; no name of a host is looked up.
+   */
+  named(owner: string, uri: string, turn: Turn): CarriedObject | OutgoingHttpRequest | 'missing' | 'elsewhere' {
+    const { userOf } = this.#options
+    const below = ownPath(uri, turn)
+    const address = below === undefined ? undefined : readObjectPath(below, userOf)
+    if (address === undefined || address.name === '' || address.owner !== owner) return 'elsewhere'
+    const object = objectAt(turn.db, address)
+    if (object !== undefined) return { type: object.type, bytes: contentOf(turn.db, object) }
+    const server = contentServerElsewhere(turn.settings)
+    return server !== undefined && isElsewhere(turn.db, address) ? getRequest(address, server, turn) : 'missing'
   }
 
   /**
@@ -276,6 +291,19 @@ function placeOf({ target }: HttpRequest, { settings }: Turn): readonly [kind: s
   const mark = path.indexOf('?')
   const [, kind = '', ...rest] = path.slice(root.length, mark === -1 ? undefined : mark).split('/')
   return [kind, rest.join('/')]
+}
+
+/** What follows `BASE/users/` in a URI at this box, by its domain, the name that peers are told, or a number; else undefined. */
+function ownPath(uri: string, { settings }: Turn): string | undefined {
+  if (!URL.canParse(uri)) return undefined
+  const { protocol, hostname, pathname, username, search } = new URL(uri)
+  const host = hostname.replace(/^\[|\]$/g, '')
+  const isOurs = host === settings.domain || host === settings.sip.advertisedHost || /^[\d.]+$|:/.test(host)
+  const start = `${settings.content.root}/users/`
+  const isHttp = protocol === 'http:' || protocol === 'https:'
+  return isHttp && isOurs && username === '' && search === '' && pathname.startsWith(start)
+    ? pathname.slice(start.length)
+    : undefined
 }
 
 /** Somebody who is no user of this domain, as a Presence Server elsewhere names him. */

@@ -55,6 +55,11 @@ export function putRequest(
   return { ...outgoing('PUT', address, server, turn, { 'Content-Type': type, ...headers }), body: bytes }
 }
 
+/** The request that fetches an object. */
+export function getRequest(address: ObjectAddress, server: RemoteServer, turn: Turn): OutgoingHttpRequest {
+  return outgoing('GET', address, server, turn, {})
+}
+
 /** A client's request that waits for the server. A restart forgets it with the connection it came by. */
 interface Waiting {
   readonly request: HttpRequest

@@ -20,8 +20,9 @@ export function mediaKind(bytes: Uint8Array): MediaKind | undefined {
 export function isOfType(type: string, kind: MediaKind | undefined): boolean {
   if (kind === undefined) return false
   if (kind.type === type) return true
+  if (type.endsWith('+xml')) return kind.type === 'application/xml'
   // A card is text, and so is whatever else is text but not told apart.
-  return kind.type === 'text/plain' && type.startsWith('text/') && type !== 'text/vcard'
+  return /^(?:text\/plain|application\/xml)$/.test(kind.type) && type.startsWith('text/') && type !== 'text/vcard'
 }
 
 function image(octets: Buffer): MediaKind | undefined {
@@ -94,5 +95,6 @@ function text(octets: Buffer): MediaKind | undefined {
     return undefined
   }
   if (/[\x00-\x08\x0b\x0e-\x1f\x7f]/.test(decoded)) return undefined
-  return { type: /^BEGIN:VCARD\s/i.test(decoded) ? 'text/vcard' : 'text/plain' }
+  if (/^BEGIN:VCARD\s/i.test(decoded)) return { type: 'text/vcard' }
+  return { type: /^\s*<[?!A-Za-z_]/.test(decoded) ? 'application/xml' : 'text/plain' }
 }

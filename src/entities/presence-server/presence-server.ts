@@ -153,7 +153,9 @@ export class PresenceServer implements SipEntity {
   }
 
   httpResponse(token: string, answer: HttpAnswer, turn: Turn): Output[] {
-    return this.#context.waiting.answered(token, answer, turn, request => publish(request, turn, this.#context, true))
+    return this.#context.waiting.answered(token, answer, turn, (request, ready) =>
+      publish(request, turn, this.#context, ready),
+    )
   }
 
   wake(token: string, turn: Turn): Output[] {

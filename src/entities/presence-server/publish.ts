@@ -11,6 +11,7 @@ import { type PidfSummary, publishedPidf } from '../../documents/published-pidf.
 import { XmlError } from '../../documents/xml/errors.ts'
 import { PatchError } from '../../documents/xml/patch.ts'
 import { limits } from '../../limits.ts'
+import type { OutgoingHttpRequest } from '../../protocols/http/message.ts'
 import {
   badEvent,
   badRequest,
@@ -27,6 +28,7 @@ import { entityTag, ifMatch, publicationOf, requestFingerprint } from '../../pro
 import { eventOf, grantedExpires, senderOf } from '../../protocols/sip-events/request.ts'
 import type { Instant, Output, Turn } from '../../turn.ts'
 import type { PresenceContext } from './context.ts'
+import { indirectBody, indirectType } from './indirect-body.ts'
 import { presenceDocument, presenceSources } from './presence-document.ts'
 import {
   currentPublications,
@@ -39,6 +41,7 @@ import {
 import { type CarriedBody, carriedBody, relatedContentType, storeObjects } from './published-objects.ts'
 import { filterPresence } from './rules/filter.ts'
 import { isSameSource } from './same-source.ts'
+import type { Ready } from './stored-first.ts'
 
 /** What a PUBLISH may carry (RFC 3856 §6.9, RFC 5264 §4.1). */
 export const publishContentTypes: readonly string[] = [pidfContentType, pidfDiffContentType, relatedContentType]
@@ -51,19 +54,20 @@ const documentTypes: readonly string[] = [pidfContentType, pidfDiffContentType]
  *
  * Throws 404, 403, 489, 400 or 412, 423, 415 or 400 or 413, and 503 when the presentity has too many or a source is too
  * quick: the order in which the RFC checks. A request that comes again after a restart is answered as it was before. One whose
- * objects go to a Content Server elsewhere is answered later, when it is published again and they `areStored`.
+ * objects are on a Content Server elsewhere is answered later, when it is published again with what is `ready` then.
  */
-export function publish(request: SipRequest, turn: Turn, context: PresenceContext, areStored = false): Output[] {
+export function publish(request: SipRequest, turn: Turn, context: PresenceContext, ready: Ready = {}): Output[] {
   const { presentity, permissions } = requestedPresentity(request, turn, context) // step 1: 404, 403
   if (eventOf(request)?.name !== 'presence') throw badEvent(['presence']) // step 2: 489
-  const carried = carriedBody(request, presentity, context.objects, publishContentTypes, turn) // 400, 415
+  const carried = publishedIn(request, presentity, ready, turn, context) // 400, 415
+  if ('uri' in carried) return context.waiting.fetchFirst(request, carried)
   const published = publishedBody(carried, permissions)
   const match = matchingPublication(request, published.document, presentity, turn, context) // step 3: 400, 412
   if (match.repeated !== undefined) return [answer(request, match.repeated.entityTag, match.repeated.lifetimeSeconds)]
   const lifetimeSeconds = grantedExpires(request, publicationExpires(turn)) // step 4: 423
   if (lifetimeSeconds === 0) return [answer(request, match.tag, 0), ...remove(presentity, match, turn, context)]
   const content = publishedDocument(carried, published, match.previous, permissions) // step 5: 415, 400, 413
-  const asked = areStored ? [] : context.waiting.storeFirst(request, presentity, carried.objects, turn) // 413, 415, 503
+  const asked = ready.areStored ? [] : context.waiting.storeFirst(request, presentity, carried.objects, turn) // 413, 415, 503
   if (asked.length > 0) return asked
   const stored = storeObjects(presentity, carried.objects, context.objects, turn) // 413, 415
   const outputs = replace(presentity, match, content, lifetimeSeconds, turn, context) // 503
@@ -122,6 +126,19 @@ function requestedPresentity(
   const { handling, permissions } = outcome
   if (handling !== 'allow') throw forbidden('Not the Presentity')
   return { presentity, permissions }
+}
+
+/** The document of a request with its objects, or what is to be asked for first. Throws 400, 413, 415. */
+function publishedIn(
+  request: SipRequest,
+  presentity: string,
+  { fetched }: Ready,
+  turn: Turn,
+  { objects }: PresenceContext,
+): CarriedBody | OutgoingHttpRequest {
+  if (request.contentType?.type !== indirectType || request.body.length === 0)
+    return carriedBody(request, presentity, objects, publishContentTypes, turn)
+  return indirectBody(request, uri => objects.named(presentity, uri, turn), fetched, publishContentTypes, turn)
 }
 
 /** What a body publishes (RFC 5264 §4.3). What cannot be read stays as it is, to be refused in its turn. */

@@ -12,6 +12,7 @@ import type { SipRequest } from '../../protocols/sip/message.ts'
 import { Params } from '../../protocols/sip/params.ts'
 import { decodeContent } from '../../protocols/sip-events/content-coding.ts'
 import type { Output, Turn } from '../../turn.ts'
+import { externalUri, indirectType, type Named } from './indirect-body.ts'
 
 export const relatedContentType = 'multipart/related'
 
@@ -19,6 +20,8 @@ export const relatedContentType = 'multipart/related'
 export interface ObjectStore {
   /** The URI that an object of this owner has, or will have once it is stored. */
   uriOf(owner: string, object: CarriedObject, turn: Turn): string
+  /** What a URI leads to that somebody names as a document of this owner. */
+  named(owner: string, uri: string, turn: Turn): Named
   /** What has to be asked for elsewhere before `store`; undefined when nothing. Throws HttpRefusal: 413, 415. */
   toStore(owner: string, object: CarriedObject, turn: Turn): OutgoingHttpRequest | undefined
   /** Tells the operator when such an answer shows that the server elsewhere is not well, and when it is again. */
@@ -68,7 +71,7 @@ export function carriedBody(
   const document = text.replace(/cid:([^\s"'<>]+)/g, (reference, id: string) => {
     const part = partNamed(parts, id)
     if (part === undefined || part === root) throw badRequest(`No Part ${printable(reference)}`)
-    const external = externalUri(part)
+    const external = externalPart(part)
     if (external !== undefined) return escaped(external)
     const object = { type: part.contentType, bytes: part.body }
     objects.set(id, object)
@@ -122,12 +125,10 @@ function partNamed(parts: readonly ReadPart[], id: string): ReadPart | undefined
 }
 
 /** Where an object is that is not in the message (RFC 4483 §5.4, CS-04). Throws 400 when it cannot be told. */
-function externalUri(part: ReadPart): string | undefined {
-  if (mediaTypeOf(part.contentType) !== 'message/external-body') return undefined
-  const params = Params.parse(part.contentType.slice(part.contentType.indexOf(';')))
-  const uri = params.get('url') ?? params.get('URL')
-  if (params.get('access-type')?.toUpperCase() !== 'URL' || uri === undefined || !/^https?:\/\/[^\s"<>]+$/i.test(uri))
-    throw badRequest('External Body Without URL')
+function externalPart(part: ReadPart): string | undefined {
+  if (mediaTypeOf(part.contentType) !== indirectType) return undefined
+  const uri = externalUri(Params.parse(part.contentType.slice(part.contentType.indexOf(';'))))
+  if (uri === undefined) throw badRequest('External Body Without URL')
   return uri
 }
 

@@ -41,6 +41,7 @@ export class PresenceWorld extends EntityWorld {
       objects: {
         uriOf: () => 'https://objects.invalid/',
         store: () => [],
+        named: () => 'elsewhere',
         toStore: () => undefined,
         troubleOf: () => [],
       },
