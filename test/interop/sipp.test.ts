@@ -36,6 +36,16 @@ describe('sipp', () => {
       if (box.isReference) return context.skip('the reference has no list server')
       await runSipp(box, { scenario: 'list', user: 'alice', transport, digestUri: `rls@${domain}`, calls: 3 })
     })
+    for (const [scenario, title] of [
+      ['partial-publication', 'publishes what changes, and has patches that do not apply refused'],
+      ['partial-notification', 'is told what changes'],
+      ['filter', 'is told what its filter lets through'],
+      ['conditional', 'is told nothing that it knows'],
+    ] as const)
+      test(`${title}, over ${name}`, async context => {
+        if (box.isReference) return context.skip('the reference can do none of it')
+        await runSipp(box, { scenario, user: 'alice', transport, digestUri: `alice@${domain}`, calls: 3 })
+      })
   }
 
   test('refuses a wrong password', async () => {

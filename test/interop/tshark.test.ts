@@ -29,6 +29,9 @@ describe('tshark', () => {
       await runSipp(box, { scenario: 'publish', user: 'alice', transport, digestUri: 'alice@box.example' })
       const keys = { watched: 'bob' }
       await runSipp(box, { scenario: 'subscribe', user: 'alice', transport, digestUri: 'bob@box.example', keys })
+      for (const scenario of ['partial-publication', 'partial-notification', 'filter', 'conditional'])
+        await runSipp(box, { scenario, user: 'alice', transport, digestUri: 'alice@box.example' })
+      await runSipp(box, { scenario: 'list', user: 'alice', transport, digestUri: 'rls@box.example' })
     }
     const rogue = await sendMangled(box.port)
     await capture.stop()
