@@ -1,6 +1,6 @@
 /** Documents by XCAP: the root, who may do what, and where Aggregation Proxies elsewhere find our XDMSs. */
 
-import { isXcapRoot } from './addresses.ts'
+import { isDomainName, isXcapRoot } from './addresses.ts'
 import { type ServerListener, serverListener } from './other-servers.ts'
 import type { RowsOf } from './row.ts'
 

@@ -38,9 +38,12 @@ export function look(address: ObjectAddress, turn: Turn): Output {
 function requireType(type: string, bytes: Uint8Array, types: string): void {
   if (!types.split(',').includes(type)) throw unsupportedMediaType(types)
   const kind = mediaKind(bytes)
-  if (!isOfType(type, kind)) throw unsupportedMediaType(kind?.type ?? types)
+  if (!isOfType(type, kind))
+    throw unsupportedMediaType(types, `The octets are ${kind?.type ?? 'of no type that is known here'}, not ${type}`)
   const { width = 1, height = 1 } = kind!
-  if (width * height === 0 || width * height > limits.content.imagePixels) throw unsupportedMediaType(types)
+  const { imagePixels } = limits.content
+  if (width * height === 0 || width * height > imagePixels)
+    throw unsupportedMediaType(types, `The image has ${width * height} pixels: from 1 to ${imagePixels} are taken`)
 }
 
 /** How much one user may keep is for the operator to say. */

@@ -65,8 +65,8 @@ export function contentTooLarge(octets: number): HttpRefusal {
   return new HttpRefusal(413, `More than ${octets} octets`)
 }
 
-export function unsupportedMediaType(accepted: string): HttpRefusal {
-  return new HttpRefusal(415, `Expected ${accepted}`, { headers: { Accept: accepted } })
+export function unsupportedMediaType(accepted: string, why = `Expected ${accepted}`): HttpRefusal {
+  return new HttpRefusal(415, why, { headers: { Accept: accepted } })
 }
 
 export function unsupportedContentCoding(accepted: string): HttpRefusal {
