@@ -4,6 +4,9 @@
  * with deflated bodies. SIP both ways, at the handset, counted in a simulated world; every run ends with the same view.
  */
 
+import { encodeKey } from '../../src/platform/storage/key.ts'
+import { encodeValue, Shapes } from '../../src/platform/storage/value.ts'
+import { table } from '../../src/turn.ts'
 import { putList, putServices } from '../actors/list-owner.ts'
 import type { Person } from '../flows/world.ts'
 import { SeededRandom } from '../simulation/random.ts'
@@ -20,6 +23,8 @@ export type ListOctets = {
   readonly conditional: number
   readonly deflated: number
   readonly changes: number
+  /** What the store keeps of what one watcher was told of one member, beyond the views, which watchers share. */
+  readonly base: number
 }
 
 const buddies = 50
@@ -35,6 +40,7 @@ interface Ways {
 }
 
 export async function measureListOctets(): Promise<ListOctets> {
+  const bases: number[] = []
   return {
     alone: await day({ toList: false }),
     alonePartial: await day({ toList: false, partial: true }),
@@ -42,8 +48,11 @@ export async function measureListOctets(): Promise<ListOctets> {
     list: await day({ toList: true }),
     partial: await day({ toList: true, partial: true }),
     conditional: await day({ toList: true, partial: true, conditional: true }),
-    deflated: await day({ toList: true, partial: true, conditional: true, deflated: true }),
+    deflated: await day({ toList: true, partial: true, conditional: true, deflated: true }, ({ store }) =>
+      bases.push(...basesIn(store)),
+    ),
     changes: buddies * changesOfOne,
+    base: Math.max(...bases),
   }
 }
 
@@ -63,8 +72,18 @@ function documentOf(user: number, version: number): string {
   )
 }
 
-/** The octets of one day of the watcher. */
-async function day(ways: Ways): Promise<number> {
+/** Octets of key and value of what each member was told, in the store. */
+function basesIn(store: SimulatedWorld['store']): number[] {
+  const shapes = new Shapes()
+  return store.transact(db =>
+    [...db.range(table('list told', 'soft'), {})].map(
+      ([key, value]) => encodeKey('', key).length + encodeValue(value, shapes).length,
+    ),
+  )
+}
+
+/** The octets of one day of the watcher; `seen` is shown the world at its end. */
+async function day(ways: Ways, seen?: (world: SimulatedWorld) => void): Promise<number> {
   const world = new SimulatedWorld({ seed: 42, settings: [['presence.minNotifyIntervalSeconds', '5']] })
   const watcher = world.person('Watcher')
   const people = Array.from({ length: buddies }, (_, at) => world.person(`u${at}`))
@@ -127,6 +146,7 @@ async function day(ways: Ways): Promise<number> {
   await world.pass(600_000)
   for (const { faults } of subscriptions) if (faults.length > 0) throw new Error(faults.join('; '))
   for (const [at, person] of people.entries()) check(ways, subscriptions, at, person, versions[at]!)
+  seen?.(world)
   return octets()
 }
 

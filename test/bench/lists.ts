@@ -1,28 +1,44 @@
 /**
- * Lists of resources on the box: what ten thousand subscriptions to lists of fifty weigh, what a change of one member costs in a
- * list of few and of many, and that it costs no more beside ten thousand lists he is not in.
+ * Lists of resources on the box: what a change of one member costs in a list of few and of many, that it costs no more beside
+ * ten thousand lists he is not in, what so many subscriptions weigh, and how long they take to be set up.
  */
 
 import { HttpLoadClient } from './http-load.ts'
-import { closedLoop, headerOf, LoadClient, type Notification } from './load.ts'
+import { ListWatcher, putList } from './list-watcher.ts'
+import { closedLoop, LoadClient } from './load.ts'
 import type { Porchlight } from './porchlight.ts'
 import { cpuNanoseconds, memoryMebibytes, readCpu } from './process-cost.ts'
 import { median } from './report.ts'
-import { domain } from './server.ts'
-import { markOf, PresenceSource } from './users.ts'
+import { PresenceSource, Watcher } from './users.ts'
 
-export type ListFigures = {
-  /** Proportional set size with nothing stored, and with all documents and subscriptions, MiB. */
+/** Server CPU in µs per operation. */
+export type ListChanges = {
+  /** PUBLISH of somebody whom nobody watches, and of somebody whom one watches alone. */
+  readonly publish: number
+  readonly watched: number
+  /** The same of somebody in a list, its NOTIFY included: of 50, and of 500. */
+  readonly inSmall: number
+  readonly inLarge: number
+  /** In a list of 50 whose watcher takes partial presence. */
+  readonly inPartial: number
+  /** One NOTIFY of a fan-out to watchers with equal views: whole documents, and what has changed. */
+  readonly wholeNotify: number
+  readonly partialNotify: number
+  readonly faults: readonly string[]
+}
+
+export type ManyLists = {
+  /** Change of one in a list of 50, by the number of other lists subscribed to. */
+  readonly among: ReadonlyMap<number, number>
+  /** Proportional set size with nothing stored, with all documents, and with all subscriptions at rest, MiB. */
   readonly idlePss: number
   readonly documentsPss: number
   readonly storedPss: number
-  /** Server CPU per change of one member, NOTIFY to the one who watches him in a list included, µs. */
-  readonly changeInSmall: number
-  readonly changeInLarge: number
-  readonly changeInSmallAmongMany: number
-  /** PUBLISH of somebody whom nobody watches, in the same minutes, µs. */
-  readonly publish: number
-  readonly subscribe: number
+  /** To put the documents of one list, and to subscribe to it: server CPU in µs, and seconds for all. */
+  readonly putCpu: number
+  readonly putSeconds: number
+  readonly subscribeCpu: number
+  readonly subscribeSeconds: number
   readonly faults: readonly string[]
 }
 
@@ -30,78 +46,186 @@ const membersOfSmall = 50
 const membersOfLarge = 500
 const window = 64
 const rounds = 5
-const changesPerRound = 400
+const changesPerRound = 800
+const fanOutTo = 100
+const fanOuts = 30
+/** Lists of one kind, and so changes under way. */
+const atOnce = 8
+const wholeType = 'application/pidf+xml'
+/** Users beyond the owners of the many lists. */
+export const usersBeside = 6_000
 
-export async function measureLists(box: Porchlight, lists: number): Promise<ListFigures> {
-  const client = await LoadClient.open({ address: '127.0.0.1', port: box.port })
-  const faults: string[] = []
-  const run = String(Date.now())
-  const note = (loop: { readonly faults: readonly string[] }) => void faults.push(...loop.faults)
+/**
+ * Changes in some lists of each kind, of an otherwise empty box: one under way in each list. The kinds take turns, so that the
+ * machine is the same for all.
+ */
+export async function measureListChanges(box: Porchlight, lists: number): Promise<ListChanges> {
+  const world = await ListWorld.open(box, lists)
+  const kinds = {
+    publish: range(0, atOnce).map(() => {
+      const source = world.source()
+      return () => source.publish()
+    }),
+    watched: await world.each(() => world.fanOut(1, wholeType)),
+    inSmall: await world.each(() => world.list(membersOfSmall)),
+    inLarge: await world.each(() => world.list(membersOfLarge)),
+    inPartial: await world.each(() => world.list(membersOfSmall, true)),
+  }
+  const figures = await world.costOf(kinds)
+  const toMany = {
+    whole: [await world.fanOut(fanOutTo, wholeType)],
+    changed: [await world.fanOut(fanOutTo, `${wholeType}, application/pidf-diff+xml`)],
+  }
+  const { whole, changed } = await world.costOf(toMany, fanOuts)
+  const { faults } = world
+  world.close()
+  return {
+    ...figures,
+    wholeNotify: (whole - figures.publish) / fanOutTo,
+    partialNotify: (changed - figures.publish) / fanOutTo,
+    faults,
+  }
+}
+
+/** A list of 50 beside 10, 1,000 and `lists` others, and what these weigh. */
+export async function measureManyLists(box: Porchlight, lists: number): Promise<ManyLists> {
+  const world = await ListWorld.open(box, lists)
   await rest(3_000)
   const idlePss = memoryMebibytes(box.pids()).pss
-
-  // Beyond the owners of the many lists: one who keeps a list of few, one who keeps a list of many, and their members.
-  const first = lists
-  const small = new ListWatcher(client, first, run)
-  const large = new ListWatcher(client, first + 1, run)
-  const smallMembers = range(first + 10, membersOfSmall)
-  const largeMembers = range(first + 10 + membersOfSmall, membersOfLarge)
-  const documents = await HttpLoadClient.open(box.httpPort, window)
-  await putList(documents, first, smallMembers)
-  await putList(documents, first + 1, largeMembers)
-  await small.subscribe()
-  await large.subscribe()
-  const alone = new PresenceSource(client, first + 5, run)
-  const [one, other] = [smallMembers[0]!, largeMembers[0]!]
-  const [ofSmall, ofLarge] = [new PresenceSource(client, one, run), new PresenceSource(client, other, run)]
-  const change = async (source: PresenceSource, watcher: ListWatcher | undefined): Promise<void> => {
-    const seen = watcher?.sees(source.user, source.version + 1)
-    await Promise.all([source.publish(), seen])
-  }
-  const changes = async (source: PresenceSource, watcher: ListWatcher | undefined): Promise<number> => {
-    const figures: number[] = []
-    for (let round = 0; round < rounds; round++) {
-      const before = readCpu(box.pids())
-      note(await closedLoop(changesPerRound, 1, () => change(source, watcher)))
-      await rest(box.settleMs)
-      figures.push(cpuNanoseconds(before, readCpu(box.pids())) / changesPerRound / 1000)
-    }
-    return median(figures)
-  }
-  // Once for the compiler.
-  for (const [source, watcher] of [
-    [ofSmall, small],
-    [ofLarge, large],
-    [alone, undefined],
-  ] as const)
-    note(await closedLoop(1_500, 1, () => change(source, watcher)))
-  const publish = await changes(alone, undefined)
-  const changeInSmall = await changes(ofSmall, small)
-  const changeInLarge = await changes(ofLarge, large)
-
-  note(await closedLoop(lists, window, index => putList(documents, index, neighbours(index, lists))))
-  documents.close()
-  await rest(8_000)
-  const documentsPss = memoryMebibytes(box.pids()).pss
-  const watchers = range(0, lists).map(index => new ListWatcher(client, index, run))
-  const before = readCpu(box.pids())
-  note(await closedLoop(lists, 16, index => watchers[index]!.subscribe()))
+  const small = await world.each(() => world.list(membersOfSmall))
+  const put = await world.timed(lists, window, index => putList(world.documents, index, neighbours(index, lists)))
   await rest(box.settleMs)
-  const subscribe = cpuNanoseconds(before, readCpu(box.pids())) / Math.max(lists, 1) / 1000
-  await rest(40_000)
+  const documentsPss = memoryMebibytes(box.pids()).pss
+  const among = new Map<number, number>()
+  let [subscribed, cpu, seconds] = [0, 0, 0]
+  for (const others of new Set([Math.min(10, lists), Math.min(1_000, lists), lists])) {
+    const first = subscribed
+    const next = await world.timed(others - first, 16, index =>
+      new ListWatcher(world.client, first + index, world.run).subscribe(),
+    )
+    cpu += next.cpu * (others - first)
+    seconds += next.seconds
+    subscribed = others
+    // What is still to be flushed of them is not to be counted with the changes.
+    await rest(box.settleMs)
+    among.set(others, (await world.costOf({ change: small })).change)
+  }
+  // The transactions of the last 32 s weigh as well, and are not what is stored.
+  await rest(34_000)
   const storedPss = memoryMebibytes(box.pids()).pss
-  const changeInSmallAmongMany = await changes(ofSmall, small)
-  client.close()
+  const { faults } = world
+  world.close()
   return {
+    among,
     idlePss,
     documentsPss,
     storedPss,
-    changeInSmall,
-    changeInLarge,
-    changeInSmallAmongMany,
-    publish,
-    subscribe,
+    putCpu: put.cpu,
+    putSeconds: put.seconds,
+    subscribeCpu: cpu / Math.max(lists, 1),
+    subscribeSeconds: seconds,
     faults,
+  }
+}
+
+type Change = () => Promise<void>
+
+class ListWorld {
+  readonly client: LoadClient
+  readonly documents: HttpLoadClient
+  readonly run = String(Date.now())
+  readonly faults: string[] = []
+  readonly #box: Porchlight
+  /** The first user who owns none of the many lists, and is in no other. */
+  #next: number
+
+  static async open(box: Porchlight, lists: number): Promise<ListWorld> {
+    const client = await LoadClient.open({ address: '127.0.0.1', port: box.port })
+    return new ListWorld(box, client, await HttpLoadClient.open(box.httpPort, window), lists)
+  }
+
+  private constructor(box: Porchlight, client: LoadClient, documents: HttpLoadClient, first: number) {
+    this.#box = box
+    this.client = client
+    this.documents = documents
+    this.#next = first
+  }
+
+  close(): void {
+    this.documents.close()
+    this.client.close()
+  }
+
+  source(): PresenceSource {
+    return new PresenceSource(this.client, this.#next++, this.run)
+  }
+
+  /** As many of one kind as there are changes under way. */
+  async each(make: () => Promise<Change>): Promise<Change[]> {
+    const changes: Change[] = []
+    while (changes.length < atOnce) changes.push(await make())
+    return changes
+  }
+
+  /** Somebody's list, subscribed to by him: a change of the first in it, until he has been told. */
+  async list(size: number, partial = false): Promise<Change> {
+    const owner = this.#next++
+    const members = range(this.#next, size)
+    this.#next += size
+    await putList(this.documents, owner, members)
+    const watcher = new ListWatcher(this.client, owner, this.run)
+    await watcher.subscribe(partial)
+    const source = new PresenceSource(this.client, members[0]!, this.run)
+    return async () => {
+      await Promise.all([source.publish(), watcher.sees(source.user, source.version)])
+    }
+  }
+
+  /** A PUBLISH of somebody watched by some, until all have been told. */
+  async fanOut(size: number, accept: string): Promise<Change> {
+    const source = this.source()
+    await source.publish()
+    const watchers = range(0, size).map(index => new Watcher(this.client, source.user, index, this.run, accept))
+    for (const watcher of watchers) await watcher.subscribe()
+    return async () => {
+      await Promise.all([source.publish(), ...watchers.map(watcher => watcher.sees(source.version))])
+    }
+  }
+
+  /** Server CPU of each kind of change in µs, those of one kind under way at once: medians of rounds that take turns. */
+  async costOf<K extends string>(
+    kinds: Readonly<Record<K, readonly Change[]>>,
+    perRound = changesPerRound,
+  ): Promise<Record<K, number>> {
+    const round = async (changes: readonly Change[], count: number) => {
+      const each = Math.ceil(count / changes.length)
+      const { cpu } = await this.timed(changes.length, changes.length, async at => {
+        for (let done = 0; done < each; done++) await changes[at]!()
+      })
+      return cpu / each
+    }
+    const figures = new Map<string, number[]>()
+    for (const [kind, changes] of Object.entries<readonly Change[]>(kinds)) {
+      figures.set(kind, [])
+      // Once for the compiler.
+      await round(changes, 3 * perRound)
+    }
+    for (let nth = 0; nth < rounds; nth++)
+      for (const [kind, changes] of Object.entries<readonly Change[]>(kinds))
+        figures.get(kind)!.push(await round(changes, perRound))
+    return Object.fromEntries([...figures].map(([kind, all]) => [kind, median(all)])) as Record<K, number>
+  }
+
+  /** Server CPU per operation in µs, and seconds for all of them. */
+  async timed(
+    count: number,
+    underWay: number,
+    operation: (index: number) => Promise<void>,
+  ): Promise<{ readonly cpu: number; readonly seconds: number }> {
+    const before = readCpu(this.#box.pids())
+    const { faults, seconds } = await closedLoop(count, underWay, operation)
+    this.faults.push(...faults)
+    return { cpu: cpuNanoseconds(before, readCpu(this.#box.pids())) / Math.max(count, 1) / 1000, seconds }
   }
 }
 
@@ -111,83 +235,6 @@ function neighbours(index: number, lists: number): number[] {
 
 function range(first: number, count: number): number[] {
   return Array.from({ length: count }, (_, at) => first + at)
-}
-
-function listUri(user: number): string {
-  return `sip:u${user}@${domain};pres-list=rcs`
-}
-
-/** The two documents of one who keeps a list, as a client of RCS writes them. */
-async function putList(documents: HttpLoadClient, user: number, members: readonly number[]): Promise<void> {
-  const home = `users/sip:u${user}@${domain}/index`
-  const root = '/xcap-root'
-  const entries = members.map(
-    member => `<entry uri="sip:u${member}@${domain}"><display-name>User ${member}</display-name></entry>`,
-  )
-  const lists = `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list name="rcs">${entries.join('')}</list></resource-lists>`
-  const selector = `http://${domain}${root}/resource-lists/${home}/~~/resource-lists/list%5b@name=%22rcs%22%5d`
-  const services = `<rls-services xmlns="urn:ietf:params:xml:ns:rls-services"><service uri="${listUri(user)}"><resource-list>${selector}</resource-list><packages><package>presence</package></packages></service></rls-services>`
-  await put(documents, user, `${root}/resource-lists/${home}`, 'application/resource-lists+xml', lists)
-  await put(documents, user, `${root}/rls-services/${home}`, 'application/rls-services+xml', services)
-}
-
-async function put(documents: HttpLoadClient, user: number, target: string, type: string, body: string): Promise<void> {
-  const answer = await documents.request(user, 'PUT', target, `Content-Type: ${type}\r\n`, body)
-  if (answer.status !== 201 && answer.status !== 200) throw new Error(`PUT ${target} was answered ${answer.head}`)
-}
-
-/** Who subscribes to his list. */
-class ListWatcher {
-  readonly #client: LoadClient
-  readonly #user: number
-  readonly #callId: string
-  #expected: ((notification: Notification) => void) | undefined
-
-  constructor(client: LoadClient, user: number, run: string) {
-    this.#client = client
-    this.#user = user
-    this.#callId = `l${user}-${run}`
-  }
-
-  async subscribe(): Promise<void> {
-    this.#client.onNotify(this.#callId, notification => {
-      const expected = this.#expected
-      this.#expected = undefined
-      expected?.(notification)
-    })
-    const watcher = `sip:u${this.#user}@${domain}`
-    const [answer, { body }] = await Promise.all([
-      this.#client.request(
-        this.#user,
-        `SUBSCRIBE ${listUri(this.#user)}`,
-        `Max-Forwards: 70\r\nFrom: <${watcher}>;tag=f${this.#callId}\r\nTo: <${watcher}>\r\nCall-ID: ${this.#callId}\r\n` +
-          `CSeq: 1 SUBSCRIBE\r\nContact: <sip:u${this.#user}@${this.#client.hostPort(this.#user)}>\r\nEvent: presence\r\n` +
-          `Supported: eventlist\r\nAccept: multipart/related, application/rlmi+xml, application/pidf+xml\r\nExpires: 36000\r\n`,
-      ),
-      this.#next(),
-    ])
-    if (answer.status !== 200) throw new Error(`SUBSCRIBE was answered ${answer.text}`)
-    if (!body.includes('fullState="true"')) throw new Error(`the first NOTIFY has no full state: ${body.slice(0, 500)}`)
-  }
-
-  /** Resolves when a NOTIFY shows that version of a member's publication. */
-  async sees(member: number, version: number): Promise<void> {
-    for (;;) {
-      const { body, text } = await this.#next()
-      if (headerOf(text, 'Require') !== 'eventlist') throw new Error('a NOTIFY without Require: eventlist')
-      if (body.includes(markOf(member, version))) return
-    }
-  }
-
-  #next(): Promise<Notification> {
-    return new Promise((resolve, reject) => {
-      const patience = setTimeout(() => reject(new Error(`no NOTIFY for ${this.#callId}`)), 32_000)
-      this.#expected = notification => {
-        clearTimeout(patience)
-        resolve(notification)
-      }
-    })
-  }
 }
 
 function rest(ms: number): Promise<void> {

@@ -11,7 +11,8 @@ import { parseArgs } from 'node:util'
 import { Kamailio, kamailioMissing } from './kamailio.ts'
 import { measureListOctets } from './list-octets.ts'
 import { listOf } from './list-owners.ts'
-import { measureLists } from './lists.ts'
+import { listChangesReport, listOctetsReport, manyListsReport } from './list-report.ts'
+import { measureListChanges, measureManyLists, usersBeside } from './lists.ts'
 import { Porchlight } from './porchlight.ts'
 import { profileTable } from './profile.ts'
 import { barTable, cpuTable, faultLines, referenceLine, serviceTable, summarize } from './report.ts'
@@ -26,7 +27,8 @@ const usage = `usage: bench [--json FILE] [--rounds N] [--quick] [--stored N] [-
   --rounds N           rounds per server (3)
   --quick              smaller loads: a look, not a result
   --stored N           publications and subscriptions stored for memory and restart (10000; 0 leaves that part out)
-  --only NAMES         comma-separated: ${scenarioNames.join(', ')}, lists, validation
+  --only NAMES         comma-separated: ${scenarioNames.join(', ')}, sigcomp, validation, stored,
+                       lists-octets, lists-change, lists-many, or lists for these three
   --lists N            subscriptions to lists of 50 members (10000; 0 leaves lists out)
   --without-box        only Kamailio
   --without-kamailio   only the box
@@ -39,6 +41,8 @@ const kamailioModes = [
   { storage: 'sqlite', workers: 1 },
   { storage: 'memory', workers: undefined },
 ] as const
+
+const listParts = ['lists-octets', 'lists-change', 'lists-many']
 
 const running = new Set<Server>()
 
@@ -73,7 +77,9 @@ async function main(): Promise<void> {
     })
 
   const sizes = options.quick ? quickSizes : fullSizes
-  const only = options.only?.split(',')
+  const only = options.only?.split(',').flatMap(name => (name === 'lists' ? listParts : [name]))
+  const isWanted = (name: string) => only?.includes(name) ?? true
+  const scenarios = scenarioNames.some(isWanted)
   const stored = Number(options.stored)
   const profileDirectory = options.profile ? mkdtempSync(join(tmpdir(), 'bench-profile-')) : undefined
   const missing = options['without-kamailio'] ? 'left out as asked' : kamailioMissing()
@@ -82,19 +88,19 @@ async function main(): Promise<void> {
     `${cpus()[0]?.model ?? 'unknown CPU'} × ${cpus().length}; SIP over UDP and HTTP over ${sizes.window} open connections, on loopback; ${sizes.window} operations under way at once; no authentication but where credentials are said, no throttle; documents are on disk before they are answered for, checked against their schema by the box, for being well-formed by Kamailio`,
   )
 
-  const sigcomp = options['without-box'] || only !== undefined ? undefined : measureSigComp()
+  const sigcomp = options['without-box'] || !isWanted('sigcomp') ? undefined : measureSigComp()
   if (sigcomp !== undefined) print(`\n${barTable(sigcomp)}`)
   const box = options['without-box'] ? undefined : new Porchlight(profileDirectory)
   const peers = missing ? [] : kamailioModes.map(mode => new Kamailio(mode))
-  const servers: Server[] = box ? [box, ...peers] : [...peers]
-  box?.importUsers(Math.max(sizes.presentities, sizes.watchers, sizes.ruledWatchers + 1))
+  const servers: Server[] = scenarios ? (box ? [box, ...peers] : [...peers]) : []
+  if (scenarios) box?.importUsers(Math.max(sizes.presentities, sizes.watchers, sizes.ruledWatchers + 1))
   for (const server of servers) {
     running.add(server)
     await server.start()
   }
   const rounds: Array<{ server: string; figures: readonly Figure[] }> = []
   // A server runs for months: its first seconds are not measured, in which a compiler still learns what is hot.
-  print('warming up')
+  if (scenarios) print('warming up')
   for (const server of servers) await measureRound(server, warmUpSizes, `w${Date.now()}`, [], only)
   const gaveUp = new Map<Server, string>()
   for (let round = 1; round <= Number(options.rounds); round++)
@@ -116,27 +122,28 @@ async function main(): Promise<void> {
 
   const summaries = summarize(rounds)
   const durable = peers.find(peer => peer.storage === 'sqlite' && peer.workers === 1)
-  print(`\n${cpuTable(summaries, box?.name ?? '', durable?.name ?? '')}`)
-  print(serviceTable(summaries))
+  if (scenarios) {
+    print(`\n${cpuTable(summaries, box?.name ?? '', durable?.name ?? '')}`)
+    print(serviceTable(summaries))
+  }
   for (const peer of peers)
     if (peer.workers === 1)
       print(referenceLine(summaries, peer.name, peer.storage === 'memory' ? 'memory' : 'durable').trimEnd())
   for (const [server, why] of gaveUp) print(`${server.name} was given up: ${why}`)
   const faults = faultLines(summaries)
   if (faults) print(faults)
+  const validation = isWanted('validation') ? validationMemory() : undefined
+  const isStored = stored > 0 && isWanted('stored')
+  const memory = isStored ? await memoryAndRestart(stored, box !== undefined, missing === undefined) : undefined
+  const lists =
+    box && options.lists !== '0' ? await listsOfResources(Number(options.lists), isWanted, profileDirectory) : undefined
   if (profileDirectory) {
     print(profileTable(profileDirectory))
     rmSync(profileDirectory, { recursive: true, force: true })
   }
-
-  const validation = only === undefined || only.includes('validation') ? validationMemory() : undefined
-  const memory = stored > 0 ? await memoryAndRestart(stored, box !== undefined, missing === undefined) : undefined
-  const lists =
-    !box || only?.includes('lists') === false || options.lists === '0'
-      ? undefined
-      : await listsOfResources(Number(options.lists))
   const wrong =
     (box !== undefined && gaveUp.has(box)) ||
+    (lists?.faults ?? 0) > 0 ||
     [...(box ? (summaries.get(box.name)?.values() ?? []) : [])].some(summary => summary.faults > 0)
   if (options.json !== undefined) {
     const plain = Object.fromEntries([...summaries].map(([server, of]) => [server, Object.fromEntries(of)]))
@@ -174,36 +181,31 @@ function validationMemory() {
   return weighed
 }
 
-/** Lists: what they weigh, what a change costs in them, and what a small link is spared. */
-async function listsOfResources(count: number) {
-  const octets = await measureListOctets()
-  const box = new Porchlight()
-  running.add(box)
-  box.importUsers(count + 600)
-  await box.start()
-  const figures = await measureLists(box, count)
-  await box.stop()
-  running.delete(box)
-  print(
-    barTable({
-      'lists-pss': figures.storedPss,
-      'list-change': figures.changeInLarge,
-      'list-flat': (figures.changeInSmallAmongMany / figures.changeInSmall) * 100,
-      'list-octets': (octets.deflated / octets.list) * 100,
-    }),
-  )
-  print(
-    `lists: idle PSS ${figures.idlePss.toFixed(1)} MiB, with ${count} users' documents ${figures.documentsPss.toFixed(1)}, subscribed ${figures.storedPss.toFixed(1)}; ` +
-      `a PUBLISH nobody watches ${figures.publish.toFixed(0)} µs, one in a list of 50 with its NOTIFY ${figures.changeInSmall.toFixed(0)}, of 500 ${figures.changeInLarge.toFixed(0)}, ` +
-      `of 50 beside ${count} other lists ${figures.changeInSmallAmongMany.toFixed(0)}; a new subscription to a list of 50 ${figures.subscribe.toFixed(0)} µs`,
-  )
-  const kibi = (bytes: number) => `${(bytes / 1024).toFixed(0)} KiB`
-  print(
-    `a day of 50 buddies with ${octets.changes} changes, both ways: each alone ${kibi(octets.alone)}, partial ${kibi(octets.alonePartial)}, and conditional ${kibi(octets.aloneConditional)}; a list ${kibi(octets.list)}, ` +
-      `partial ${kibi(octets.partial)}, and conditional ${kibi(octets.conditional)}, and deflated ${kibi(octets.deflated)}`,
-  )
-  for (const fault of figures.faults.slice(0, 3)) print(`lists: ${fault}`)
-  return { figures, octets }
+/** Lists: what a change costs in them, what they weigh, and what a small link is spared. */
+async function listsOfResources(count: number, isWanted: (part: string) => boolean, profileDirectory?: string) {
+  const measured = async <T>(users: number, measure: (box: Porchlight) => Promise<T>): Promise<T> => {
+    const box = new Porchlight(profileDirectory)
+    running.add(box)
+    box.importUsers(users)
+    await box.start()
+    const figures = await measure(box)
+    await box.stop()
+    running.delete(box)
+    return figures
+  }
+  const changes = isWanted('lists-change')
+    ? await measured(usersBeside, async box => measureListChanges(box, 0))
+    : undefined
+  if (changes !== undefined) print(listChangesReport(changes))
+  const many = isWanted('lists-many')
+    ? await measured(count + usersBeside, async box => measureManyLists(box, count))
+    : undefined
+  if (many !== undefined) print(manyListsReport(many))
+  const octets = isWanted('lists-octets') ? await measureListOctets() : undefined
+  if (octets !== undefined) print(listOctetsReport(octets))
+  const faults = [...(changes?.faults ?? []), ...(many?.faults ?? [])]
+  for (const fault of faults.slice(0, 3)) print(`lists: ${fault}`)
+  return { changes, many: many && { ...many, among: Object.fromEntries(many.among) }, octets, faults: faults.length }
 }
 
 /** Memory idle and full, in fresh processes; then the box is killed and must come back with everything. */

@@ -91,12 +91,14 @@ export class Watcher {
   #toTag = ''
   #lastNotifyCseq = -1
   #expected: ((notification: Notification) => void) | undefined
+  readonly #accept: string
   /** The body of the last NOTIFY. */
   body = ''
 
   /** `index` tells watchers of one presentity apart. */
-  constructor(client: LoadClient, presentity: number, index: number, run: string) {
+  constructor(client: LoadClient, presentity: number, index: number, run: string, accept = 'application/pidf+xml') {
     this.#client = client
+    this.#accept = accept
     this.#presentity = presentity
     this.#index = index
     this.#callId = `w${presentity}-${index}-${run}`
@@ -136,7 +138,7 @@ export class Watcher {
         `To: <sip:u${this.#presentity}@${domain}>${this.#toTag === '' ? '' : `;tag=${this.#toTag}`}\r\n` +
         `Call-ID: ${this.#callId}\r\nCSeq: ${this.#cseq++} SUBSCRIBE\r\n` +
         `Contact: <sip:u${this.#index}@${this.#client.hostPort(this.#presentity + this.#index)}>\r\n` +
-        `Event: presence\r\nAccept: application/pidf+xml\r\nExpires: ${expires}\r\n`,
+        `Event: presence\r\nAccept: ${this.#accept}\r\nExpires: ${expires}\r\n`,
     )
     expectStatus(answer, 'SUBSCRIBE')
     this.#toTag = tagOf(headerOf(answer.text, 'To'))
