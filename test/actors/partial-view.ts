@@ -1,6 +1,6 @@
 /** A watcher's own copy of a presence document, kept up to date by partial notifications (RFC 5263 §4.5). */
 
-import { applyOperations, canonical, type Element, readDocument } from './xml-patcher.ts'
+import { applyOperations, canonical, type Element, isElement, readDocument } from './xml-patcher.ts'
 
 const namespace = 'urn:ietf:params:xml:ns:pidf-diff'
 
@@ -68,10 +68,30 @@ export class PartialView {
     }
   }
 
+  /** Whether any tuple is open, and the notes of tuples, as `Notification` has them. */
+  get presence(): 'open' | 'closed' {
+    const basics = elementsNamed(this.document, 'basic').map(textOf)
+    return basics.includes('open') ? 'open' : 'closed'
+  }
+
+  get notes(): string[] {
+    return elementsNamed(this.document, 'note').map(textOf)
+  }
+
   /** Canonical, to be compared with `canonicalPresence` of what is true. */
   get canonical(): string | undefined {
     return this.document && canonical(this.document)
   }
+}
+
+function elementsNamed(element: Element | undefined, name: string): Element[] {
+  if (element === undefined) return []
+  const inner = element.children.filter(isElement).flatMap(child => elementsNamed(child, name))
+  return element.name.replace(/^.*:/, '') === name ? [element, ...inner] : inner
+}
+
+function textOf({ children }: Element): string {
+  return children.map(node => ('text' in node ? node.text : '')).join('')
 }
 
 export function canonicalPresence(document: string): string {

@@ -35,6 +35,15 @@ export class PresenceSource {
     return this.#send(fields, expires, now, this.document(basic, note))
   }
 
+  /** Publishes all there is in the form to which changes can be published (RFC 5264 §4.1). */
+  publishFull(basic: string, note: string, expires: number, now: Instant): Exchange {
+    const document = this.document(basic, note)
+      .replace('<presence ', '<p:pidf-full xmlns:p="urn:ietf:params:xml:ns:pidf-diff" ')
+      .replace('</presence>', '</p:pidf-full>')
+    this.#keptTag = undefined
+    return this.#send([['Content-Type', 'application/pidf-diff+xml']], expires, now, document)
+  }
+
   /** Says what is other than before (RFC 5264 §4.2), which was a document with a note. */
   change(basic: string, note: string, expires: number, now: Instant): Exchange {
     const fields: HeaderField[] = [['Content-Type', 'application/pidf-diff+xml'], ...this.#match()]

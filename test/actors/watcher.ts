@@ -10,6 +10,7 @@ import type { Instant } from '../../src/turn.ts'
 import { ListTable } from './list-table.ts'
 import { PartialView } from './partial-view.ts'
 import type { Exchange, UserAgent } from './user-agent.ts'
+import { type Filtering, filterBody } from './watcher-filters.ts'
 
 /** One NOTIFY as the watcher reads it. */
 export interface Notification {
@@ -26,6 +27,8 @@ export interface Notification {
   /** For watcher information: `sip:bob@box.example active subscribe`. */
   readonly watchers: readonly string[]
   readonly version: number | undefined
+  /** What it is a NOTIFY of (RFC 5839 §6.1). */
+  readonly entityTag: string | undefined
 }
 
 export interface Subscription {
@@ -48,6 +51,7 @@ export interface Subscription {
   readonly partial: PartialView | undefined
   /** The header fields that every SUBSCRIBE of it carries. */
   readonly fields: readonly HeaderField[]
+  readonly wishes: Wishes
 }
 
 /** What a SUBSCRIBE says besides. */
@@ -56,6 +60,10 @@ export interface Wishes {
   readonly toList?: boolean
   /** He takes what has changed alone (RFC 5263 §4.2). */
   readonly partial?: boolean
+  /** What he wants to be told of, and when. */
+  readonly filtering?: Filtering
+  /** Notifications in a second, as parameters of Event have it (RFC 6446 §9): `max-rate=0.5`. */
+  readonly rate?: string
   readonly headers?: readonly HeaderField[]
   readonly body?: string
   readonly accept?: string
@@ -97,6 +105,7 @@ export class Watcher {
   subscribe(resource: string, event: string, expires: number, now: Instant, wishes: Wishes = {}): Subscription {
     const type = wishes.partial ? `${accepted[event]}, application/pidf-diff+xml` : (accepted[event] ?? '*/*')
     const fields = wishes.toList ? listFields(event, wishes.accept) : ([['Accept', type]] as const)
+    const filters = filterBody(wishes.filtering ?? {})
     const callId = `${this.agent.token(16)}@${this.agent.options.name.toLowerCase()}`
     const localTag = this.agent.token()
     const exchange = this.agent.send(
@@ -105,13 +114,14 @@ export class Watcher {
       [
         ['From', `<${this.agent.options.aor}>;tag=${localTag}`],
         ['Call-ID', callId],
-        ['Event', event],
+        ['Event', wishes.rate === undefined ? event : `${event};${wishes.rate}`],
         ['Expires', String(expires)],
         ...fields,
+        ...filters.headers,
         ...(wishes.headers ?? []),
       ],
       now,
-      wishes.body,
+      wishes.body ?? filters.body,
     )
     const subscription: Subscription = {
       event,
@@ -128,6 +138,7 @@ export class Watcher {
       list: wishes.toList ? new ListTable() : undefined,
       partial: wishes.partial ? new PartialView() : undefined,
       fields,
+      wishes,
     }
     this.subscriptions.push(subscription)
     return subscription
@@ -145,7 +156,7 @@ export class Watcher {
       ['From', `<${this.agent.options.aor}>;tag=${subscription.localTag}`],
       ['To', `<${subscription.resource}>;tag=${subscription.remoteTag ?? ''}`],
       ['Call-ID', subscription.callId],
-      ['Event', subscription.event],
+      ['Event', [subscription.event, subscription.wishes.rate].filter(Boolean).join(';')],
       ['Expires', String(expires)],
       ...subscription.fields,
       ...headers,
@@ -224,6 +235,7 @@ function read(request: SipRequest, now: Instant): Notification {
       (list.watcher ?? []).map(one => `${one['#text']} ${one['@status']} ${one['@event']}`),
     ),
     version: document.watcherinfo ? Number(document.watcherinfo['@version']) : undefined,
+    entityTag: request.header('SIP-ETag'),
   }
 }
 

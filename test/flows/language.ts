@@ -5,6 +5,7 @@
 
 import { putList, putServices } from '../actors/list-owner.ts'
 import type { Exchange } from '../actors/user-agent.ts'
+import type { Wishes } from '../actors/watcher.ts'
 import type { World } from './world.ts'
 
 export interface Step {
@@ -28,6 +29,50 @@ const patienceMs = 40_000
 type Perform = (world: World, ...words: (string | undefined)[]) => Promise<void>
 
 const durationPattern = String.raw`(\d+) (second|minute|hour)s?`
+
+/** What somebody wants of what he is told, behind the subscription: `, seeing only notes, at most every 10 seconds`. */
+const wishesPattern = '((?:, [a-z][a-z0-9 ]*?)*)'
+
+const wishes: ReadonlyArray<readonly [pattern: RegExp, wish: (...words: string[]) => Wishes]> = [
+  // RFC 4660, RFC 4661.
+  [
+    /^seeing (only notes|only basic status|no notes)$/,
+    seeing => ({ filtering: { seeing } as NonNullable<Wishes['filtering']> }),
+  ],
+  [
+    /^told when the (notes|basic status) changes?$/,
+    when => ({ filtering: { when } as NonNullable<Wishes['filtering']> }),
+  ],
+  // OMA Presence SIMPLE 2.0, suppression of notifications.
+  [
+    /^undisturbed while (open|closed)$/,
+    basic => ({ filtering: { undisturbedWhile: basic } as NonNullable<Wishes['filtering']> }),
+  ],
+  // RFC 5263.
+  [/^taking changes$/, () => ({ partial: true })],
+  // RFC 6446.
+  [
+    /^at (most|least) every (\d+) seconds$/,
+    (which, n) => ({ rate: `${which === 'most' ? 'max' : 'min'}-rate=${rateOf(Number(n))}` }),
+  ],
+]
+
+/** So many decimals as RFC 6446 §9.2 takes. */
+function rateOf(seconds: number): string {
+  return (1 / seconds).toFixed(10).replace(/\.?0+$/, '')
+}
+
+function readWishes(text: string | undefined): Wishes {
+  const read: Wishes = {}
+  for (const wish of (text ?? '').split(', ').filter(one => one !== '')) {
+    const row = wishes.map(([pattern, make]) => [make, pattern.exec(wish)] as const).find(([, match]) => match !== null)
+    if (row === undefined) throw new Error(`nobody can wish for "${wish}"`)
+    const [make, match] = row
+    const { filtering, ...others } = make(...match!.slice(1).map(String))
+    Object.assign(read, others, filtering && { filtering: { ...read.filtering, ...filtering } })
+  }
+  return read
+}
 
 const steps: ReadonlyArray<readonly [pattern: RegExp, perform: Perform, simulationOnly?: true]> = [
   [
@@ -53,6 +98,17 @@ const steps: ReadonlyArray<readonly [pattern: RegExp, perform: Perform, simulati
     },
   ],
   [
+    // What is other than before, as a patch (RFC 5264 §4.2).
+    /^(\w+) publishes the change to (open|closed) "([^"]*)"(?: expecting (\d+))?$/,
+    async (world, name, basic, note, status) =>
+      answered(world, world.person(name!).source.change(basic!, note!, 3600, world.now()), status),
+  ],
+  [
+    /^(\w+) publishes in full presence (open|closed) "([^"]*)"(?: expecting (\d+))?$/,
+    async (world, name, basic, note, status) =>
+      answered(world, world.person(name!).source.publishFull(basic!, note!, 3600, world.now()), status),
+  ],
+  [
     /^(\w+) publishes afresh presence (open|closed)(?: "([^"]*)")?(?: for (\d+) s)?(?: expecting (\d+))?$/,
     async (world, name, basic, note, seconds, status) =>
       answered(world, world.person(name!).source.publish(basic!, note, Number(seconds ?? 3600), world.now()), status),
@@ -67,11 +123,14 @@ const steps: ReadonlyArray<readonly [pattern: RegExp, perform: Perform, simulati
     async (world, name, status) => answered(world, world.person(name!).source.remove(world.now()), status),
   ],
   [
-    /^(\w+) (subscribes to|fetches) (\w+)(?:'s (watchers|registrations))?(?: for (\d+) s)?(?: expecting (\d+))?$/,
-    async (world, name, verb, resource, what, seconds, status) => {
+    new RegExp(
+      String.raw`^(\w+) (subscribes to|fetches) (\w+)(?:'s (watchers|registrations))?${wishesPattern}(?: for (\d+) s)?(?: expecting (\d+))?$`,
+    ),
+    async (world, name, verb, resource, what, wishes, seconds, status) => {
       const expires = verb === 'fetches' ? 0 : Number(seconds ?? 3600)
       const { watcher } = world.person(name!)
-      const subscription = watcher.subscribe(world.person(resource!).aor, event(what), expires, world.now())
+      const { aor } = world.person(resource!)
+      const subscription = watcher.subscribe(aor, event(what), expires, world.now(), readWishes(wishes))
       await answered(world, subscription.exchange, status)
     },
   ],
@@ -107,6 +166,34 @@ const steps: ReadonlyArray<readonly [pattern: RegExp, perform: Perform, simulati
     },
   ],
   [
+    // Whoever knows what he was told last says so (RFC 5839 §5.6).
+    /^(\w+) refreshes what (?:he|she) knows of (\w+)(?:'s (watchers|registrations))?(?: expecting (\d+))?$/,
+    async (world, name, resource, what, status) => {
+      const { watcher, subscription } = subscriptionOf(world, name!, resource!, what)
+      const { entityTag } = subscription.notifications.at(-1)!
+      if (entityTag === undefined) throw new Error(`${name} was not told an entity-tag`)
+      const known = [['Suppress-If-Match', entityTag]] as const
+      await answered(world, watcher.refresh(subscription, 3600, world.now(), known), status)
+    },
+  ],
+  [
+    // Of a watcher who is told what has changed (RFC 5263): what his own copy has come to.
+    /^(\w+) comes to have of (\w+) presence (open|closed)(?: "([^"]*)")?(?:, by (a change|the whole))?$/,
+    async (world, name, resource, presence, note, by) => {
+      const { subscription } = subscriptionOf(world, name!, resource!, undefined)
+      const { partial } = subscription
+      if (partial === undefined) throw new Error(`${name} does not take changes`)
+      const says = () => `${partial.last} ${partial.presence} ${partial.notes}`
+      await expect(
+        world,
+        () => partial.presence === presence && partial.notes.join() === (note ?? ''),
+        () => `${name} has ${says()}`,
+      )
+      subscription.seen = subscription.notifications.length
+      if (by !== undefined) check((by === 'a change') === (partial.last === 'pidf-diff'), says())
+    },
+  ],
+  [
     /^(\w+)'s list is (nobody|[\w, ]+)$/,
     async (world, name, members) => {
       const uris = members === 'nobody' ? [] : members!.split(/, | and /).map(one => world.person(one).aor)
@@ -121,12 +208,15 @@ const steps: ReadonlyArray<readonly [pattern: RegExp, perform: Perform, simulati
     },
   ],
   [
-    /^(\w+) subscribes to (\w+)'s list(?: for (\d+) s)?(?: expecting (\d+))?$/,
-    async (world, name, keeper, seconds, status) => {
+    new RegExp(String.raw`^(\w+) subscribes to (\w+)'s list${wishesPattern}(?: for (\d+) s)?(?: expecting (\d+))?$`),
+    async (world, name, keeper, wishes, seconds, status) => {
       const { watcher } = world.person(name!)
       const expires = Number(seconds ?? 3600)
       const uri = listOf(world, keeper!)
-      const subscription = watcher.subscribe(uri, 'presence', expires, world.now(), { toList: true })
+      const subscription = watcher.subscribe(uri, 'presence', expires, world.now(), {
+        toList: true,
+        ...readWishes(wishes),
+      })
       await answered(world, subscription.exchange, status)
     },
   ],

@@ -6,7 +6,8 @@
 import { putList, putServices } from '../actors/list-owner.ts'
 import { PartialView } from '../actors/partial-view.ts'
 import type { Exchange } from '../actors/user-agent.ts'
-import type { Subscription } from '../actors/watcher.ts'
+import type { Subscription, Wishes } from '../actors/watcher.ts'
+import { essence, type Filtering } from '../actors/watcher-filters.ts'
 import type { Person } from '../flows/world.ts'
 import { fair, type Weather } from './network.ts'
 import { SeededRandom } from './random.ts'
@@ -115,6 +116,7 @@ function act(
       exchanges.push(
         watcher.subscribe(other.aor, 'presence', choose.pick([0, lifetime, lifetime]), now, {
           partial: choose.chance(0.5),
+          filtering: someFiltering(choose),
         }).exchange,
       )
       break
@@ -133,6 +135,16 @@ function act(
       if (choose.chance(0.3)) agent.silent = !agent.silent
       else if (choose.chance(0.4)) watcher.refuses = 1
       else exchanges.push(agent.send('MESSAGE', other.aor, [['Content-Type', 'text/plain']], now, note))
+  }
+}
+
+/** What somebody wants of what he is told; most want all of it. */
+function someFiltering(choose: SeededRandom): Filtering {
+  if (choose.chance(0.5)) return {}
+  return {
+    seeing: choose.pick([undefined, 'no notes', 'only basic status'] as const),
+    when: choose.chance(0.2) ? choose.pick(['notes', 'basic status'] as const) : undefined,
+    undisturbedWhile: choose.chance(0.4) ? 'closed' : undefined,
   }
 }
 
@@ -169,7 +181,8 @@ async function useLists(
     case 1:
     case 2: {
       const lifetime = choose.pick([0, 60, 300, 3600])
-      exchanges.push(watcher.subscribe(listOf(person), 'presence', lifetime, world.now(), { toList: true }).exchange)
+      const wishes = { toList: true, filtering: someFiltering(choose) }
+      exchanges.push(watcher.subscribe(listOf(person), 'presence', lifetime, world.now(), wishes).exchange)
       break
     }
     default: {
@@ -191,7 +204,8 @@ async function keepLists(
 }
 
 /** What a list must show of a member in the end. */
-function isShown(state: string, may: boolean, note: string, handling: string): boolean {
+function isShown(state: string, may: boolean, note: string, handling: string, { seeing }: Filtering = {}): boolean {
+  if (may && seeing !== undefined) return state === 'active open'
   if (may) return state.startsWith('active open') && state.includes(note)
   if (handling === 'polite-block') return state === 'active closed'
   return handling === 'confirm' ? state === 'pending' : state === 'terminated rejected'
@@ -218,7 +232,7 @@ async function lookBack(
 
   // Everybody says something new, everybody looks anew at everybody.
   const notes = new Map<Person, string>()
-  const watching: Array<{ watcher: Person; presentity: Person; subscription: Subscription }> = []
+  const watching: Watching[] = []
   for (const watcher of people)
     for (const presentity of people) {
       const subscription = watcher.watcher.subscribe(presentity.aor, 'presence', 3600, world.now())
@@ -253,9 +267,12 @@ async function lookBack(
   const shown = lists.map(({ one }) => [one.list!, one.list!.rows.get(innerListOf(byList(people, one.resource)))?.list])
   const asked = lists.map(({ person, one }) => person.watcher.refresh(one, 3600, world.now()))
   const states = shown.map(tables => tables.map(table => everybody.map(aor => table?.state(aor) ?? 'no list')))
-  // Every watcher who was told of changes alone has what he is told now that he asks for everything.
-  const partials = people.flatMap(one => one.watcher.subscriptions.filter(({ partial }) => partial).filter(isLive))
-  const copies = partials.map(({ partial }) => (partial!.needsFull ? undefined : partial!.canonical))
+  // Every watcher who was told of changes alone, or through a filter, has what he is told now that he asks for everything.
+  const isSpecial = ({ partial, wishes, event }: Subscription) =>
+    event === 'presence' && !wishes.toList && (partial !== undefined || Object.keys(wishes.filtering ?? {}).length > 0)
+  const partials = people.flatMap(one => one.watcher.subscriptions.filter(isSpecial).filter(isLive))
+  const views = partials.map(one => filteredView(one, watching, world.now()))
+  const copies = partials.map(({ partial }) => (partial?.needsFull !== false ? undefined : partial.canonical))
   const counts = partials.map(({ notifications }) => notifications.length)
   const askedFor = partials.map(one => {
     const { watcher } = people.find(({ watcher: own }) => own.subscriptions.includes(one))!
@@ -265,7 +282,11 @@ async function lookBack(
   exchanges.push(...asked, ...askedFor)
   for (const [at, one] of partials.entries()) {
     const answer = one.notifications[counts[at]!]
-    if (askedFor[at]!.final?.status !== 200 || copies[at] === undefined || answer === undefined) continue
+    if (askedFor[at]!.final?.status !== 200) continue
+    const view = views[at]
+    if (view !== undefined && view.has !== view.wants)
+      violations.push(`the view of ${one.resource} ${JSON.stringify(one.wishes)} is ${view.has}, not ${view.wants}`)
+    if (copies[at] === undefined || answer === undefined || one.wishes.filtering?.when !== undefined) continue
     const whole = new PartialView()
     whole.receive(answer.contentType, answer.body)
     // Something may have ended just then; what is told of that first is no answer.
@@ -278,7 +299,9 @@ async function lookBack(
       for (const [index, state] of table.entries()) {
         const member = people[index]!
         const may = handling === 'allow' || member === person
-        if (!isShown(state, may, notes.get(member)!, handling))
+        // Who waits for other changes than the last one was not told of it.
+        if (one.wishes.filtering?.when !== undefined || isUndisturbed(person, one.wishes, watching)) continue
+        if (!isShown(state, may, notes.get(member)!, handling, one.wishes.filtering))
           violations.push(`the list ${one.resource} shows ${member.aor} as ${state}`)
       }
   }
@@ -303,6 +326,39 @@ async function lookBack(
   const left = JSON.stringify(world.leftovers())
   if (left !== '{}') violations.push(`records are left when all has expired: ${left}`)
   return violations
+}
+
+interface Watching {
+  readonly watcher: Person
+  readonly presentity: Person
+  readonly subscription: Subscription
+}
+
+/** Whether somebody's own state keeps him from being told of changes: of several things he has published each counts. */
+function isUndisturbed(person: Person, { filtering }: Wishes, watching: readonly Watching[]): boolean {
+  if (filtering?.undisturbedWhile === undefined) return false
+  const own = watching.find(({ watcher, presentity }) => watcher === person && presentity === person)!
+  return own.subscription.notifications.at(-1)!.body.includes(`>${filtering.undisturbedWhile}<`)
+}
+
+/**
+ * What somebody has through his filter, and what he should have: what he sees of the same presentity without one, filtered here. Where
+ * something was told just now the other may still be on its way; who waits for certain changes has what was told with the last one.
+ */
+function filteredView(
+  { resource, partial, wishes, notifications }: Subscription,
+  watching: readonly Watching[],
+  now: number,
+): { readonly has: string; readonly wants: string } | undefined {
+  const isHis = ({ watcher }: Person) => watcher.subscriptions.some(one => one.notifications === notifications)
+  const whole = watching.find(({ presentity, watcher }) => presentity.aor === resource && isHis(watcher))
+  const document = whole?.subscription.notifications.findLast(({ body }) => body !== '')
+  const own = notifications.findLast(({ body }) => body !== '')
+  if (document === undefined || own === undefined || wishes.filtering?.when !== undefined) return undefined
+  if (isUndisturbed(whole!.watcher, wishes, watching)) return undefined
+  if (Math.max(own.at, document.at) > now - 15_000 || partial?.needsFull) return undefined
+  const { seeing } = wishes.filtering ?? {}
+  return { has: essence(partial?.document ?? own.body), wants: essence(document.body, seeing) }
 }
 
 function byList(people: readonly Person[], resource: string): Person {
