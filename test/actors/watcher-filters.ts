@@ -4,7 +4,7 @@
  */
 
 import type { HeaderField } from '../../src/protocols/sip/message.ts'
-import { type Element, isElement, type Node, readDocument } from './xml-patcher.ts'
+import { type Element, isElement, readDocument } from './xml-patcher.ts'
 
 export interface Filtering {
   /** What he wants to see. */
@@ -69,17 +69,25 @@ function essential(
     .filter(([name]) => !/^xmlns\b/.test(name))
     .map(([name, value]) => `${nameIn(name, '')}=${value}`)
     .sort()
-  const name = nameIn(element.name, scope.get('') ?? '')
-  const shows = (node: Node): boolean => {
-    if (!isElement(node)) return 'text' in node && node.text.trim() !== ''
-    const child = nameIn(node.name, scope.get('') ?? '')
-    if (seeing === 'no notes') return child !== `${pidf} note`
-    if (seeing !== 'only basic status') return true
-    // Tuples with their mandatory status, and of that what is asked for.
-    return child === `${pidf} ${['tuple', 'status', 'basic'][depth] ?? ''}`
-  }
-  const children = element.children
-    .filter(shows)
-    .map(node => (isElement(node) ? essential(node, scope, seeing, depth + 1) : 'text' in node && node.text.trim()))
-  return [name, attributes, children]
+  const children = element.children.flatMap((node): unknown[] => {
+    if (!isElement(node)) return 'text' in node && node.text.trim() !== '' ? [node.text.trim()] : []
+    const name = nameIn(node.name, scope.get('') ?? '')
+    if (seeing === 'no notes' && name === `${pidf} note`) return []
+    if (seeing === 'only basic status' && !leadsToBasic(node, name, depth)) return []
+    return [essential(node, scope, seeing, depth + 1)]
+  })
+  return [nameIn(element.name, scope.get('') ?? ''), attributes, children]
+}
+
+const wayToBasic = ['tuple', 'status', 'basic']
+
+/** Whether an element is a basic status or has one in it, where it should be; documents here have no other `basic`. */
+function leadsToBasic(element: Element, name: string, depth: number): boolean {
+  if (depth >= wayToBasic.length) return true
+  if (name !== `${pidf} ${wayToBasic[depth]}`) return false
+  return depth === wayToBasic.length - 1 || JSON.stringify(names(element)).includes('basic')
+}
+
+function names(element: Element): string[] {
+  return element.children.filter(isElement).flatMap(child => [child.name, ...names(child)])
 }

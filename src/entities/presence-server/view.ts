@@ -6,6 +6,7 @@
 import { pidfContentType } from '../../documents/pidf.ts'
 import { type Pidf, parsePidf } from '../../documents/pidf-parts.ts'
 import { seesEverything } from '../../documents/presence-rules.ts'
+import type { Filter } from '../../documents/simple-filter.ts'
 import type { NotifyBody, Occasion, Subscriber } from '../../protocols/sip-events/event-package.ts'
 import { type Subscription, subscriberOf } from '../../protocols/sip-events/subscription.ts'
 import type { Turn } from '../../turn.ts'
@@ -20,8 +21,8 @@ import type { Outcome } from './rules/rule-set.ts'
 import { presenceFilter, selects, throughFilter, waitsFor } from './watcher-filter.ts'
 
 /**
- * Which view a subscription was sent last, in its `version`, or where it has a filter in `shown`; of a view that is not everybody's
- * that is a digest.
+ * Which view a subscription was sent last, in its `version`; of one that is not everybody's that is a digest. What a filter has
+ * left of it is in `shown`.
  */
 const COMPOSED = 1
 const UNAVAILABLE = 2
@@ -43,14 +44,20 @@ export function presenceView(
 ): NotifyBody | undefined | 'unchanged' {
   const { record } = subscription
   const { shared } = occasion
-  const { version, body, isAwaited } = viewFor(subscription, turn, occasion, context)
-  if (isAwaited === false) return 'unchanged'
-  const mayBeOld = occasion.full || occasion.isForced || isAwaited
-  const hasFilters = record.extras?.filters !== undefined
-  const told = hasFilters ? ownOf(subscription).shown : record.version
-  if (version === told && version !== COMPOSED && !mayBeOld) return 'unchanged'
-  if (hasFilters) changeOwn(subscription, { shown: version })
-  else record.version = version
+  const seen = seenView(subscription, turn, shared, context)
+  const isAsked = occasion.full || occasion.isForced === true
+  // First what the presentity lets him see, and which changes of it are to be told (PS-140); then what he wants to be told.
+  if (!isAsked && seen.version === record.version && seen.version !== COMPOSED) return 'unchanged'
+  const filter = presenceFilter(subscription)
+  const isAwaited = filter !== undefined && filter.triggers.length > 0
+  if (isAwaited && !awaits(subscription, filter, seen.body, isAsked, turn, shared, context)) return 'unchanged'
+  const { version, body } = viewOf(subscription, turn, shared, context)
+  if (filter !== undefined && selects(filter)) {
+    // A change that he has waited for is told though what he is shown may be as it was.
+    if (!isAsked && !isAwaited && version === ownOf(subscription).shown) return 'unchanged'
+    changeOwn(subscription, { shown: version })
+  }
+  record.version = seen.version
   if (body.body.length === 0) {
     // A filter that shows nothing is answered by a NOTIFY without a body (RFC 4660 §5.3.1).
     forgetBase(subscription)
@@ -58,14 +65,13 @@ export function presenceView(
   }
   if (record.contentType === partialType) {
     const tag = presenceTag(subscription, turn, shared, context)
-    const isForced = occasion.isForced || isAwaited === true
+    const isForced = occasion.isForced || isAwaited
     return partialBody(subscription, body.body, tag, { ...occasion, isForced }, context.bases, context.restartedAt())
   }
   if (record.extras === undefined) return body
   forgetBase(subscription)
   // What can be fetched is what he may see, not what his filter leaves of it.
-  const isFiltered = seenView(subscription, turn, shared, context).body !== body
-  return (isFiltered ? undefined : referenceTo(body, subscription, turn)) ?? body
+  return (seen.body !== body ? undefined : referenceTo(body, subscription, turn)) ?? body
 }
 
 /** Place of `application/pidf-diff+xml` in the package's list. */
@@ -86,27 +92,24 @@ function tagOf(body: NotifyBody, turn: Turn, shared: Map<string, unknown>): stri
   return once(shared, body.body, () => turn.fingerprint('presence', textOf(body.body)))
 }
 
-/** The view, and for a filter that waits for changes whether this is one; undefined where none does. */
-function viewFor(
+/** Whether a filter waits for what has become of what its watcher was told of last; that is remembered if so. */
+function awaits(
   subscription: Subscription,
+  filter: Filter,
+  body: NotifyBody,
+  isAsked: boolean,
   turn: Turn,
-  { shared, full, isForced }: Occasion,
+  shared: Map<string, unknown>,
   context: PresenceContext,
-): View & { readonly isAwaited?: boolean } {
-  const view = viewOf(subscription, turn, shared, context)
-  const filter = presenceFilter(subscription)
-  if (filter === undefined || filter.triggers.length === 0) return view
-  const { body } = seenView(subscription, turn, shared, context)
+): boolean {
   const tag = tagOf(body, turn, shared)
   const { triggerBase = '' } = ownOf(subscription)
   const before = tag === triggerBase ? body.body : context.bases.get(triggerBase)
   // What was told before may be forgotten: then he is told.
-  const isAwaited = full || isForced === true || before === undefined || waitsFor(before, body.body, filter)
-  if (isAwaited) {
-    context.bases.remember(tag, body.body)
-    changeOwn(subscription, { triggerBase: tag })
-  }
-  return { ...view, isAwaited }
+  if (!isAsked && before !== undefined && !waitsFor(before, body.body, filter)) return false
+  context.bases.remember(tag, body.body)
+  changeOwn(subscription, { triggerBase: tag })
+  return true
 }
 
 /** What a watcher sees through his filter. */

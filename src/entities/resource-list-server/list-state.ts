@@ -163,8 +163,8 @@ class ListDocument {
     const filter = this.#telling.filters && filterOfMember(this.#telling.filters, key)
     const keepsTold = takesPartial || filter !== undefined
     const before = keepsTold ? { own: toldOf(db, this.#id, key), full } : undefined
-    // A version that no state of presence is told by, since what was told is kept beside.
-    const asked = { version: takesPartial ? -1 : version, before, takesPartial, filter }
+    // Documents of watcher information are numbered; no state of presence is told by this number, for what was told is kept beside.
+    const asked = { version: packageName === 'presence' ? -1 : version, before, takesPartial, filter }
     const told = this.#context.states.stateFor(packageName, key, this.#id, watcher, asked, this.#turn)
     if (told?.own !== undefined) putTold(db, this.#id, key, told.own)
     if (told?.body === 'unchanged') return

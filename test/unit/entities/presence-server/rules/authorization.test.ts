@@ -301,6 +301,73 @@ describe('PS-140: notification rules of the presentity', () => {
     world.pass(10)
     assert.match(world.last(), /two/)
   })
+
+  /** Bob subscribes with a filter of his own. */
+  function subscribeThrough(world: RulesWorld, content: string): void {
+    const response = world.request('SUBSCRIBE', alice, {
+      from: bob,
+      headers: [
+        ['Event', 'presence'],
+        ['Content-Type', 'application/simple-filter+xml'],
+      ],
+      body: `<filter-set xmlns="urn:ietf:params:xml:ns:simple-filter"><ns-bindings><ns-binding prefix="p" urn="urn:ietf:params:xml:ns:pidf"/></ns-bindings><filter id="1">${content}</filter></filter-set>`,
+    })
+    assert.equal(response.status, 200)
+  }
+
+  test('with a filter that chooses what (RFC 4660): told is what both let through, since he was told last', () => {
+    const world = new RulesWorld()
+    world.write(common, ruleset(ruled(bob, notify('', ['note']))))
+    let tag = world.publishText(tuple('open', 'one'))
+    subscribeThrough(world, '<what><include>//p:basic</include></what>')
+    tag = world.publishText(tuple('open', 'two'), tag)
+    assert.equal(world.sent.length, 1, 'what he sees is as it was')
+    tag = world.publishText(tuple('closed', 'one'), tag)
+    assert.equal(world.sent.length, 1, 'a basic status is not to be told by itself')
+    tag = world.publishText(tuple('closed', 'three'), tag)
+    assert.equal(world.sent.length, 2, 'since he was told, the note is another, and so is what he sees')
+    assert.equal(said(world.sent.at(-1)), 'closed')
+    world.publishText(tuple('open', 'three'), tag)
+    assert.equal(world.sent.length, 2)
+  })
+
+  test('with a filter that waits for changes: only one that both name is told', () => {
+    const world = new RulesWorld()
+    world.write(common, ruleset(ruled(bob, notify('', ['note']))))
+    let tag = world.publishText(tuple('open', 'one'))
+    subscribeThrough(world, '<trigger><changed>//p:basic</changed></trigger>')
+    tag = world.publishText(tuple('open', 'two'), tag)
+    assert.equal(world.sent.length, 1, 'the filter waits for another')
+    tag = world.publishText(tuple('closed', 'one'), tag)
+    assert.equal(world.sent.length, 1, 'the rules tell another')
+    world.publishText(tuple('closed', 'three'), tag)
+    assert.equal(world.sent.length, 2)
+    assert.match(world.last(), /closed.*three/)
+  })
+
+  test('how often holds for who has a filter, too, and for what it leaves', () => {
+    const world = new RulesWorld()
+    world.write(common, ruleset(ruled(bob, notify(' interval="60"', []))))
+    let tag = world.publishText(tuple('open', 'one'))
+    subscribeThrough(world, '<what><include>//p:note</include></what>')
+    tag = world.publishText(tuple('open', 'two'), tag)
+    world.pass(59)
+    assert.equal(world.sent.length, 1)
+    world.publishText(tuple('open', 'three'), tag)
+    world.pass(2)
+    assert.equal(world.sent.length, 2)
+    assert.match(world.last(), /three/)
+  })
+
+  test('what a watcher may not see stays hidden, whatever his filter asks for', () => {
+    const world = new RulesWorld()
+    world.write(common, ruleset(rule(one(bob), 'polite-block')))
+    const tag = world.publishText(tuple('open', 'one'))
+    subscribeThrough(world, '<what><include>//p:note</include></what><trigger><changed>//p:note</changed></trigger>')
+    world.publishText(tuple('open', 'two'), tag)
+    assert.equal(world.sent.length, 1)
+    assert.equal(world.last(), '')
+  })
 })
 
 describe('the rules users begin with (DEC-02)', () => {
