@@ -104,6 +104,7 @@ class Picking {
 
   /** `generously`: whole components, nothing excluded. */
   result(generously: boolean): XmlElement | undefined {
+    if (this.#excluded.has(this.#root) && !generously) return undefined
     const shown = this.#shown(this.#root, undefined, false, generously, 0)
     return shown?.children.some(({ kind }) => kind === 'element') ? shown : undefined
   }

@@ -51,7 +51,7 @@ export function presenceView(
   const filter = presenceFilter(subscription)
   const isAwaited = filter !== undefined && filter.triggers.length > 0
   if (isAwaited && !awaits(subscription, filter, seen.body, isAsked, turn, shared, context)) return 'unchanged'
-  const { version, body } = viewOf(subscription, turn, shared, context)
+  const { version, body } = throughView(seen, filter, turn, shared)
   if (filter !== undefined && selects(filter)) {
     // A change that he has waited for is told though what he is shown may be as it was.
     if (!isAsked && !isAwaited && version === ownOf(subscription).shown) return 'unchanged'
@@ -114,8 +114,10 @@ function awaits(
 
 /** What a watcher sees through his filter. */
 function viewOf(subscription: Subscription, turn: Turn, shared: Map<string, unknown>, context: PresenceContext): View {
-  const seen = seenView(subscription, turn, shared, context)
-  const filter = presenceFilter(subscription)
+  return throughView(seenView(subscription, turn, shared, context), presenceFilter(subscription), turn, shared)
+}
+
+function throughView(seen: View, filter: Filter | undefined, turn: Turn, shared: Map<string, unknown>): View {
   if (filter === undefined || !selects(filter)) return seen
   return once(shared, `filtered ${tagOf(seen.body, turn, shared)} ${JSON.stringify(filter)}`, () => {
     const shown = throughFilter(seen.body.body, filter)

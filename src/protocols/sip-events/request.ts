@@ -16,6 +16,7 @@ import type { SipRequest } from '../sip/message.ts'
 import { parseNameAddr } from '../sip/name-addr.ts'
 import { Params } from '../sip/params.ts'
 import { addressOfRecord } from '../sip/uri.ts'
+import { areBodiesTaken } from './bodies.ts'
 import { contentCodings } from './content-coding.ts'
 import type { Subscriber } from './event-package.ts'
 
@@ -98,8 +99,7 @@ export function checkBodyType(request: SipRequest, accepted: readonly string[]):
   const encoding = request.header('Content-Encoding')
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
     throw unsupportedMediaType(accepted, contentCodings)
-  const type = request.contentType?.type
-  if (type === undefined || !accepted.includes(type)) throw unsupportedMediaType(accepted)
+  if (!areBodiesTaken(request, accepted)) throw unsupportedMediaType(accepted)
 }
 
 /** Throws 420 when Require names an option that is not in `supported` (RFC 3261 §8.2.2.3). */

@@ -210,7 +210,7 @@ describe('RFC 4661 §3.5.2: exclude', () => {
     assert.match(content(), /<d:device id="d"><d:deviceID>/)
   })
   it('of everything leaves an empty NOTIFY', () => {
-    shows(exclude('/pidf:presence/*'), '')
+    for (const all of ['/pidf:presence/*', '/pidf:presence', '//*']) shows(exclude(all), '')
   })
 })
 
@@ -402,6 +402,25 @@ describe('RFC 4660 §5.4: abnormal cases', () => {
       'application/vnd.oma.suppnot+xml',
       'multipart/mixed',
     ])
+  })
+  it('RFC 5621 §6: so is a part of several that is of another type, unless it may be ignored', () => {
+    const part = (type: string, body: string, more = '') => `--b\r\nContent-Type: ${type}\r\n${more}\r\n${body}\r\n`
+    const known = part('application/simple-filter+xml', set(include('//pidf:basic')))
+    const several = (body: string) =>
+      world.request('SUBSCRIBE', alice, {
+        from: bob,
+        headers: [
+          ['Event', 'presence'],
+          ['Content-Type', 'multipart/mixed;boundary=b'],
+        ],
+        body,
+      })
+    assert.equal(several(`${known}${part('text/plain', 'x')}--b--\r\n`).status, 415)
+    assert.equal(several('--b\r\n').status, 400)
+    const optional = part('text/plain', 'x', 'Content-Disposition: render;handling=optional\r\n')
+    assert.equal(several(`${optional}${known}--b--\r\n`).status, 200)
+    assert.equal(content(), basics)
+    assert.equal(several(`${known}${known}--b--\r\n`).status, 488)
   })
   for (const [why, body] of [
     [
