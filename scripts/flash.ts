@@ -3,27 +3,31 @@
  * when it runs on a terminal. Needs no root, but for the right to write to a card.
  */
 
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { cancel, confirm, intro, isCancel, outro, select, text } from '@clack/prompts'
+import { cancel, confirm, intro, outro, select, text } from '@clack/prompts'
 import { checkTarget, writeImage } from '../firmware/identity/card.ts'
 import { label } from '../firmware/identity/label.ts'
-import { drawCode, personalise } from '../firmware/identity/personalise.ts'
-import { type Provision, readProvision } from '../src/platform/provisioning.ts'
+import { type Changes, personalise } from '../firmware/identity/personalise.ts'
+import { provisionOf, type Row, readUnits } from '../firmware/identity/units.ts'
+import type { Provision } from '../src/platform/provisioning.ts'
 
 const help = `scripts/flash [OPTION]...    make an image into a unit's, and print its label
-  --image FILE         the image; asked for among build/image/*/*.img
+  --board NAME         the board whose images are to choose from
+  --image FILE         the image; asked for among build/image/BOARD/*.img
   --target PATH        a file to make, or a card such as /dev/sdX
   --serial TEXT        letters, digits and hyphens; also the host name
   --domain NAME        the SIP domain
   --address ADDR/BITS  a fixed address, with --gateway ADDR and --dns ADDR (may be repeated); without it, DHCP
   --admin USER         first account (default admin); its code is drawn and stands on the label
+  --admin-key FILE     public key (PEM, Ed25519) of who administers the unit: updates signed with it are taken, too
   --dm-server URL      with --dm-user and --dm-password: account of device management; or
   --dm-bootstrap FILE  a bootstrap document
   --users FILE         further users, lines of aor,password
-  --batch FILE         a CSV file with a heading, one unit a line: serial,domain and as wanted address,gateway,dns,admin,dm-server,
-                       dm-user,dm-password; writes serial.img and serial.label.txt for each into the folder --target
+  --batch FILE         a CSV file, one unit a line; its heading names the columns, which are called as the options above are; writes
+                       SERIAL.img and SERIAL.label.txt for each into the folder --target
+  --as-is              write an image of --batch on a card: it is a unit's already
   --fixed-disk         also a disk that cannot be taken out
   --log FILE           what was flashed (default flash.log); no secrets are in it
   --yes                do not ask whether the card is the right one
@@ -31,6 +35,7 @@ const help = `scripts/flash [OPTION]...    make an image into a unit's, and prin
 
 const { values } = parseArgs({
   options: {
+    board: { type: 'string' },
     image: { type: 'string' },
     target: { type: 'string' },
     serial: { type: 'string' },
@@ -39,12 +44,14 @@ const { values } = parseArgs({
     gateway: { type: 'string' },
     dns: { type: 'string', multiple: true },
     admin: { type: 'string' },
+    'admin-key': { type: 'string' },
     'dm-server': { type: 'string' },
     'dm-user': { type: 'string' },
     'dm-password': { type: 'string' },
     'dm-bootstrap': { type: 'string' },
     users: { type: 'string' },
     batch: { type: 'string' },
+    'as-is': { type: 'boolean', default: false },
     'fixed-disk': { type: 'boolean', default: false },
     log: { type: 'string', default: 'flash.log' },
     yes: { type: 'boolean', default: false },
@@ -53,112 +60,102 @@ const { values } = parseArgs({
 })
 const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true
 
-type Row = Readonly<Record<string, string | undefined>>
 /** The options that describe a unit. */
-const given: Row = Object.fromEntries(Object.entries(values).filter(([, value]) => typeof value === 'string')) as Row
-
-/** A provision from one row of options, with a code drawn for it alone. Throws an Error of one line. */
-function provisionOf(row: Row, dns: readonly string[]): Provision {
-  const { serial, domain, address, gateway } = row
-  const bootstrap = row['dm-bootstrap'] && readFileSync(row['dm-bootstrap']).toString('base64')
-  const account = row['dm-server'] && { server: row['dm-server'], user: row['dm-user'], password: row['dm-password'] }
-  const dm = bootstrap ? { bootstrap } : account || undefined
-  const wanted = {
-    serial,
-    domain,
-    network: address ? { address, ...(gateway ? { gateway } : {}), dns } : 'dhcp',
-    admin: { user: row.admin || 'admin', password: drawCode() },
-    ...(dm ? { dm } : {}),
-    ...(row.users ? { users: readFileSync(row.users, 'utf8') } : {}),
-  }
-  return readProvision(JSON.stringify(wanted))
+const given: Row = {
+  ...(Object.fromEntries(Object.entries(values).filter(([, value]) => typeof value === 'string')) as Row),
+  dns: values.dns?.join(' '),
 }
 
-/** Writes one unit and logs it; returns its label. */
-function flash(image: string, target: string, provision: Provision): string {
-  checkTarget(target, values['fixed-disk'])
+/** Writes one image and logs it. */
+function write(image: string, target: string, changes: Changes, who: Pick<Provision, 'serial' | 'domain'> | undefined) {
+  const name = who?.serial ?? image
   let shown = ''
-  const digest = writeImage(image, personalise(image, provision), target, (what, part) => {
-    const line = `${provision.serial}: ${what} ${Math.floor(part * 100)} %`
+  const digest = writeImage(image, changes, target, (what, part) => {
+    const line = `${name}: ${what} ${Math.floor(part * 100)} %`
     if (line !== shown && process.stderr.isTTY) process.stderr.write(`\r${line}   `)
     shown = line
   })
   if (process.stderr.isTTY) process.stderr.write('\n')
-  const line = {
-    at: new Date().toISOString(),
-    serial: provision.serial,
-    domain: provision.domain,
-    image,
-    target,
-    sha256: digest,
-  }
+  const about = who ? { serial: who.serial, domain: who.domain } : {}
+  const line = { at: new Date().toISOString(), ...about, image, target, sha256: digest }
   appendFileSync(values.log, `${JSON.stringify(line)}\n`)
-  return label(provision)
-}
-
-/** Lines of a CSV file as rows by its heading; fields may be quoted. */
-function readCsv(file: string): Row[] {
-  const [heading, ...lines] = readFileSync(file, 'utf8')
-    .split(/\r?\n/)
-    .filter(line => line.trim() !== '')
-    .map(fieldsOf)
-  if (heading === undefined || !heading.includes('serial'))
-    throw new Error(`${file}: its first line must name the columns, serial among them`)
-  const known = ['serial', 'domain', 'address', 'gateway', 'dns', 'admin', 'dm-server', 'dm-user', 'dm-password']
-  const unknown = heading.filter(name => !known.includes(name))
-  if (unknown.length > 0)
-    throw new Error(`${file}: there is no column ${unknown.join(', ')}; there are ${known.join(', ')}`)
-  return lines.map(fields => Object.fromEntries(heading.map((name, index) => [name, fields[index]])))
-}
-
-function fieldsOf(line: string): string[] {
-  return [...line.matchAll(/(?:^|,)(?:"((?:[^"]|"")*)"|([^,]*))/g)].map(([, quoted, plain]) =>
-    (quoted?.replaceAll('""', '"') ?? plain ?? '').trim(),
-  )
 }
 
 /** All units of a file: every line is checked before the first is written. */
 function flashBatch(image: string, folder: string, file: string): void {
-  const units = readCsv(file).map((row, index) => {
-    try {
-      return provisionOf({ ...given, ...row }, row.dns?.split(/[ ;]+/).filter(Boolean) ?? [])
-    } catch (error) {
-      throw new Error(`${file}, unit ${index + 1}: ${(error as Error).message}`)
-    }
-  })
-  const serials = units.map(({ serial }) => serial.toLowerCase())
-  const twice = serials.find((serial, index) => serials.indexOf(serial) !== index)
-  if (twice !== undefined) throw new Error(`${file}: two units are called ${twice}`)
+  const units = readUnits(file, given)
   mkdirSync(folder, { recursive: true })
   for (const { serial } of units) checkTarget(join(folder, `${serial}.img`), false)
   for (const unit of units) {
-    const text = flash(image, join(folder, `${unit.serial}.img`), unit)
-    writeFileSync(join(folder, `${unit.serial}.label.txt`), text, { mode: 0o600 })
+    const target = join(folder, `${unit.serial}.img`)
+    write(image, target, personalise(image, unit), unit)
+    writeFileSync(join(folder, `${unit.serial}.label.txt`), label(unit), { mode: 0o600 })
     process.stdout.write(`${unit.serial} written and verified\n`)
   }
+}
+
+/** What is answered. Throws an Error when nothing is. */
+function answered(answer: string | symbol): string {
+  if (typeof answer === 'symbol') throw new Error('cancelled')
+  return answer
 }
 
 /** What was given, or what is answered. Throws an Error of one line without a terminal. */
 async function ask(
   name: 'image' | 'target' | 'serial' | 'domain',
   message: string,
-  choices: string[] = [],
+  choices: readonly string[] = [],
 ): Promise<string> {
-  const given = values[name]
-  if (given !== undefined) return given
+  const said = values[name]
+  if (said !== undefined) return said
   if (!isTerminal) throw new Error(`--${name} is missing; see --help`)
-  const answer =
-    choices.length > 0 ? await select({ message, options: choices.map(value => ({ value })) }) : await text({ message })
-  if (isCancel(answer)) throw new Error('cancelled')
-  return String(answer)
+  if (choices.length > 0) return answered(await select({ message, options: choices.map(value => ({ value })) }))
+  return answered(await text({ message }))
 }
 
-function images(): string[] {
+/** What may be left out is asked for at a terminal where nothing of the unit was given. */
+async function askTheRest(): Promise<Row> {
+  const said: Record<string, string> = {}
+  const line = async (name: string, message: string): Promise<void> => {
+    const answer = answered(await text({ message, defaultValue: '' }))
+    if (answer !== '') said[name] = answer
+  }
+  const choose = async (message: string, ...options: string[]): Promise<string> =>
+    answered(await select({ message, options: options.map(value => ({ value })) }))
+  if ((await choose('Its address?', 'by DHCP', 'fixed')) === 'fixed') {
+    await line('address', 'Address and length, such as 192.0.2.10/24?')
+    await line('gateway', 'Gateway?')
+    await line('dns', 'DNS servers?')
+  }
+  const dm = await choose('Device management?', 'none', 'an account', 'a bootstrap document')
+  if (dm === 'an account') {
+    await line('dm-server', 'Its server (https://…)?')
+    await line('dm-user', 'User?')
+    await line('dm-password', 'Password?')
+  } else if (dm !== 'none') await line('dm-bootstrap', 'Its file?')
+  await line('admin-key', 'File with the public key of who administers it (none: leave empty)?')
+  return said
+}
+
+/** Images as `make image` leaves them, of one board or of all. */
+function images(board: string | undefined): string[] {
   const folder = 'build/image'
   if (!existsSync(folder)) return []
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter(name => /^[^/]+\/porchlight-[^/]+\.img$/.test(name))
+    .filter(name => /^([^/]+)\/porchlight-\1-[^/]+\.img$/.test(name) && (!board || name.startsWith(`${board}/`)))
+    .sort()
     .map(name => join(folder, name))
+}
+
+async function chooseImage(): Promise<string> {
+  const found = images(values.board)
+  if (values.image === undefined && values.board !== undefined && found.length === 0)
+    throw new Error(`there is no image of board ${values.board}: make image BOARD=${values.board} builds one`)
+  // Of a board that was named, the only one is meant.
+  if (values.image === undefined && values.board !== undefined && found.length === 1) return found[0]!
+  const image = resolve(await ask('image', 'Which image?', found))
+  if (!existsSync(image)) throw new Error(`there is no ${image}: make image builds one`)
+  return image
 }
 
 async function main(): Promise<void> {
@@ -167,23 +164,29 @@ async function main(): Promise<void> {
     return
   }
   if (isTerminal) intro('Porchlight: a card for a unit')
-  const image = resolve(await ask('image', 'Which image?', images()))
-  if (!existsSync(image)) throw new Error(`there is no ${image}: make image builds one`)
+  const image = await chooseImage()
   const target = resolve(await ask('target', values.batch ? 'Into which folder?' : 'To which file or card?'))
   if (values.batch !== undefined) {
     flashBatch(image, target, values.batch)
     return
   }
   checkTarget(target, values['fixed-disk'])
-  const row = { ...given, serial: await ask('serial', 'Serial?'), domain: await ask('domain', 'SIP domain?') }
-  const provision = provisionOf(row, values.dns ?? [])
+  let unit: Provision | undefined
+  if (!values['as-is']) {
+    const asked = values.serial === undefined
+    const row = { ...given, serial: await ask('serial', 'Serial?'), domain: await ask('domain', 'SIP domain?') }
+    unit = provisionOf(asked ? { ...row, ...(await askTheRest()) } : row)
+  }
+  const changes = unit === undefined ? [] : personalise(image, unit)
   if (existsSync(target) && !values.yes) {
     const message = `Everything on ${target} will be gone. Is it the right card?`
     if (!isTerminal || (await confirm({ message, initialValue: false })) !== true)
       throw new Error(`${target} was not confirmed: nothing is written`)
   }
-  process.stdout.write(`\n${flash(image, target, provision)}`)
-  if (isTerminal) outro('Print the label now: the code is kept nowhere else.')
+  write(image, target, changes, unit)
+  if (unit === undefined) process.stdout.write(`${target} written and verified\n`)
+  else process.stdout.write(`\n${label(unit)}`)
+  if (isTerminal && unit) outro('Print the label now: the code is kept nowhere else.')
 }
 
 try {

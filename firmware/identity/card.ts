@@ -1,10 +1,12 @@
 /** Where an image is written to: a file, or a whole card that nothing uses. Written with progress, read back, compared. */
 
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
   closeSync,
   existsSync,
   fsyncSync,
+  ftruncateSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -32,18 +34,23 @@ export function checkTarget(path: string, isFixedAllowed: boolean, sys = '/sys',
   checkDisk(basename(real), isFixedAllowed, sys, proc)
 }
 
+/** What is used is told by its number as well as by its name: the kernel may call the root's device /dev/root. */
 export function checkDisk(name: string, isFixedAllowed: boolean, sys: string, proc: string): void {
   const folder = join(sys, 'block', name)
   if (!existsSync(folder)) throw new Error(`/dev/${name} is a partition; a whole card is written`)
   const parts = [name, ...readdirSync(folder).filter(part => part.startsWith(name))]
-  const used = new Set(
-    [...readLines(join(proc, 'mounts')), ...readLines(join(proc, 'swaps'))]
-      .map(line => line.split(/\s/)[0]!)
-      .filter(one => one.startsWith('/dev/')),
-  )
+  const mounts = readLines(join(proc, 'self/mountinfo')).map(line => line.split(' '))
+  const numbers = new Set(mounts.map(fields => fields[2]!))
+  const names = new Set([
+    ...mounts.map(fields => fields[fields.indexOf('-') + 2]),
+    ...readLines(join(proc, 'swaps')).map(line => line.split(/\s/)[0]),
+  ])
   for (const part of parts) {
-    if (used.has(`/dev/${part}`)) throw new Error(`/dev/${part} is in use: unmount it, if it is the right one at all`)
-    const holders = join(part === name ? folder : join(folder, part), 'holders')
+    const at = part === name ? folder : join(folder, part)
+    const number = readLines(join(at, 'dev'))[0]
+    if (names.has(`/dev/${part}`) || (number && numbers.has(number)))
+      throw new Error(`/dev/${part} is in use: unmount it, if it is the right one at all`)
+    const holders = join(at, 'holders')
     if (existsSync(holders) && readdirSync(holders).length > 0)
       throw new Error(`/dev/${part} is in use by ${readdirSync(holders).join(', ')}`)
   }
@@ -66,20 +73,25 @@ export function writeImage(
   target: string,
   progress: (what: 'writing' | 'verifying', part: number) => void,
 ): string {
+  const { size } = statSync(image)
+  const isNew = !existsSync(target)
+  const room = isNew ? Number.POSITIVE_INFINITY : roomOf(target)
+  if (room < size) throw new Error(`${target} has ${room} octets, the image ${size}: take a larger card`)
   const from = openSync(image, 'r')
-  const to = openSync(target, existsSync(target) ? 'r+' : 'wx+', 0o600)
+  const to = openSync(target, isNew ? 'wx+' : 'r+', 0o600)
   try {
-    const { size } = statSync(image)
     const written = createHash('sha256')
     for (const { piece, at } of pieces(from, size)) {
       for (const change of changes) overlay(piece, at, change)
       written.update(piece)
-      if (writeSync(to, piece, 0, piece.length, at) !== piece.length) throw new Error(`${target} is full`)
+      // A new file has zeros where nothing is written, and takes no room there.
+      if (!isNew || !zeros.subarray(0, piece.length).equals(piece)) writeAll(to, piece, at)
       progress('writing', (at + piece.length) / size)
     }
+    if (isNew) ftruncateSync(to, size)
     fsyncSync(to)
     const found = createHash('sha256')
-    for (const { piece, at } of pieces(to, size)) {
+    for (const { piece, at } of isNew ? pieces(to, size) : piecesOfCard(target, size)) {
       found.update(piece)
       progress('verifying', (at + piece.length) / size)
     }
@@ -89,6 +101,29 @@ export function writeImage(
   } finally {
     closeSync(from)
     closeSync(to)
+  }
+}
+
+const zeros = Buffer.alloc(pieceOctets)
+
+/** Size of a card. */
+function roomOf(path: string): number {
+  return Number(readLines(join('/sys/block', basename(realpathSync(path)), 'size'))[0]) * 512
+}
+
+function writeAll(descriptor: number, piece: Buffer, at: number): void {
+  for (let done = 0; done < piece.length; ) done += writeSync(descriptor, piece, done, piece.length - done, at + done)
+}
+
+/** A card is read past this machine's memory, which still holds what was written. */
+function* piecesOfCard(path: string, size: number): Generator<{ piece: Buffer; at: number }> {
+  const octets = 16 * pieceOctets
+  for (let at = 0; at < size; at += octets) {
+    const count = Math.min(octets, size - at)
+    const words = [`if=${path}`, `bs=${pieceOctets}`, `skip=${at / pieceOctets}`, `count=${count}`]
+    const piece = execFileSync('dd', [...words, 'iflag=direct,count_bytes', 'status=none'], { maxBuffer: octets + 1 })
+    if (piece.length !== count) throw new Error(`${path} ends too early`)
+    yield { piece, at }
   }
 }
 

@@ -3,8 +3,8 @@
  * a laptop needs no other program and no root for it. Microsoft's FAT specification, 1.03.
  */
 
-/** Adds the file in place. Throws an Error when it does not fit or the file system is of another kind. */
-export function addFile(volume: Buffer, name: string, content: Buffer): void {
+/** How a volume is divided. Throws an Error when it is a file system of another kind. */
+function readLayout(volume: Buffer) {
   const sector = volume.readUInt16LE(11)
   const cluster = volume[13]! * sector
   const reserved = volume.readUInt16LE(14)
@@ -17,7 +17,23 @@ export function addFile(volume: Buffer, name: string, content: Buffer): void {
   const rootAt = (reserved + copies * fatSectors) * sector
   const dataAt = rootAt + rootEntries * 32
   const clusters = Math.floor((sectors * sector - dataAt) / cluster)
-  const isFat12 = clusters < 4085
+  return { sector, cluster, reserved, copies, fatSectors, rootAt, dataAt, clusters, isFat12: clusters < 4085 }
+}
+
+/** Whether nothing is in the top folder but the volume's own name. */
+export function isEmpty(volume: Buffer): boolean {
+  const { rootAt, dataAt } = readLayout(volume)
+  for (let at = rootAt; at < dataAt && volume[at] !== 0; at += 32) {
+    const isDeleted = volume[at] === 0xe5
+    const isVolumeName = volume[at + 11] === 0x08
+    if (!isDeleted && !isVolumeName) return false
+  }
+  return true
+}
+
+/** Adds the file in place. Throws an Error when it does not fit or the file system is of another kind. */
+export function addFile(volume: Buffer, name: string, content: Buffer): void {
+  const { sector, cluster, reserved, copies, fatSectors, rootAt, dataAt, clusters, isFat12 } = readLayout(volume)
   const count = Math.ceil(content.length / cluster)
   const fat = volume.subarray(reserved * sector, (reserved + fatSectors) * sector)
   const free: number[] = []

@@ -4,11 +4,11 @@
  */
 
 import { randomInt, randomUUID } from 'node:crypto'
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
-import { crc32 } from 'node:zlib'
-import { partition, sectorOctets } from '../../image/partitions/layout.ts'
+import { closeSync, openSync, readSync } from 'node:fs'
+import { sectorOctets } from '../../image/partitions/layout.ts'
 import type { Provision } from '../../src/platform/provisioning.ts'
-import { addFile } from './fat.ts'
+import { addFile, isEmpty } from './fat.ts'
+import { findPartition, headersOf, setDiskId } from './partition-table.ts'
 
 /** Without what is mistaken for another: I, L, O, U, 0 and 1. */
 const codeLetters = 'ABCDEFGHJKMNPQRSTVWXYZ23456789'
@@ -22,40 +22,29 @@ export function drawCode(): string {
 /** Pieces of an image that differ from unit to unit, by where they stand. */
 export type Changes = ReadonlyArray<{ readonly at: number; readonly content: Buffer }>
 
-/** What is to be written over a copy of `image` to make it this unit's. */
+/** What is to be written over a copy of `image` to make it this unit's. Throws an Error of one line when it is none, or a unit's already. */
 export function personalise(image: string, provision: Provision): Changes {
   const descriptor = openSync(image, 'r')
   try {
     const read = (at: number, length: number): Buffer => {
       const buffer = Buffer.alloc(length)
-      if (readSync(descriptor, buffer, 0, length, at) !== length) throw new Error(`${image} ends too early`)
+      if (readSync(descriptor, buffer, 0, length, at) !== length) throw new Error('it ends too early')
       return buffer
     }
-    const { start, octets } = partition('porchlight-prov')
+    const { start, octets } = findPartition(read, 'porchlight-prov')
     const volume = read(start, octets)
+    if (!isEmpty(volume)) throw new Error('it is already')
     addFile(volume, 'provision.json', Buffer.from(`${JSON.stringify(provision)}\n`))
     const diskId = randomUUID()
-    const last = fstatSync(descriptor).size / sectorOctets - 1
-    const headers = [1, last].map(sector => {
-      const content = read(sector * sectorOctets, sectorOctets)
-      if (content.toString('latin1', 0, 8) !== 'EFI PART')
-        throw new Error(`${image} is no image: it has no partition table`)
+    const headers = headersOf(read).map(at => {
+      const content = read(at, sectorOctets)
       setDiskId(content, diskId)
-      return { at: sector * sectorOctets, content }
+      return { at, content }
     })
     return [...headers, { at: start, content: volume }]
+  } catch (error) {
+    throw new Error(`${image} cannot be made a unit's: ${(error as Error).message}`)
   } finally {
     closeSync(descriptor)
   }
-}
-
-/** UEFI 2.10 §5.3.2: the GUID, its first three fields little-endian, and the header's checksum over itself without the checksum. */
-function setDiskId(header: Buffer, id: string): void {
-  const octets = Buffer.from(id.replaceAll('-', ''), 'hex')
-  octets.subarray(0, 4).reverse()
-  octets.subarray(4, 6).reverse()
-  octets.subarray(6, 8).reverse()
-  octets.copy(header, 56)
-  header.writeUInt32LE(0, 16)
-  header.writeUInt32LE(crc32(header.subarray(0, header.readUInt32LE(12))), 16)
 }

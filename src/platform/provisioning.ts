@@ -3,6 +3,7 @@
  * unit takes it at its first boot, once. Both read it by this one description.
  */
 
+import { createPublicKey } from 'node:crypto'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
@@ -15,6 +16,8 @@ export interface Provision {
   readonly network: 'dhcp' | { readonly address: string; readonly gateway?: string; readonly dns: readonly string[] }
   /** The first account, an operator; its password is the code on the label. */
   readonly admin: { readonly user: string; readonly password: string }
+  /** Public key (PEM, Ed25519) of who administers the unit: update bundles signed with it are taken as those of the release key are. */
+  readonly adminKey?: string
   /** Account of the device management server, or a bootstrap document in base64; kept for the DM client. */
   readonly dm?:
     | { readonly server: string; readonly user: string; readonly password: string }
@@ -52,9 +55,13 @@ export function readProvision(text: string): Provision {
     'network: dhcp, or an address such as 192.0.2.10/24, a gateway and dns servers',
   )
   must(users === undefined || isText(users), 'users: lines of aor,password')
+  must(
+    found.adminKey === undefined || isKey(found.adminKey),
+    'adminKey: a public key of Ed25519 in PEM, and no private one',
+  )
   must(found.dm === undefined || isDm(found.dm), 'dm: server, user and password, or bootstrap in base64')
   const unknown = Object.keys(found).filter(
-    name => !['serial', 'domain', 'network', 'admin', 'dm', 'users'].includes(name),
+    name => !['serial', 'domain', 'network', 'admin', 'adminKey', 'dm', 'users'].includes(name),
   )
   must(unknown.length === 0, `${unknown.join(', ')}: unknown`)
   return value as Provision
@@ -73,18 +80,31 @@ function isStatic(value: unknown): boolean {
   return family > 0 && isLength && isGateway && Array.isArray(dns) && dns.every(one => isText(one) && isIP(one) > 0)
 }
 
+function isKey(value: unknown): boolean {
+  if (!isText(value) || value.includes('PRIVATE')) return false
+  try {
+    return createPublicKey(value).asymmetricKeyType === 'ed25519'
+  } catch {
+    return false
+  }
+}
+
 function isDm(value: unknown): boolean {
   const { server, user, password, bootstrap } = (value ?? {}) as Record<string, unknown>
   if (isText(bootstrap)) return /^[A-Za-z0-9+/]+=*$/.test(bootstrap)
   return isText(server) && server.startsWith('https://') && isText(user) && isText(password)
 }
 
-/** Writes what the operating system reads of it into `folder`: host name, network, and the account of device management. */
+/** Writes what the operating system reads of it into `folder`: host name, network, keys, and the account of device management. */
 export function writeSystemFiles(provision: Provision, folder: string): void {
   mkdirSync(join(folder, 'network'), { recursive: true })
   writeFileSync(join(folder, 'hostname'), `${provision.serial.toLowerCase()}\n`)
   const network = networkFile(provision.network)
   if (network !== undefined) writeFileSync(join(folder, 'network', '10-provisioned.network'), network)
+  if (provision.adminKey !== undefined) {
+    mkdirSync(join(folder, 'update-keys'), { recursive: true })
+    writeFileSync(join(folder, 'update-keys', 'admin.pem'), provision.adminKey)
+  }
   if (provision.dm === undefined) return
   const account = join(folder, 'dm-account.json')
   writeFileSync(account, `${JSON.stringify(provision.dm)}\n`, { mode: 0o600 })

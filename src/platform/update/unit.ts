@@ -24,7 +24,7 @@ export function thisUnit(folder: string): UpdateTarget {
     folder,
     board: about.get('PORCHLIGHT_BOARD') ?? '',
     version: about.get('IMAGE_VERSION') ?? '',
-    keys: readKeys('/usr/lib/porchlight/update-keys'),
+    keys: ['/usr/lib/porchlight/update-keys', join(folder, '../system/update-keys')].flatMap(readKeys),
     otherSlot,
     slotOctets: () => Number(execFileSync('blockdev', ['--getsize64', otherSlot()])),
     dropCaches: device => execFileSync('blockdev', ['--flushbufs', device]),
