@@ -192,7 +192,8 @@ export const limits = {
   multipart: { parts: 16, headerOctets: 2_048, octets: 262_144 },
   /**
    * Room on the disk (`DiskWatchLimits`). `lowOctets` is twice what the journal may hold that the database does not have yet: a
-   * document that was let in can be kept. The reserve is room for both journal files at their usual size and one transaction of theirs. Below it clients' documents, objects and new users are refused (507), with an alarm.
+   * document that was let in can be kept. The reserve is room for both journal files at their usual size and one transaction of
+   * theirs. Below it clients' documents, objects and new users are refused (507), with an alarm.
    */
   disk: { lowOctets: 67_108_864, slackOctets: 16_777_216, reserveOctets: 25_165_824, share: 0.5, lookMs: 5_000 },
   /**

@@ -1,4 +1,7 @@
-/** Fuzz targets of XML patches: operations apply or are refused by name, and what is computed between two documents leads from one to the other. */
+/**
+ * Fuzz targets of XML patches: operations apply or are refused by name, and what is computed between two documents leads from
+ * one to the other.
+ */
 
 import { strict as assert } from 'node:assert'
 import { writePatchError } from '../../src/documents/patch-ops-error.ts'

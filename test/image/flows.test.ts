@@ -1,4 +1,7 @@
-/** A unit made by the technician's tool takes its provisioning once, and the first conversations are played against it, over a power cut. */
+/**
+ * A unit made by the technician's tool takes its provisioning once, and the first conversations are played against it, over a
+ * power cut.
+ */
 
 import assert from 'node:assert/strict'
 import { closeSync, openSync, readFileSync, readSync, rmSync } from 'node:fs'

@@ -1,6 +1,7 @@
 /**
  * The documents that the box notifies, against the published schemas with xmllint: composed presence, watcher information,
- * registration information and information about lists, full and changed. Needs the folder of schemas beside the project, and is skipped without it.
+ * registration information and information about lists, full and changed. Needs the folder of schemas beside the project, and
+ * is skipped without it.
  */
 
 import assert from 'node:assert/strict'

@@ -44,7 +44,10 @@ export class PatchContent {
     return free.findLast(candidate => candidate < prefix) ?? free[0]
   }
 
-  /** The element as it is written in the target; the same object where nothing changes. `local` are the prefixes declared around it in the content. */
+  /**
+   * The element as it is written in the target; the same object where nothing changes. `local` are the prefixes declared around
+   * it in the content.
+   */
   #adapted(element: XmlElement, local: ReadonlySet<string>): XmlElement {
     const declared = element.declarations.size === 0 ? local : new Set([...local, ...element.declarations.keys()])
     const added = new Map<string, string>()

@@ -84,8 +84,8 @@ export function setPassword(db: Transaction, address: string, password: string, 
 }
 
 /**
- * Removes a user with his registrations and documents; whoever watches them is woken, and the Presence Server, which drops what it keeps for
- * him. Throws AccountError if there is no such user.
+ * Removes a user with his registrations and documents; whoever watches them is woken, and the Presence Server, which drops what
+ * it keeps for him. Throws AccountError if there is no such user.
  */
 export function removeUser(db: Transaction, address: string, domain: Domain, now: Instant): Output[] {
   const aor = userAddress(address, domain.domain)

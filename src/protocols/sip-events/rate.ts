@@ -24,7 +24,10 @@ export interface AgreedRates extends Rates {
   readonly counted?: { readonly since: Instant; readonly before: number; readonly now: number } | undefined
 }
 
-/** The rates that an Event header field asks for; undefined when it has no such parameter. One that is not of the grammar is left out (§9.2). */
+/**
+ * The rates that an Event header field asks for; undefined when it has no such parameter. One that is not of the grammar is
+ * left out (§9.2).
+ */
 export function requestedRates(event: string | undefined): Rates | undefined {
   const semicolon = event?.indexOf(';') ?? -1
   if (event === undefined || semicolon === -1) return undefined

@@ -47,7 +47,8 @@ export function grantedExpires(request: SipRequest, bounds: ExpiresBounds): numb
 
 /**
  * The place in `offered` of the type to send, by Accept: highest q first, then the order of `offered`; without Accept the
- * first (RFC 3261 §20.1, RFC 6665 §5.4.5). `ifNamed`, one of them, must be named, and then goes before others of equal q. Throws 406 when none is acceptable.
+ * first (RFC 3261 §20.1, RFC 6665 §5.4.5). `ifNamed`, one of them, must be named, and then goes before others of equal q.
+ * Throws 406 when none is acceptable.
  */
 export function acceptedType(request: SipRequest, offered: readonly string[], ifNamed?: string): number {
   const text = request.header('Accept')

@@ -42,8 +42,9 @@ export class RuleDocuments {
   }
 
   /**
-   * The rules in force; undefined when there is no document, `unavailable` when they cannot be had. All documents of `pres-rules` count (RFC 5025 §9.7, PS-78), or the
-   * one of OMA; who has both meant what he wrote last, and what he has been given he did not write.
+   * The rules in force; undefined when there is no document, `unavailable` when they cannot be had. All documents of
+   * `pres-rules` count (RFC 5025 §9.7, PS-78), or the one of OMA; who has both meant what he wrote last, and what he has been
+   * given he did not write.
    */
   rulesOf(db: Transaction, presentity: string): RuleSet | undefined | 'unavailable' {
     const common = this.#reader.of(db, commonUsage, presentity)

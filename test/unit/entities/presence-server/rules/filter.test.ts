@@ -1,4 +1,7 @@
-/** Properties of the privacy filter: applying it again changes nothing (RFC 5025 §4), more permission shows more, and what it makes is valid. */
+/**
+ * Properties of the privacy filter: applying it again changes nothing (RFC 5025 §4), more permission shows more, and what it
+ * makes is valid.
+ */
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
