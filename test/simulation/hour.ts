@@ -1,6 +1,7 @@
 /**
- * An hour of traffic from one seed, in seconds: people come, publish, watch, write and leave over a bad network, the box is
- * killed now and then, and at the end the properties that the design promises are looked at.
+ * An hour of traffic from one seed, in seconds: people come, publish, watch, write and leave over a bad network that is
+ * partitioned at times; the box is killed now and then, and its clock jumps. At the end the properties are looked at that
+ * the design promises.
  */
 
 import { putList, putServices } from '../actors/list-owner.ts'
@@ -57,6 +58,8 @@ export async function simulate(seed: number, minutes = 60): Promise<Hour> {
     else act(choose.pick(people), people, choose, world, exchanges)
     if (choose.chance(0.02)) world.network.weather = choose.pick(weathers)
     if (choose.chance(0.02)) await world.restart()
+    if (choose.chance(0.01)) world.partition(choose.pick(people), choose.below(120_000))
+    if (choose.chance(0.003)) await world.jump(choose.below(600_000))
     await world.pass(choose.below(choose.chance(0.1) ? 120_000 : 4000))
   }
   const violations = await lookBack(world, people, handling, exchanges)

@@ -56,6 +56,7 @@ export class SimulatedWorld implements World {
   readonly #notified = new Map<string, { cseq: number; branches: Set<string> }>()
   /** Troubles that the box has told its operator of, and that they are over, in order. */
   readonly alarms: string[] = []
+  readonly #cutUntil = new Map<string, Instant>()
   #exchanges = 0
   restarts = 0
   /** What went over the network, read by others than those who wrote it. */
@@ -91,9 +92,11 @@ export class SimulatedWorld implements World {
     return Object.fromEntries(Object.entries(this.#store.counts()).filter(([name]) => !kept.includes(name)))
   }
 
-  /** No more deaths at commits. */
+  /** No more deaths at commits, and nobody is cut off. */
   calm(): void {
     this.#deathAtCommit = 0
+    for (const where of this.#cutUntil.keys()) this.network.cut.delete(where)
+    this.#cutUntil.clear()
   }
 
   person(name: string): Person {
@@ -145,6 +148,18 @@ export class SimulatedWorld implements World {
   async restart(): Promise<void> {
     await this.#settle()
     this.#die()
+  }
+
+  /** No datagram reaches or leaves somebody for so long: the network is partitioned (`calm` joins it). */
+  partition({ agent }: Person, milliseconds: number): void {
+    this.#cutUntil.set(place(agent.options.local), this.#now + milliseconds)
+    this.network.cut.add(place(agent.options.local))
+  }
+
+  /** The clock jumps forward, as on a board that learns the time late: everything that was due meanwhile is due at once. */
+  async jump(milliseconds: number): Promise<void> {
+    await this.#settle()
+    await this.#step(this.#now + milliseconds)
   }
 
   async set(name: string, value: string): Promise<void> {
@@ -226,6 +241,11 @@ export class SimulatedWorld implements World {
 
   async #step(at: Instant): Promise<void> {
     this.#now = Math.max(this.#now, at)
+    for (const [where, until] of this.#cutUntil) {
+      if (until > this.#now) continue
+      this.network.cut.delete(where)
+      this.#cutUntil.delete(where)
+    }
     for (let datagram = this.network.arrive(this.#now); datagram; datagram = this.network.arrive(this.#now)) {
       const flow = flowBetween(datagram.to, datagram.from)
       if (datagram.to === place(box)) this.#appliance.receive(datagram.bytes, flow, this.#now)
