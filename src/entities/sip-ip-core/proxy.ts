@@ -14,7 +14,8 @@ import {
   tooManyHops,
   unsupportedUriScheme,
 } from '../../protocols/sip/errors.ts'
-import { parseDeltaSeconds, respond, type SipRequest, type SipResponse } from '../../protocols/sip/message.ts'
+import { parseDeltaSeconds } from '../../protocols/sip/header-values.ts'
+import { respond, type SipRequest, type SipResponse } from '../../protocols/sip/message.ts'
 import { parseNameAddr } from '../../protocols/sip/name-addr.ts'
 import { formatUri, isSipUri } from '../../protocols/sip/uri.ts'
 import type { Instant, Output, SipEntity, Turn } from '../../turn.ts'

@@ -11,7 +11,8 @@ import {
   notFound,
   SipRefusal,
 } from '../../protocols/sip/errors.ts'
-import { type HeaderField, parseDeltaSeconds, respond, type SipRequest } from '../../protocols/sip/message.ts'
+import { parseDeltaSeconds } from '../../protocols/sip/header-values.ts'
+import { type HeaderField, respond, type SipRequest } from '../../protocols/sip/message.ts'
 import { formatNameAddr, type NameAddr, parseNameAddr } from '../../protocols/sip/name-addr.ts'
 import { formatUri, isSipUri, parseUri, sameUri } from '../../protocols/sip/uri.ts'
 import { asksForCompression } from '../../protocols/sip/via.ts'

@@ -3,8 +3,9 @@
  * fields, and decodes a value when it is asked for; a message that is built or changed keeps a list of header fields.
  */
 
-import { indexOfComma, isToken, splitList } from './characters.ts'
+import { indexOfComma, splitList } from './characters.ts'
 import { ParseError, reasonPhrase, type SipRefusal } from './errors.ts'
+import { checkedCallId, parseCseq, parseDeltaSeconds, parseMediaType } from './header-values.ts'
 import {
   CALL_ID,
   CONTACT,
@@ -21,7 +22,7 @@ import {
   VIA,
 } from './headers.ts'
 import { type NameAddr, parseNameAddr, readTag } from './name-addr.ts'
-import { Params } from './params.ts'
+import type { Params } from './params.ts'
 import { parseUri, type Uri } from './uri.ts'
 import { parseVia, type Via } from './via.ts'
 
@@ -544,48 +545,4 @@ function hasToTag(request: SipRequest): boolean {
   } catch {
     return true
   }
-}
-
-/** RFC 3261 §20.8: word, or word@word; here any text without whitespace. */
-function checkedCallId(text: string): string {
-  if (text === '' || text.includes(' ') || text.includes('\t')) throw new ParseError('Call-ID malformed')
-  return text
-}
-
-function parseCseq(text: string): { number: number; method: string } {
-  let number = 0
-  let at = 0
-  for (; at < text.length; at++) {
-    const digit = text.charCodeAt(at) - 48
-    if (digit < 0 || digit > 9) break
-    number = number * 10 + digit
-    if (number >= 2 ** 31) throw new ParseError('CSeq number not below 2**31')
-  }
-  const method = text.slice(at).trimStart()
-  if (at === 0 || at + method.length === text.length || !isToken(method)) throw new ParseError('CSeq malformed')
-  return { number, method }
-}
-
-/** Digits only, at most 2**32-1 (RFC 3261 §20.19); undefined for anything else. */
-export function parseDeltaSeconds(text: string): number | undefined {
-  if (text === '') return undefined
-  let seconds = 0
-  for (let at = 0; at < text.length; at++) {
-    const digit = text.charCodeAt(at) - 48
-    if (digit < 0 || digit > 9) return undefined
-    seconds = Math.min(seconds * 10 + digit, 2 ** 32 - 1)
-  }
-  return seconds
-}
-
-/**
- * `type/subtype;parameters` of Content-Type or Accept (RFC 3261 §20.15), in lower case.
- * @throws ParseError
- */
-export function parseMediaType(text: string): { type: string; params: Params } {
-  const semicolon = text.indexOf(';')
-  const type = (semicolon === -1 ? text : text.slice(0, semicolon)).trim().toLowerCase()
-  if (!/^[-.!%*_+`'~\w]+\s*\/\s*[-.!%*_+`'~\w]+$/.test(type)) throw new ParseError('media type malformed')
-  const params = semicolon === -1 ? Params.none : Params.parse(text.slice(semicolon))
-  return { type: type.replace(/\s/g, ''), params }
 }

@@ -7,14 +7,8 @@ import {
   SipRefusal,
   unauthorized,
 } from '../../../../src/protocols/sip/errors.ts'
-import {
-  type HeaderField,
-  parseMediaType,
-  refuse,
-  respond,
-  SipRequest,
-  SipResponse,
-} from '../../../../src/protocols/sip/message.ts'
+import { parseMediaType } from '../../../../src/protocols/sip/header-values.ts'
+import { type HeaderField, refuse, respond, SipRequest, SipResponse } from '../../../../src/protocols/sip/message.ts'
 import { parseMessage } from '../../../../src/protocols/sip/parse.ts'
 
 const text = `SUBSCRIBE sip:bob@box.example SIP/2.0
