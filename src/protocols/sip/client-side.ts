@@ -337,7 +337,6 @@ export class ClientSide implements OutgoingUser {
     const { status } = response
     if (status >= 200 && transaction.state !== 'accepted') {
       transaction.owner = undefined
-      if (transaction.method !== 'INVITE') transaction.bytes = undefined
     }
     if (!owner) return
     if (status < 200) {

@@ -70,7 +70,7 @@ export const timerQueue = {
   timeout: 16,
   /** Timers D, L, M, and B, F, H on reliable transports. */
   transaction: 17,
-  /** Timers I and K. */
+  /** Timer I. */
   network: 18,
   /** Timer C. */
   ringing: 19,

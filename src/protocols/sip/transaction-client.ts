@@ -17,7 +17,6 @@ export type ClientEvent =
   | 'timer D'
   | 'timer E'
   | 'timer F'
-  | 'timer K'
   | 'timer M'
   | 'transport error'
 
@@ -35,7 +34,6 @@ export type ClientAction =
   | 'start E'
   | 'start E at T2'
   | 'start F'
-  | 'start K'
   | 'start M'
 
 export type ClientTransition = { readonly to: ClientState; readonly actions: readonly ClientAction[] }
@@ -84,7 +82,11 @@ export const inviteClientMachine: ClientMachine = {
   },
 }
 
-/** Figure 6 of RFC 3261 (§17.1.2.2). */
+/**
+ * Figure 6 of RFC 3261 (§17.1.2.2), with Timer K zero whatever the transport. The "Completed" state "exists to buffer any
+ * additional response retransmissions"; without it these match no transaction and are dropped and counted just the same
+ * (RFC 6026 §7.2), and a notifier need not remember each of its requests for another five seconds.
+ */
 export const nonInviteClientMachine: ClientMachine = {
   trying: {
     // "If timer E fires while still in this state, the timer is reset, but this time with a value of MIN(2*T1, T2)."
@@ -93,9 +95,9 @@ export const nonInviteClientMachine: ClientMachine = {
     'timer F': { to: 'terminated', actions: ['timeout to user'] },
     // "the response MUST be passed to the TU, and then the client transaction SHOULD move to the "Proceeding" state"
     '1xx': { to: 'proceeding', actions: ['response to user'] },
-    // "the response MUST be passed to the TU, and the client transaction MUST transition to the "Completed" state" + Timer K
-    '2xx': { to: 'completed', actions: ['start K', 'response to user'] },
-    '300-699': { to: 'completed', actions: ['start K', 'response to user'] },
+    // "the response MUST be passed to the TU, and the client transaction MUST transition to the "Completed" state"
+    '2xx': { to: 'terminated', actions: ['response to user'] },
+    '300-699': { to: 'terminated', actions: ['response to user'] },
     'transport error': { to: 'terminated', actions: ['transport failure to user'] },
   },
   proceeding: {
@@ -103,13 +105,9 @@ export const nonInviteClientMachine: ClientMachine = {
     'timer E': { to: 'proceeding', actions: ['send request', 'start E at T2'] },
     'timer F': { to: 'terminated', actions: ['timeout to user'] },
     '1xx': { to: 'proceeding', actions: ['response to user'] },
-    '2xx': { to: 'completed', actions: ['start K', 'response to user'] },
-    '300-699': { to: 'completed', actions: ['start K', 'response to user'] },
+    '2xx': { to: 'terminated', actions: ['response to user'] },
+    '300-699': { to: 'terminated', actions: ['response to user'] },
     'transport error': { to: 'terminated', actions: ['transport failure to user'] },
-  },
-  completed: {
-    // "The "Completed" state exists to buffer any additional response retransmissions that may be received"
-    'timer K': { to: 'terminated', actions: [] },
   },
 }
 
@@ -180,7 +178,7 @@ export class ClientTransaction<Owner> implements Timed {
       case 'accepted':
         return 'timer M'
       case 'completed':
-        return this.method === 'INVITE' ? 'timer D' : 'timer K'
+        return 'timer D'
       default:
         return this.method === 'INVITE' ? 'timer C' : last ? 'timer F' : 'timer E'
     }
@@ -216,10 +214,7 @@ export class ClientTransaction<Owner> implements Timed {
           if (!this.#endsSoon) timers.start(this, timerQueue.ringing, now + lengths.timerCMs)
           break
         case 'start D':
-          this.#linger(timerQueue.transaction, lengths.timerDMs, now, timers)
-          break
-        case 'start K':
-          this.#linger(timerQueue.network, lengths.t4Ms, now, timers)
+          this.#startTimerD(lengths.timerDMs, now, timers)
           break
         case 'start M':
           timers.start(this, timerQueue.transaction, now + lengths.transactionMs)
@@ -236,10 +231,10 @@ export class ClientTransaction<Owner> implements Timed {
     else timers.start(this, queue + Math.min(this.#step++, 7), at)
   }
 
-  /** Timers D and K are zero on reliable transports: the transaction ends at once. */
-  #linger(queue: number, lengthMs: number, now: number, timers: Timers<Timed>): void {
+  /** Timer D is zero on reliable transports: the transaction ends at once. */
+  #startTimerD(lengthMs: number, now: number, timers: Timers<Timed>): void {
     if (this.reliable) this.state = 'terminated'
-    else timers.start(this, queue, now + lengthMs)
+    else timers.start(this, timerQueue.transaction, now + lengthMs)
   }
 }
 
