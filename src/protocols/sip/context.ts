@@ -55,6 +55,8 @@ export type StackLimits = {
   readonly pendingRequests: number
   /** Answered requests remembered for their retransmissions; beyond it the oldest are forgotten before Timer J. */
   readonly answeredRequests: number
+  /** Octets of their answers; likewise. */
+  readonly answeredOctets: number
   /** Requests sent that have no final response yet; one more gets a 503 from the stack itself. */
   readonly clientRequests: number
   /** Open connections; one more closes the one that was silent longest. */
@@ -83,6 +85,7 @@ export const defaultStackLimits: StackLimits = {
   parse: defaultParseLimits,
   pendingRequests: 10_000,
   answeredRequests: 10_000,
+  answeredOctets: 16_777_216,
   clientRequests: 20_000,
   connections: 10_000,
   waitingPerConnection: 1_000,

@@ -12,32 +12,33 @@ export interface Mergeable {
   mergeCheck: number
 }
 
-export class MergedRequests<T extends Mergeable> {
+export class MergedRequests {
   /** Makes digests unpredictable to senders. */
   readonly #seed: number
-  readonly #first = new Map<number, T>()
+  /** The check of the first request with a digest. */
+  readonly #first = new Map<number, number>()
 
   constructor(seed: number) {
     this.#seed = seed
   }
 
   /** Notes the request of a new transaction; true when another transaction had it first. Requests with a To tag are in a dialog. */
-  note(transaction: T, request: SipRequest): boolean {
+  note(transaction: Mergeable, request: SipRequest): boolean {
     if (request.to.params.has('tag')) return false
     const tag = request.from.params.get('tag') ?? ''
     const { number, method } = request.cseq
     const digest = digestOf(request.callId, tag, method, number, this.#seed)
     const check = digestOf(tag, request.callId, method, ~number, ~this.#seed)
     const first = this.#first.get(digest)
-    if (first) return first.mergeCheck === check
+    if (first !== undefined) return first === check
     transaction.mergeDigest = digest
     transaction.mergeCheck = check
-    this.#first.set(digest, transaction)
+    this.#first.set(digest, check)
     return false
   }
 
-  forget(transaction: T): void {
-    if (this.#first.get(transaction.mergeDigest) === transaction) this.#first.delete(transaction.mergeDigest)
+  forget({ mergeDigest, mergeCheck }: Mergeable): void {
+    if (this.#first.get(mergeDigest) === mergeCheck) this.#first.delete(mergeDigest)
   }
 }
 

@@ -3,12 +3,13 @@
  * the user through them, or by the stack itself where that is the standard's rule (CANCEL, ACK, 100, overload, silence).
  */
 
+import { AnsweredRequests } from './answered-requests.ts'
 import type { Connection, Connections, Waiting } from './connections.ts'
 import type { StackContext } from './context.ts'
 import { defaultPort, type Flow, isUdpFlowId, type Transport } from './flow.ts'
 import { type DnsRecord, Locating, type Place } from './locate.ts'
 import { MergedRequests } from './merged-requests.ts'
-import { type HeaderField, respond, type SipRequest, type SipResponse } from './message.ts'
+import { type HeaderField, noBytes, respond, type SipRequest, type SipResponse } from './message.ts'
 import { type Timed, timerQueue } from './timers.ts'
 import { type ServerAction, ServerTransaction, userResponseEvent } from './transaction-server.ts'
 import type { Via } from './via.ts'
@@ -34,7 +35,8 @@ export class ServerSide {
   readonly #context: StackContext
   readonly #connections: Connections
   readonly #transactions = new Map<string, Transaction>()
-  readonly #merged: MergedRequests<Transaction>
+  readonly #answered: AnsweredRequests
+  readonly #merged: MergedRequests
   readonly #deliveries = new Map<string, ResponseDelivery>()
   readonly #drained: (connection: Connection, now: number) => void
   #pending = 0
@@ -45,12 +47,13 @@ export class ServerSide {
     this.#context = context
     this.#connections = connections
     this.#drained = drained
+    this.#answered = new AnsweredRequests(context.limits.answeredOctets, context.random.below(2 ** 30))
     this.#merged = new MergedRequests(context.random.below(2 ** 30))
   }
 
   /** How many transactions are remembered. */
   get size(): number {
-    return this.#transactions.size
+    return this.#transactions.size + this.#answered.size
   }
 
   /** A valid request from the network. */
@@ -61,7 +64,7 @@ export class ServerSide {
     else if (known && (known.invite || request.method !== 'INVITE')) {
       this.#context.counters.requestRetransmissions++
       this.#on(known, 'request again', now)
-    } else this.#new(request, key, flow, now)
+    } else if (request.method === 'INVITE' || !this.#answerAgain(key)) this.#new(request, key, flow, now)
   }
 
   /** The user's answer to the request it was given under `key`. */
@@ -75,6 +78,8 @@ export class ServerSide {
     }
     const wasUnanswered = transaction.unanswered
     const { toTag } = transaction
+    // COMPAT(libpurple): what was challenged comes again with credentials and the same CSeq, and is no merged request.
+    if (response.status === 401 || response.status === 407) this.#forgetMerged(transaction)
     if (transaction.invite) transaction.toTag = response.toTag ?? toTag
     const actions = transaction.on(userResponseEvent(response.status), now, timers, lengths)
     if (!actions.includes('send response')) {
@@ -83,8 +88,6 @@ export class ServerSide {
     }
     this.#perform(transaction, actions, response, now)
     if (wasUnanswered && !transaction.unanswered) this.#wasAnswered(transaction, now)
-    // COMPAT(libpurple): what was challenged comes again with credentials and the same CSeq, and is no merged request.
-    if (response.status === 401 || response.status === 407) this.#merged.forget(transaction)
   }
 
   /** Whether another transaction had this request first: a UAS answers 482 (§8.2.2.2), a proxy does not ask. */
@@ -118,6 +121,13 @@ export class ServerSide {
     else if (event === 'timer H') counters.unacknowledged++
     else if (event === 'no answer') counters.unanswered++
     this.#on(transaction, event, now)
+  }
+
+  /** Answered requests cannot come again any more (Timer J). */
+  answeredTimer(now: number): void {
+    for (let end = this.#answered.firstEnd; end !== undefined && end <= now; end = this.#answered.firstEnd)
+      this.#merged.forget(this.#answered.removeFirst())
+    this.#awaitAnsweredEnd()
   }
 
   /** A query for a response that has lost its connection. */
@@ -201,15 +211,18 @@ export class ServerSide {
     // The transaction was named before the Via was noted, and the CANCEL's differs from its request's in nothing but the method.
     const stem = key.endsWith(' CANCEL') ? key.slice(0, -'CANCEL'.length) : undefined
     let target: Transaction | undefined
+    let isAnswered = false
     for (const method of cancellable) {
-      target = this.#transactions.get(stem === undefined ? transactionKey(request, method) : stem + method)
-      if (target) break
+      const targetKey = stem === undefined ? transactionKey(request, method) : stem + method
+      target = this.#transactions.get(targetKey)
+      isAnswered = target === undefined && this.#answered.find(targetKey) !== undefined
+      if (target !== undefined || isAnswered) break
     }
     const transaction = this.#create(request, key, to, flow, now)
     const toTag = target?.toTag ?? this.#context.random.token(8)
     // "the To tag of the response to the CANCEL and the To tag in the response to the original request SHOULD be the same"
     if (target?.invite) target.toTag = toTag
-    const response = respond(request, target ? 200 : 481, { toTag })
+    const response = respond(request, target || isAnswered ? 200 : 481, { toTag })
     this.#sign(response)
     const isPending = target?.invite === true && target.unanswered
     this.respond(transaction.key, response, now)
@@ -248,7 +261,7 @@ export class ServerSide {
           this.#sendKeeping(transaction, respond(transaction.request!, 100), now)
           break
         case 'say nothing more':
-          transaction.lastResponse = undefined
+          this.#keepAnswer(transaction, noBytes, now)
           break
         case 'answer for the user': {
           transaction.toTag ??= this.#context.random.token(8)
@@ -264,8 +277,9 @@ export class ServerSide {
 
   #sendKeeping(transaction: Transaction, response: SipResponse, now: number): void {
     const bytes = response.toBytes()
+    if (transaction.state === 'completed' && !transaction.invite) this.#keepAnswer(transaction, bytes, now)
     // RFC 6026 §7.1: "The server transaction MUST NOT generate 2xx retransmissions on its own."
-    transaction.lastResponse = transaction.state === 'accepted' ? undefined : bytes.toString('latin1')
+    else transaction.lastResponse = transaction.state === 'accepted' ? undefined : bytes.toString('latin1')
     this.#send(transaction.flow, bytes, response, now)
   }
 
@@ -274,16 +288,44 @@ export class ServerSide {
     transaction.request = undefined
     const connection = transaction.reliable ? this.#connections.get(transaction.flow) : undefined
     if (connection && --connection.unanswered === 0 && connection.isDeaf) this.#drained(connection, now)
-    const { timers, limits, counters } = this.#context
-    if (timers.sizeOf(timerQueue.answered) <= limits.answeredRequests) return
-    counters.forgottenEarly++
-    this.#forget(timers.first(timerQueue.answered) as Transaction)
+  }
+
+  /** Of a transaction that is completed its answer is kept, and nothing else. */
+  #keepAnswer(transaction: Transaction, bytes: Uint8Array, now: number): void {
+    const { limits, lengths, counters } = this.#context
+    if (transaction.state !== 'completed') return
+    this.#transactions.delete(transaction.key)
+    this.#answered.add(transaction.key, transaction.flow, bytes, transaction, now + lengths.transactionMs)
+    while (this.#answered.size > limits.answeredRequests || this.#answered.isFull) {
+      counters.forgottenEarly++
+      this.#merged.forget(this.#answered.removeFirst())
+    }
+    this.#awaitAnsweredEnd()
+  }
+
+  #awaitAnsweredEnd(): void {
+    const { firstEnd, queue } = this.#answered
+    if (firstEnd !== undefined && queue < 0) this.#context.timers.start(this.#answered, timerQueue.answered, firstEnd)
+  }
+
+  /** Sends the answer that this request has had (§17.2.2); false when it is not known, or has been forgotten. */
+  #answerAgain(key: string): boolean {
+    const answer = this.#answered.find(key)
+    if (answer === undefined) return false
+    this.#context.counters.requestRetransmissions++
+    if (answer.bytes.length > 0) this.#context.send(answer.flow, answer.bytes)
+    return true
   }
 
   #forget(transaction: Transaction): void {
     this.#context.timers.stop(transaction)
     if (this.#transactions.get(transaction.key) === transaction) this.#transactions.delete(transaction.key)
+    this.#forgetMerged(transaction)
+  }
+
+  #forgetMerged(transaction: Transaction): void {
     this.#merged.forget(transaction)
+    transaction.mergeDigest = transaction.mergeCheck = 0
   }
 
   /** On the flow if it is there; a connection that has ended is replaced (§18.2.2), for which the response is needed. */

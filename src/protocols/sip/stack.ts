@@ -3,6 +3,7 @@
  * in order; whoever owns sockets and clock calls `expire` at `deadline`. It keeps nothing that outlives the process.
  */
 
+import type { AnsweredRequests } from './answered-requests.ts'
 import { ClientSide } from './client-side.ts'
 import { type Connection, Connections, type Opening } from './connections.ts'
 import {
@@ -54,6 +55,7 @@ export type StackOptions = {
 type Owner =
   | ClientTransaction<Outgoing>
   | ServerTransaction<SipRequest>
+  | AnsweredRequests
   | Outgoing
   | ResponseDelivery
   | Connection
@@ -237,6 +239,9 @@ export class SipStack {
         break
       case 'outgoing':
         this.#client.queryTimer(owner, now)
+        break
+      case 'answered':
+        this.#server.answeredTimer(now)
         break
       case 'delivery':
         this.#server.queryTimer(owner, now)

@@ -90,7 +90,6 @@ const queues = 26
 export class Timers<T extends Timed> {
   readonly #first: (T | undefined)[] = new Array(queues).fill(undefined)
   readonly #last: (T | undefined)[] = new Array(queues).fill(undefined)
-  readonly #sizes: number[] = new Array(queues).fill(0)
   /** How many timers run. */
   size = 0
 
@@ -109,7 +108,6 @@ export class Timers<T extends Timed> {
     else this.#first[queue] = owner
     if (next) next.previousTimed = owner
     else this.#last[queue] = owner
-    this.#sizes[queue]!++
     this.size++
   }
 
@@ -124,18 +122,7 @@ export class Timers<T extends Timed> {
     owner.previousTimed = undefined
     owner.nextTimed = undefined
     owner.queue = -1
-    this.#sizes[queue]!--
     this.size--
-  }
-
-  /** How many timers run in one queue. */
-  sizeOf(queue: number): number {
-    return this.#sizes[queue]!
-  }
-
-  /** The owner of the timer of one queue that ends first. */
-  first(queue: number): T | undefined {
-    return this.#first[queue]
   }
 
   /** When the next timer ends; undefined when none runs. */

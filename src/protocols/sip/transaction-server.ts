@@ -19,7 +19,6 @@ export type ServerEvent =
   | 'timer G'
   | 'timer H'
   | 'timer I'
-  | 'timer J'
   | 'timer L'
   | 'no answer'
 
@@ -84,7 +83,7 @@ export const inviteServerMachine: ServerMachine = {
   },
 }
 
-/** Figure 8 of RFC 3261 (§17.2.2). */
+/** Figure 8 of RFC 3261 (§17.2.2). What is "Completed" and came by UDP is remembered by answered-requests. */
 export const nonInviteServerMachine: ServerMachine = {
   trying: {
     // "Once in the "Trying" state, any further request retransmissions are discarded."
@@ -110,12 +109,6 @@ export const nonInviteServerMachine: ServerMachine = {
     '408 from user': { to: 'completed', actions: ['say nothing more', 'start J'] },
     'no answer': { to: 'completed', actions: ['say nothing more', 'start J'] },
   },
-  completed: {
-    // "MUST pass the final response to the transport layer for retransmission whenever a retransmission of the request is received"
-    'request again': { to: 'completed', actions: ['send last response'] },
-    // "Any other final responses passed by the TU [...] MUST be discarded while in the "Completed" state."
-    'timer J': { to: 'terminated', actions: [] },
-  },
 }
 
 const nothing: readonly ServerAction[] = []
@@ -137,8 +130,8 @@ export class ServerTransaction<Request> implements Timed {
   /** Kept while the stack itself may have to answer it: until the user's final response. */
   request: Request | undefined
   /**
-   * The octets of the last response sent, one a character, for retransmission. As text, since a small Buffer keeps alive the
-   * whole allocation it shares with others that are long gone.
+   * The octets of the last response sent, one a character, for retransmission: of an INVITE, or a 100. As text, since a small
+   * Buffer keeps alive the whole allocation it shares with others that are long gone.
    */
   lastResponse: string | undefined = undefined
   /** To tag of the last response: an RFC 2543 ACK must carry it, a CANCEL's 200 should. */
@@ -189,7 +182,7 @@ export class ServerTransaction<Request> implements Timed {
       case 'confirmed':
         return 'timer I'
       case 'completed':
-        return !this.invite ? 'timer J' : this.deadline >= this.#endsAt ? 'timer H' : 'timer G'
+        return this.deadline >= this.#endsAt ? 'timer H' : 'timer G'
       default:
         return this.lastResponse !== undefined ? 'no answer' : 'silence'
     }
@@ -220,21 +213,18 @@ export class ServerTransaction<Request> implements Timed {
         break
       }
       case 'start I':
-        this.#linger(timerQueue.network, lengths.t4Ms, now, timers)
+        // Timers I and J are zero on reliable transports: the transaction ends at once.
+        if (this.reliable) this.state = 'terminated'
+        else timers.start(this, timerQueue.network, now + lengths.t4Ms)
         break
       case 'start J':
-        this.#linger(timerQueue.answered, lengths.transactionMs, now, timers)
+        if (this.reliable) this.state = 'terminated'
+        timers.stop(this)
         break
       case 'start L':
         timers.start(this, timerQueue.transaction, now + lengths.transactionMs)
         break
     }
-  }
-
-  /** Timers I and J are zero on reliable transports: the transaction ends at once. */
-  #linger(queue: number, lengthMs: number, now: number, timers: Timers<Timed>): void {
-    if (this.reliable) this.state = 'terminated'
-    else timers.start(this, queue, now + lengthMs)
   }
 }
 
