@@ -45,8 +45,11 @@ export type HttpTransmit =
 
 export type Transmit = StackTransmit | HttpTransmit
 
-/** An output that waits for the commit of its turn. */
-export type HeldOutput = readonly [entity: EntityName, output: Exclude<Output, { kind: 'wake' }>]
+/** An output that waits for the commit of its turn; `name` is its token together with whose it is, '' where it has none. */
+export interface HeldOutput {
+  readonly output: Exclude<Output, { kind: 'wake' }>
+  readonly name: string
+}
 
 /** What turns have asked for since the last commit; to be released once that commit is safe, and dropped if it never is. */
 export interface Batch {
@@ -257,7 +260,7 @@ export class Appliance {
   /** Lets a committed batch go: answers and requests enter their transactions. Returns what the platform is to do. */
   release(batch: Batch, now: Instant): Transmit[] {
     this.#transmits.push(...batch.transmits)
-    for (const [entity, output] of batch.outputs) this.#take(this.#apply(entity, output, now), now)
+    for (const held of batch.outputs) this.#take(this.#apply(held, now), now)
     const transmits = this.#transmits
     this.#transmits = []
     return transmits
@@ -272,18 +275,18 @@ export class Appliance {
     return Object.entries(this.entities) as Array<[EntityName, Entity]>
   }
 
-  #apply(entity: EntityName, output: HeldOutput[1], now: Instant): StackOutput[] {
+  #apply({ output, name }: HeldOutput, now: Instant): StackOutput[] {
     switch (output.kind) {
       case 'respond':
         return this.stack.respond(output.transaction, output.response, now)
       case 'request':
-        return this.stack.request(output.request, `${entity} ${output.token}`, output.flow, now)
+        return this.stack.request(output.request, name, output.flow, now)
       case 'cancel':
-        return this.stack.cancel(`${entity} ${output.token}`, now)
+        return this.stack.cancel(name, now)
       case 'ack':
         return this.stack.ack(output.request, output.flow, now)
       case 'http':
-        this.#transmits.push({ ...output, token: `${entity} ${output.token}` })
+        this.#transmits.push({ ...output, token: name })
         return []
       case 'answer':
         this.#transmits.push(output)
@@ -392,8 +395,9 @@ export class Appliance {
     })
     for (const output of outputs) {
       if (output.kind !== 'wake') {
-        if (output.kind === 'request' || output.kind === 'http') this.#inProgress.add(`${name} ${output.token}`)
-        this.#outputs.push([name, output])
+        const held = { output, name: 'token' in output ? `${name} ${output.token}` : '' }
+        if (output.kind === 'request' || output.kind === 'http') this.#inProgress.add(held.name)
+        this.#outputs.push(held)
       } else if (output.at > now) this.#wakes.noted(output.at)
       else this.#wakes.now(wakeOf(name, output))
     }

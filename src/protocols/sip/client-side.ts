@@ -65,7 +65,7 @@ export class ClientSide implements OutgoingUser {
   /** Cancels an INVITE (§9.1): at once after a provisional response, else when one arrives; nothing after a final one. */
   cancel(token: string, now: number): void {
     const outgoing = this.#outgoing.get(token)
-    if (!outgoing || outgoing.isCancelled || outgoing.request.method !== 'INVITE') return
+    if (!outgoing || outgoing.isCancelled || outgoing.method !== 'INVITE') return
     outgoing.isCancelled = true
     const { transaction } = outgoing
     if (!transaction) this.#finish(outgoing, this.#ownResponse(outgoing, 487))
@@ -152,7 +152,7 @@ export class ClientSide implements OutgoingUser {
   #send(outgoing: Outgoing, flow: string | undefined, now: number): void {
     if (flow !== undefined) {
       if (isUdpFlowId(flow)) {
-        if (this.#context.udpSocketOf(flow) && this.#attemptByUdp(outgoing, flow, true, now)) return
+        if (this.#attemptByUdp(outgoing, flow, true, now)) return
       } else {
         const connection = this.#connections.get(flow)
         if (connection && !connection.isDeaf) {
@@ -218,9 +218,10 @@ export class ClientSide implements OutgoingUser {
    * Sends by UDP, or opens a TCP connection to the same place for a request that is too long (§18.1.1) unless the peer is
    * known to refuse that or is behind a NAT. False when the flow is not one of ours.
    */
-  #attemptByUdp(outgoing: Outgoing, flow: string, mayUseTcp: boolean, now: number): boolean {
-    const socket = this.#context.udpSocketOf(flow)
-    if (!socket) return false
+  #attemptByUdp(outgoing: Outgoing, name: string, mayUseTcp: boolean, now: number): boolean {
+    const udpFlow = this.#context.udpFlow(name)
+    if (!udpFlow) return false
+    const { flow, socket } = udpFlow
     const branch = this.#addVia(outgoing, socket)
     const bytes = outgoing.request.toBytes()
     if (mayUseTcp && bytes.length > this.#longestByUdp(outgoing.request)) {
@@ -271,9 +272,11 @@ export class ClientSide implements OutgoingUser {
       this.#context.send(flow, bytes)
       return
     }
-    const { method } = outgoing.request
+    const { method } = outgoing
     const transaction = new ClientTransaction(branch, method, flow, connection !== undefined, outgoing, bytes)
     outgoing.transaction = transaction
+    // Of an INVITE its ACK and its CANCEL are made.
+    if (method !== 'INVITE') outgoing.sent(bytes)
     this.#start(transaction, connection, now)
   }
 

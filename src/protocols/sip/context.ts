@@ -71,6 +71,8 @@ export type StackLimits = {
   readonly streamBodyBytes: number
   /** Places tried for one request (RFC 3263 §4.3). */
   readonly placesPerRequest: number
+  /** UDP flows remembered to save looking at their names; at the bound all are forgotten. */
+  readonly udpFlows: number
   /** Peers remembered for not taking TCP; at the bound the oldest is forgotten. */
   readonly peersWithoutTcp: number
   /** How long such a peer is not asked again. */
@@ -93,6 +95,7 @@ export const defaultStackLimits: StackLimits = {
   streamHeadBytes: 32_768,
   streamBodyBytes: 262_144,
   placesPerRequest: 8,
+  udpFlows: 20_000,
   peersWithoutTcp: 1_000,
   peerWithoutTcpMs: 600_000,
   retryAfterSeconds: 5,
@@ -150,6 +153,13 @@ export type SentBy = {
   readonly viaHead: string
 }
 
+/** A UDP flow by which something is sent. */
+export type UdpFlow = {
+  /** The flow's name as a text of its own: one that came with a message or a stored record keeps all of that alive. */
+  readonly flow: string
+  readonly socket: SentBy
+}
+
 export class StackContext {
   outputs: StackOutput[] = []
   readonly timers = new Timers<Timed>()
@@ -160,6 +170,7 @@ export class StackContext {
   readonly counters: Counters = newCounters()
   readonly serverHeader: string | undefined
   readonly locateOptions: LocateOptions
+  readonly #udpFlows = new Map<string, UdpFlow>()
   /** What our Via says to a next hop that takes compressed requests; '' when whoever owns the sockets does not compress. */
   readonly compression: string
 
@@ -191,12 +202,16 @@ export class StackContext {
     this.outputs.push({ kind: 'send', flow, bytes })
   }
 
-  /** The socket whose flow this is; undefined for a flow of a socket that is not ours (any more). */
-  udpSocketOf(flow: string): SentBy | undefined {
-    for (const sentBy of this.sentBys) {
-      if (sentBy.flowPrefix !== '' && flow.startsWith(sentBy.flowPrefix)) return sentBy
-    }
-    return undefined
+  /** The socket whose flow this is, and the flow's name; undefined for a flow of a socket that is not ours (any more). */
+  udpFlow(flow: string): UdpFlow | undefined {
+    const known = this.#udpFlows.get(flow)
+    if (known !== undefined) return known
+    const socket = this.sentBys.find(({ flowPrefix }) => flowPrefix !== '' && flow.startsWith(flowPrefix))
+    if (socket === undefined) return undefined
+    if (this.#udpFlows.size >= this.limits.udpFlows) this.#udpFlows.clear()
+    const udpFlow = { flow: Buffer.from(flow).toString(), socket }
+    this.#udpFlows.set(udpFlow.flow, udpFlow)
+    return udpFlow
   }
 
   /** The socket by which a place is reached, one of the place's address family if there is one. */

@@ -197,7 +197,7 @@ export class SipStack {
 
   /** Whether a message can be sent on this flow: the connection is open, or the UDP socket is ours. */
   isAlive(flow: string): boolean {
-    return this.#connections.get(flow)?.isDeaf === false || this.#context.udpSocketOf(flow) !== undefined
+    return this.#connections.get(flow)?.isDeaf === false || this.#context.udpFlow(flow) !== undefined
   }
 
   /** Sends a keep-alive on a connection; without a pong in ten seconds the flow has failed and is closed (RFC 5626 §4.4.1). */
