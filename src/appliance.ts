@@ -311,25 +311,24 @@ export class Appliance {
           break
         case 'send': {
           const bytes = this.#compression ? this.#compression.leaving(output.bytes, output.flow, now) : output.bytes
-          if (bytes !== undefined) this.#transmit([bytes === output.bytes ? output : { ...output, bytes }])
+          if (bytes !== undefined) this.#transmit(bytes === output.bytes ? output : { ...output, bytes })
           break
         }
         default:
-          this.#transmit([output])
+          this.#transmit(output)
       }
     }
   }
 
   #carryOut(effects: readonly Effect[], now: Instant): void {
     for (const effect of effects) {
-      if (effect.kind === 'send') this.#transmit([effect])
+      if (effect.kind === 'send') this.#transmit(effect)
       else this.#take(this.stack.lost(effect.flow, now), now)
     }
   }
 
-  #transmit(transmits: readonly Transmit[]): void {
-    if (transmits.length === 0) return
-    this.#transmits.push(...transmits)
+  #transmit(transmit: Transmit): void {
+    this.#transmits.push(transmit)
     this.#isTouched = true
   }
 

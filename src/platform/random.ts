@@ -9,20 +9,22 @@ const lettersAndDigits = `${letters}0123456789`
 export class SystemRandom implements Random {
   readonly #pool = Buffer.allocUnsafeSlow(4096)
   #used = this.#pool.length
+  /** Where a token is made, so that one text comes of it and not one for each character. */
+  readonly #token = Buffer.alloc(64)
 
   bytes(count: number): Uint8Array {
     return randomFillSync(new Uint8Array(count))
   }
 
   token(characters: number): string {
-    let text = ''
-    while (text.length < characters) {
-      const alphabet = text === '' ? letters : lettersAndDigits
+    const token = this.#token.length < characters ? Buffer.alloc(characters) : this.#token
+    for (let at = 0; at < characters; ) {
+      const alphabet = at === 0 ? letters : lettersAndDigits
       const octet = this.#octet()
       // Octets beyond the last whole multiple of the alphabet would make its first characters likelier.
-      if (octet < 256 - (256 % alphabet.length)) text += alphabet[octet % alphabet.length]
+      if (octet < 256 - (256 % alphabet.length)) token[at++] = alphabet.charCodeAt(octet % alphabet.length)
     }
-    return text
+    return token.toString('latin1', 0, characters)
   }
 
   below(below: number): number {

@@ -61,7 +61,8 @@ export class Authorization {
     if (watcher.identities.includes(presentity)) return everything
     const judgement = this.#judgement(presentity, turn)
     if (judgement.set === undefined && judgement.operatorSet === undefined) return this.#unruled(watcher, turn)
-    const key = watcher.identities.join(' ')
+    const { identities } = watcher
+    const key = identities.length === 1 ? identities[0]! : identities.join(' ')
     let outcome = judgement.outcomes.get(key)
     if (outcome === undefined) {
       outcome = this.#ruled(judgement, watcher, turn)

@@ -140,7 +140,10 @@ function seenView(
   context: PresenceContext,
 ): View {
   const outcome = context.authorization.outcome(resource, subscriberOf(record), turn)
-  return once(shared, `view ${outcome.key}`, () => makeView(resource, outcome, turn, shared, context))
+  // The outcome itself is known sooner than its key, and mostly the same for all.
+  return once(shared, outcome, () =>
+    once(shared, `view ${outcome.key}`, () => makeView(resource, outcome, turn, shared, context)),
+  )
 }
 
 /** What a watcher would be told now, if he asked: undefined when that would be refused or wait for a decision. */

@@ -149,22 +149,25 @@ export class LmdbBase implements Base {
     return this.#mayHold(key) && this.#lmdb.doesExist(key)
   }
 
-  /** Takes as many keys from the layers as from LMDB, merges them up to where all are known, and goes on from there. */
+  /** Where the layers have keys, too, only keys are taken of both, so that no value is decoded that a newer one has replaced. */
   page(lower: string, upper: string, count: number): EncodedRecord[] {
+    if (this.#unwrittenKeys(lower, upper, 1).length === 0) return this.#storedPage(lower, upper, count)
     const page: EncodedRecord[] = []
     let from = lower
     for (;;) {
       const wanted = count - page.length
-      const stored = this.#storedPage(from, upper, wanted)
-      const keys = this.#unwrittenKeys(from, upper, wanted)
-      if (keys.length === 0) return page.length === 0 ? stored : page.concat(stored)
-      let end: string | undefined
-      if (stored.length === wanted) end = stored[wanted - 1]![0]
-      if (keys.length === wanted && (end === undefined || keys[wanted - 1]! < end)) end = keys[wanted - 1]
-      this.#merge(page, stored, keys, end)
-      if (page.length > count) page.length = count
-      if (end === undefined || page.length === count) return page
-      from = afterKey(end)
+      const stored = this.#storedKeys(from, upper, wanted)
+      const unwritten = this.#unwrittenKeys(from, upper, wanted)
+      const keys = merged(unwritten, stored)
+      // Beyond as many as were asked for there may be more of one kind between those of the other.
+      if (keys.length > wanted) keys.length = wanted
+      for (const key of keys) {
+        const value = this.get(key)
+        if (value !== undefined) page.push([key, value])
+      }
+      // Deleted keys are among those of the layers.
+      if (keys.length < wanted || page.length === count) return page
+      from = afterKey(keys[wanted - 1]!)
     }
   }
 
@@ -266,27 +269,16 @@ export class LmdbBase implements Base {
     return records
   }
 
-  /** At most `count` keys of the layers, those deleted too. */
+  #storedKeys(lower: string, upper: string, count: number): string[] {
+    if (!this.#mayHold(lower)) return []
+    return Array.from(this.#lmdb.getKeys({ start: lower, end: upper, limit: count }))
+  }
+
+  /** At least `count` keys of the layers as far as there are so many, those deleted too. */
   #unwrittenKeys(lower: string, upper: string, count: number): string[] {
     const keys = this.#unwritten.keys.between(lower, upper, count)
     const leaving = this.#leaving?.keys.between(lower, upper, count)
-    if (leaving === undefined || leaving.length === 0) return keys
-    const both = [...new Set([...keys, ...leaving])].sort()
-    if (both.length > count) both.length = count
-    return both
-  }
-
-  /** Appends the records of both, up to and including `end`, to `page`. */
-  #merge(page: EncodedRecord[], stored: EncodedRecord[], keys: string[], end: string | undefined): void {
-    let index = 0
-    for (const key of keys) {
-      if (end !== undefined && key > end) break
-      while (index < stored.length && stored[index]![0] < key) page.push(stored[index++]!)
-      if (stored[index]?.[0] === key) index++
-      const value = this.get(key)
-      if (value !== undefined) page.push([key, value])
-    }
-    while (index < stored.length && (end === undefined || stored[index]![0] <= end)) page.push(stored[index++]!)
+    return leaving === undefined ? keys : merged(keys, leaving)
   }
 
   #append(changes: ReadonlyMap<string, Change>, journal: Journal): void {
@@ -424,6 +416,22 @@ export class LmdbBase implements Base {
         : new StoreError('failed', `the store in ${this.#directory} failed: ${error}`, error)
     return this.#failure
   }
+}
+
+/** The keys of two ordered lists in order, each once. */
+function merged(a: string[], b: string[]): string[] {
+  if (a.length === 0) return b
+  if (b.length === 0) return a
+  const keys: string[] = []
+  let [inA, inB] = [0, 0]
+  while (inA < a.length || inB < b.length) {
+    const [fromA, fromB] = [a[inA], b[inB]]
+    const takesA = fromB === undefined || (fromA !== undefined && fromA <= fromB)
+    keys.push(takesA ? fromA! : fromB!)
+    if (fromA === fromB || takesA) inA++
+    if (fromA === fromB || !takesA) inB++
+  }
+  return keys
 }
 
 /** lmdb reports a failed commit by a second promise, too, which nobody else waits for. */

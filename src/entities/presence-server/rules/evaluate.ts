@@ -88,7 +88,8 @@ function byPrecedence(set: RuleSet, request: WatcherRequest): Holding {
   let used: number[] = []
   const perhaps: number[] = []
   let isAwaited = false
-  for (const [place, rule] of set.rules.entries()) {
+  for (let place = 0; place < set.rules.length; place++) {
+    const rule = set.rules[place]!
     const isOther = rule.conditions.otherIdentity && isNamed !== 'no'
     const truth = isOther ? (isNamed === 'awaited' ? isNamed : 'no') : holdsByClass(rule, request)
     if (truth === 'awaited' && rule.handling > subHandlings.block) isAwaited = true
@@ -98,6 +99,7 @@ function byPrecedence(set: RuleSet, request: WatcherRequest): Holding {
     rank = rule.rank
     used.push(place)
   }
+  if (perhaps.length === 0) return { used, perhaps, isAwaited }
   // Beside rules that hold, one of the same rank only adds; one of a higher rank does not count.
   return { used, perhaps: perhaps.filter(place => set.rules[place]!.rank < rank), isAwaited }
 }
@@ -118,7 +120,7 @@ function combined(
   isAwaited: boolean,
 ): Outcome {
   if (isAwaited && used.length === 0) return outcomeOf(subHandlings.confirm, noPermissions)
-  const key = `${used.join()}?${perhaps.join()}`
+  const key = used.length === 1 && perhaps.length === 0 ? `${used[0]}?` : `${used.join()}?${perhaps.join()}`
   let outcome = outcomes.get(key)
   if (outcome === undefined) {
     let handling: number = subHandlings.block
