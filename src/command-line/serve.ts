@@ -11,6 +11,7 @@ import { credentialsFor, missingHalf, ownAddresses, ownNames } from '../platform
 import { type DataPaths, dataPaths, lastWritten, makeDataDirectory } from '../platform/data-paths.ts'
 import { DiskWatch } from '../platform/disk-watch.ts'
 import { HttpListeners } from '../platform/http-listeners.ts'
+import { IdleMemory } from '../platform/idle-memory.ts'
 import { Log, underJournal } from '../platform/log.ts'
 import { Loop } from '../platform/loop.ts'
 import { SystemRandom } from '../platform/random.ts'
@@ -81,6 +82,7 @@ class ServedBox {
   readonly #appliance: Appliance
   readonly #loop: Loop<Batch, Transmit>
   readonly #certificates: CertificateWatch
+  readonly #idleMemory: IdleMemory
   #control: ControlServer | undefined
   #settings: Settings
 
@@ -175,6 +177,7 @@ class ServedBox {
       settings: () => this.#settings,
       log,
     })
+    this.#idleMemory = new IdleMemory(() => this.#appliance.counters.turns)
     this.#disk.start(text => this.#appliance.alarm('disk', text))
     this.#appliance.start(this.#clock.now())
     this.#loop.schedule()
@@ -230,6 +233,7 @@ class ServedBox {
   /** Stops taking in, lets what was in leave, and closes everything. */
   async stop(): Promise<void> {
     this.#certificates.close()
+    this.#idleMemory.close()
     this.#disk.close()
     this.#transports.closeListeners()
     this.#http.closeListeners()
