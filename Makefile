@@ -17,6 +17,7 @@ SEED ?=
 FUZZ_SECONDS ?= 60
 FUZZ_TARGET ?=
 FUZZ_COUNT ?=
+BENCH_OPTIONS ?=
 BOARD ?= amd64
 # A part of the image's checks and tests, where the whole takes too long: a pattern of files.
 IMAGE_CHECKS ?= image/checks/*.test.ts
@@ -55,9 +56,9 @@ interop: build ## run against other people's servers and clients, installed from
 	@sh test/interop/install.sh interop
 	$(NODE) --test --test-concurrency=1 'test/interop/*.test.ts'
 
-bench: build ## measure CPU and memory per operation, Kamailio beside it
+bench: build ## measure CPU and memory per operation, Kamailio beside it (BENCH_OPTIONS=--profile says where the time goes)
 	@sh test/interop/install.sh bench
-	$(NODE) test/bench/main.ts --json build/bench.json
+	$(NODE) test/bench/main.ts --json build/bench.json $(BENCH_OPTIONS)
 
 fuzz: $(INSTALLED) ## throw mutated input at every parser (FUZZ_SECONDS=60, SEED=; or FUZZ_TARGET= FUZZ_COUNT=)
 	$(NODE) test/fuzz/run.ts $(if $(FUZZ_COUNT),--count $(FUZZ_COUNT),--seconds $(FUZZ_SECONDS)) \

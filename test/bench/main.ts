@@ -121,9 +121,11 @@ async function main(): Promise<void> {
   }
 
   const summaries = summarize(rounds)
-  const durable = peers.find(peer => peer.storage === 'sqlite' && peer.workers === 1)
+  const [durable, inMemory] = (['sqlite', 'memory'] as const).map(
+    storage => peers.find(peer => peer.storage === storage && peer.workers === 1)?.name ?? '',
+  )
   if (scenarios) {
-    print(`\n${cpuTable(summaries, box?.name ?? '', durable?.name ?? '')}`)
+    print(`\n${cpuTable(summaries, box?.name ?? '', durable!, inMemory!)}`)
     print(serviceTable(summaries))
   }
   for (const peer of peers)

@@ -81,9 +81,10 @@ const titles: Readonly<Record<string, string>> = {
 
 /**
  * Server CPU in µs per operation, a column per server; ours also against its bar, and as a ratio to each of the others.
- * `durable` is the one that shares of Kamailio are meant of.
+ * `durable` is the one that shares of Kamailio are meant of; beside the ratio to `inMemory` stands what it would be if both
+ * cost what the bar and the reference machine say, since this machine's microseconds may be others.
  */
-export function cpuTable(summaries: Summaries, ours: string, durable: string): string {
+export function cpuTable(summaries: Summaries, ours: string, durable: string, inMemory: string): string {
   const others = [...summaries.keys()].filter(name => name !== ours)
   const rows: string[][] = [
     [
@@ -92,6 +93,7 @@ export function cpuTable(summaries: Summaries, ours: string, durable: string): s
       'range',
       'bar',
       '',
+      'of Kamailio in memory',
       ...others,
       ...others.map((_, index) => `ratio ${index + 1}`),
     ],
@@ -105,6 +107,7 @@ export function cpuTable(summaries: Summaries, ours: string, durable: string): s
       own ? own.cpuMicroseconds.toFixed(1) : '-',
       own ? `${own.lowest.toFixed(0)}-${own.highest.toFixed(0)}` : '',
       ...held(own, bar, summaries.get(durable)?.get(name), summaries.get(ours)),
+      relativeToMemory(name, own, bar, summaries.get(inMemory)?.get(name)),
       ...others.map(other => summaries.get(other)?.get(name)?.cpuMicroseconds.toFixed(1) ?? '-'),
       ...others.map(other => ratio(own, summaries.get(other)?.get(name))),
     ])
@@ -130,6 +133,18 @@ function held(
   if (bar.ofKamailio === undefined || peer === undefined || own === undefined)
     return [`≤ ${bar.atMost}`, verdict(own?.cpuMicroseconds, bar.atMost)]
   return [`≤ ${bar.ofKamailio} × peer`, verdict(own.cpuMicroseconds / peer.cpuMicroseconds, bar.ofKamailio)]
+}
+
+/** For information only: the ratio to a server that stores nothing, and that of the bar to what it cost on the reference machine. */
+function relativeToMemory(
+  name: string,
+  own: Summary | undefined,
+  bar: Bar | undefined,
+  peer: Summary | undefined,
+): string {
+  const reference = kamailioReference[name]?.memory
+  if (bar === undefined || reference === undefined || own === undefined || peer === undefined) return ''
+  return `${ratio(own, peer)} (bar ${(bar.atMost / reference).toFixed(2)})`
 }
 
 /** What the users saw: answers per second and latency with the load generator on the same machine. */
