@@ -318,8 +318,9 @@ export function notifyAnswered(
     const later = noteFailure(service, resource, id, turn)
     if (later.length > 0) return later
   }
-  const kept = turn.db.get(service.tables.resources, [service.name, resource])
-  return kept?.unserved ? [...changed, ...serveOne(service, resource, id, turn)] : changed
+  return service.latest.get(resource, turn.db)?.unserved
+    ? [...changed, ...serveOne(service, resource, id, turn)]
+    : changed
 }
 
 /** The peer lives, but has not taken what it was sent. If it must be told everything anew, it is after a while. */

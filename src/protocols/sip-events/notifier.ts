@@ -24,7 +24,7 @@ import { policiesChanged, policyChanged } from './policy.ts'
 import { refresh } from './refresh.ts'
 import { eventOf } from './request.ts'
 import { afterRestart } from './restart.ts'
-import { defaultNotifierLimits, type EventService, type NotifierLimits } from './service.ts'
+import { defaultNotifierLimits, type EventService, LatestResource, type NotifierLimits } from './service.ts'
 import { create } from './subscribe.ts'
 import { type NotifierTables, notifierTables, type SubscriptionRecord } from './subscription.ts'
 import type { TerminationReason } from './subscription-state.ts'
@@ -82,6 +82,7 @@ export class Notifier {
       eventPackage,
       name: eventPackage.name,
       tables: this.#tables,
+      latest: new LatestResource(this.#tables, eventPackage.name),
       limits: this.#limits,
       timeoutMs: 64 * t1Ms,
       owner,

@@ -1,10 +1,10 @@
 /** An event package in service: what the notifier knows and keeps for it. Everything that handles subscriptions is given one. */
 
 import type { FilterBounds } from '../../documents/simple-filter.ts'
-import type { Turn } from '../../turn.ts'
+import type { Transaction, Turn } from '../../turn.ts'
 import type { EventPackage } from './event-package.ts'
 import type { LegHolder } from './legs.ts'
-import type { NotifierTables, SubscriptionRecord } from './subscription.ts'
+import type { NotifierTables, ResourceRecord, SubscriptionRecord } from './subscription.ts'
 
 export interface EventService {
   readonly eventPackage: EventPackage
@@ -12,6 +12,8 @@ export interface EventService {
   readonly name: string
   readonly tables: NotifierTables
   readonly limits: NotifierLimits
+  /** What was read last of the resources, which hundreds of answers to a fan-out ask for. */
+  readonly latest: LatestResource
   /** 64*T1: how long a NOTIFY is tried. */
   readonly timeoutMs: number
   /** The entity, as our Contacts name it. */
@@ -51,4 +53,29 @@ export const defaultNotifierLimits: NotifierLimits = {
     expressionCharacters: 1_024,
   },
   restartPaceMs: 100,
+}
+
+/** The last record of a resource that was read, good for as long as no resource changes. */
+export class LatestResource {
+  readonly #tables: NotifierTables
+  readonly #name: string
+  #revision = -1
+  #resource = ''
+  #record: ResourceRecord | undefined
+
+  constructor(tables: NotifierTables, name: string) {
+    this.#tables = tables
+    this.#name = name
+  }
+
+  get(resource: string, db: Transaction): ResourceRecord | undefined {
+    const { resources } = this.#tables
+    const revision = db.revision(resources)
+    if (revision !== this.#revision || resource !== this.#resource) {
+      this.#record = db.get(resources, [this.#name, resource])
+      this.#revision = revision
+      this.#resource = resource
+    }
+    return this.#record
+  }
 }

@@ -25,6 +25,8 @@ const SP = 32
 const HTAB = 9
 const COLON = 58
 const BACKSLASH = 92
+/** `SIP/2.0` and a space. */
+const VERSION_LENGTH = 8
 
 /**
  * The message that is one datagram, or one message cut from a stream. Octets after the body are dropped (RFC 3261 §18.3).
@@ -219,11 +221,11 @@ class Reader {
   private response(start: number, lineEnd: number, section: HeaderSection): SipResponse {
     let line = section.text.slice(start, lineEnd)
     if (!section.isAscii) line = Buffer.from(line, 'latin1').toString('utf8')
-    const parts = /^SIP\/2\.0 ([1-6]\d\d)(?: ([^\r]*))?$/i.exec(line)
-    if (parts === null) this.fail('status line malformed', start)
+    if (!/^SIP\/2\.0 [1-6]\d\d(?: [^\r]*)?$/i.test(line)) this.fail('status line malformed', start)
     const body = this.body()
     if (this.problem !== undefined) this.fail(this.problem.why, this.problem.position)
-    return new SipResponse(Number(parts[1]), parts[2] ?? '', section, body)
+    const status = decimal(this.bytes, start + VERSION_LENGTH, start + VERSION_LENGTH + 3)
+    return new SipResponse(status, line.slice(VERSION_LENGTH + 4), section, body)
   }
 
   /** RFC 3261 §18.3: Content-Length says where the body ends; without it, it ends with the datagram. */
