@@ -5,6 +5,7 @@
  */
 
 import { hash } from 'node:crypto'
+import { AwaitingRequests } from './awaiting.ts'
 import { requireOurAuthority } from './entities/aggregation-proxy/our-authority.ts'
 import { presenceWakes } from './entities/presence-server/wakes.ts'
 import { isUser, listUsers } from './entities/sip-ip-core/accounts.ts'
@@ -13,6 +14,7 @@ import { Home } from './entities/sip-ip-core/home.ts'
 import { assertedIdentity } from './entities/sip-ip-core/identity.ts'
 import { towardsOwnInstance } from './entities/sip-ip-core/location.ts'
 import { furnishUsers } from './entities/xdms/default-documents.ts'
+import { DocumentsAwaited } from './entities/xdms/document-reader.ts'
 import { type Entities, functionalEntities } from './functional-entities.ts'
 import { limits } from './limits.ts'
 import { HttpRefusal, internalServerError, refusalResponse } from './protocols/http/errors.ts'
@@ -99,6 +101,7 @@ export class Appliance {
   readonly #home: Home
   readonly #admission: Admission
   readonly #wakes: Wakes
+  readonly #awaiting = new AwaitingRequests()
   /** Requests in progress, or about to be: `entity token`. */
   readonly #inProgress = new Set<string>()
   #outputs: HeldOutput[] = []
@@ -168,6 +171,7 @@ export class Appliance {
   answered(token: string, answer: HttpAnswer, now: Instant): void {
     const [name, own] = this.#finished(token)
     this.#undisturbed(name, now, turn => (this.entities[name] as Entity).httpResponse?.(own, answer, turn) ?? [])
+    if (name === 'xdm-client') for (const request of this.#awaiting.all()) this.#request(request, now, true)
   }
 
   /** The box has (re)started: each entity takes up what a restart has cut short. */
@@ -210,13 +214,15 @@ export class Appliance {
   expire(now: Instant): void {
     this.#take(this.stack.expire(now), now)
     if (this.#compression !== undefined) this.#carryOut(this.#compression.expire(now), now)
+    for (const request of this.#awaiting.late(now)) this.#request(request, now, true)
     this.#wakes.collect(now, limits.wakesPerTick)
   }
 
   /** When to call `expire` next. */
   deadline(): Instant | undefined {
     const [stack, wakes, compression] = [this.stack.deadline(), this.#wakes.deadline, this.#compression?.deadline()]
-    const next = Math.min(stack ?? never, wakes ?? never, compression ?? never)
+    const awaiting = this.#awaiting.deadline()
+    const next = Math.min(stack ?? never, wakes ?? never, compression ?? never, awaiting ?? never)
     return next === never ? undefined : next
   }
 
@@ -332,7 +338,8 @@ export class Appliance {
     this.#isTouched = true
   }
 
-  #request(request: SipRequest, now: Instant): void {
+  /** `again`: it has been admitted, and has waited since. */
+  #request(request: SipRequest, now: Instant, again = false): void {
     let route: Route
     try {
       route = routeOf(request, this.#home, uri => this.#isList(uri))
@@ -343,13 +350,18 @@ export class Appliance {
     const entity = this.entities[route.entity]
     try {
       this.#turn(route.entity, now, turn => {
-        this.#admission.admit(request, route.asks, turn)
-        this.#compression?.admitted(request, () => assertedIdentity(request), now)
-        // RFC 3261 §8.2.2.2. What is to be forwarded may come by several ways.
-        if (route.entity !== 'proxy' && this.stack.isMerged(request.transaction)) throw loopDetected()
+        if (!again) {
+          this.#admission.admit(request, route.asks, turn)
+          this.#compression?.admitted(request, () => assertedIdentity(request), now)
+          // RFC 3261 §8.2.2.2. What is to be forwarded may come by several ways.
+          if (route.entity !== 'proxy' && this.stack.isMerged(request.transaction)) throw loopDetected()
+        }
         return entity.request(request, turn)
       })
+      if (again) this.#awaiting.end(request)
     } catch (error) {
+      if (error instanceof DocumentsAwaited && this.#awaiting.keep(request, now)) return
+      this.#awaiting.end(request)
       this.#refuse(request, error, now)
     }
   }

@@ -146,6 +146,8 @@ export const limits = {
    * forgotten.
    */
   remoteDocuments: { documents: 100_000, octets: 268_435_456, perUser: 64, wanted: 1_000, unusedMs: 86_400_000 },
+  /** SIP requests that wait for such documents at once, and how long; 503 with Retry-After beyond either. */
+  awaitingRequests: { requests: 200, waitMs: 3_000 },
   /** Bounds of an XCAP document: 413 above `bytes`, 409 local-constraint-failure above the others. */
   xcapDocument: { bytes: 393_216, depth: 32, nodes: 32_768, attributes: 64, nameLength: 256 },
   /**

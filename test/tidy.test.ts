@@ -24,7 +24,10 @@ const layers: ReadonlyArray<readonly [name: string, owns: (path: string) => bool
   ['entities', path => path.startsWith('entities/')],
   [
     'appliance',
-    path => ['appliance.ts', 'functional-entities.ts', 'administration.ts', 'routing.ts', 'wakes.ts'].includes(path),
+    path =>
+      ['appliance.ts', 'awaiting.ts', 'functional-entities.ts', 'administration.ts', 'routing.ts', 'wakes.ts'].includes(
+        path,
+      ),
   ],
   ['main', path => path === 'main.ts' || path.startsWith('command-line/')],
 ]

@@ -27,6 +27,7 @@ import { respond, type SipRequest } from '../../protocols/sip/message.ts'
 import { entityTag, ifMatch, publicationOf, requestFingerprint } from '../../protocols/sip-events/entity-tag.ts'
 import { eventOf, grantedExpires, senderOf } from '../../protocols/sip-events/request.ts'
 import type { Instant, Output, Turn } from '../../turn.ts'
+import { DocumentsAwaited } from '../xdms/document-reader.ts'
 import type { PresenceContext } from './context.ts'
 import { indirectBody, indirectType } from './indirect-body.ts'
 import { presenceDocument, presenceSources } from './presence-document.ts'
@@ -121,8 +122,8 @@ function requestedPresentity(
   const presentity = context.userOf(request.requestUri)
   if (presentity === undefined || !context.isUser(turn.db, presentity)) throw notFound()
   const outcome = context.authorization.publication(presentity, senderOf(request, turn), turn)
-  // PS-08: by then his rules may be there.
-  if (outcome === 'unavailable') throw serviceUnavailable(2)
+  // PS-08: nothing is decided before his rules are there.
+  if (outcome === 'unavailable') throw new DocumentsAwaited()
   const { handling, permissions } = outcome
   if (handling !== 'allow') throw forbidden('Not the Presentity')
   return { presentity, permissions }

@@ -2,7 +2,7 @@
 
 import { simpleFilterContentType } from '../../documents/simple-filter.ts'
 import { limits } from '../../limits.ts'
-import { badEvent, forbidden, messageTooLarge, notFound, serviceUnavailable } from '../../protocols/sip/errors.ts'
+import { badEvent, forbidden, messageTooLarge, notFound } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import { isSipUri, type Uri } from '../../protocols/sip/uri.ts'
 import { bodiesOf } from '../../protocols/sip-events/bodies.ts'
@@ -12,6 +12,7 @@ import type { Notifier } from '../../protocols/sip-events/notifier.ts'
 import { senderOf } from '../../protocols/sip-events/request.ts'
 import { type Subscription, setExtras } from '../../protocols/sip-events/subscription.ts'
 import type { Output, Turn } from '../../turn.ts'
+import { DocumentsAwaited } from '../xdms/document-reader.ts'
 import { addressOfList, serviceUri, serviceUriOf } from '../xdms/rls-xdms/service-uri.ts'
 import type { ListContext } from './context.ts'
 import { type List, listOf } from './list.ts'
@@ -55,8 +56,7 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       const service = place && context.documents.service(place, uri, turn)
       if (service === undefined) {
         const users = senderOf(request, turn).identities.filter(identity => identity.startsWith('sip'))
-        // It is asked for; by the time he tries again it is known.
-        throw context.documents.areKnown(users, turn) ? notFound() : serviceUnavailable(2)
+        throw context.documents.areKnown(users, turn) ? notFound() : new DocumentsAwaited()
       }
       // RFC 4826 §4.1: of a service without packages, whichever are served.
       const { packages } = service

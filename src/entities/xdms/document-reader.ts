@@ -3,8 +3,19 @@
  * the XDMSs of this box in place, else as far as the XDM client has them.
  */
 
+import { SipRefusal } from '../../protocols/sip/errors.ts'
 import type { Transaction } from '../../turn.ts'
 import type { DocumentAddress, StoredDocument } from './documents.ts'
+
+/**
+ * 503 with Retry-After: what is to be answered depends on documents that were asked for and may be here soon. Until then the
+ * appliance keeps the request back.
+ */
+export class DocumentsAwaited extends SipRefusal {
+  constructor() {
+    super(503, { headers: [['Retry-After', '2']] })
+  }
+}
 
 export interface DocumentReader {
   /**

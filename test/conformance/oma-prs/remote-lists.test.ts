@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { limits } from '../../../src/limits.ts'
 import type { HttpAnswer, OutgoingHttpRequest } from '../../../src/protocols/http/message.ts'
 import type { Subscription } from '../../actors/watcher.ts'
 import { alice, bob, carol, friends, ListWorld } from '../rfc4662/list-world.ts'
@@ -51,14 +52,6 @@ class World extends ListWorld {
     if (headers['If-None-Match'] === etag) return { status: 304, headers: { etag }, body: nothing }
     return { status: 200, headers: { etag }, body: Buffer.from(body) }
   }
-
-  /** Subscribes as a client does that is asked to try again. */
-  async watched(name = 'Bob'): Promise<Subscription> {
-    const first = await this.watch(name)
-    if (first.exchange.final?.status !== 503) return first
-    await this.pass(Number(first.exchange.final.header('Retry-After')) * 1000)
-    return this.watch(name)
-  }
 }
 
 function members({ list }: Subscription): string[] {
@@ -68,9 +61,6 @@ function members({ list }: Subscription): string[] {
 test('a service and its list are found elsewhere, when they have been fetched', async () => {
   const world = new World()
   world.members(alice, carol)
-  const first = await world.watch()
-  assert.equal(first.exchange.final?.status, 503)
-  assert.equal(first.exchange.final?.header('Retry-After'), '2')
   const subscription = await world.watch()
   await world.pass(6_000)
   assert.equal(subscription.exchange.final?.status, 200)
@@ -86,7 +76,7 @@ test('a service and its list are found elsewhere, when they have been fetched', 
 test('RLS-22: members come and go with the list elsewhere, and the subscription ends with its service', async () => {
   const world = new World()
   world.members(alice)
-  const subscription = await world.watched()
+  const subscription = await world.watch()
   world.members(alice, carol)
   await world.pass(40_000)
   assert.deepEqual(members(subscription), [alice, carol])
@@ -99,7 +89,7 @@ test('RLS-22: members come and go with the list elsewhere, and the subscription 
 test('an XDMS that goes away leaves the list as it was last, and the operator is told', async () => {
   const world = new World()
   world.members(alice)
-  const subscription = await world.watched()
+  const subscription = await world.watch()
   await world.pass(6_000)
   world.network.cut.add(origin)
   await world.pass(300_000)
@@ -114,27 +104,37 @@ test('an XDMS that goes away leaves the list as it was last, and the operator is
 test('RLS-18: a list is its owner’s; what nobody has is not found, and who is a user is not taken for a list', async () => {
   const world = new World()
   world.members(alice)
-  await world.watched()
-  assert.equal((await world.watched('Alice')).exchange.final?.status, 403)
+  await world.watch()
+  assert.equal((await world.watch('Alice')).exchange.final?.status, 403)
   const { watcher } = world.person('Carol')
   for (const [uri, status] of [
     ['sip:nothing@box.example', 404],
     [alice, 200],
   ] as const) {
-    let asked = watcher.subscribe(uri, 'presence', 600, world.now(), { toList: true })
+    const asked = watcher.subscribe(uri, 'presence', 600, world.now(), { toList: true })
     await world.quiet()
-    if (asked.exchange.final?.status === 503) {
-      asked = watcher.subscribe(uri, 'presence', 600, world.now(), { toList: true })
-      await world.quiet()
-    }
     assert.equal(asked.exchange.final?.status, status, uri)
   }
+})
+
+test('a service that cannot be fetched is waited for, but not for long: 503, and then it is there', async () => {
+  const world = new World()
+  world.members(alice)
+  world.network.cut.add(origin)
+  const waiting = await world.watch()
+  await world.pass(limits.awaitingRequests.waitMs)
+  assert.equal(waiting.exchange.final?.status, 503)
+  assert.equal(waiting.exchange.final?.header('Retry-After'), '2')
+  world.network.cut.delete(origin)
+  await world.pass(60_000)
+  assert.equal((await world.watch()).exchange.final?.status, 200)
+  assert.deepEqual(world.faults, [])
 })
 
 test('a restart knows the services it has found', async () => {
   const world = new World()
   world.members(alice)
-  await world.watched()
+  await world.watch()
   await world.restart()
   assert.equal((await world.watch()).exchange.final?.status, 200)
 })
