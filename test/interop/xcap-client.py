@@ -325,6 +325,11 @@ def conflicts(client):
     def lists(inner):
         return f'<resource-lists xmlns="{LISTS}">{inner}</resource-lists>'.encode()
 
+    # Reserved names (OMA Shared XDM): who is blocked is not granted by the same list.
+    granted = f'{ROOT}{document}/~~/resource-lists/list%5b@name=%22oma_grantedcontacts%22%5d'
+    meeting = (
+        f'<list name="oma_blockedcontacts"><external anchor="{granted}"/></list><list name="oma_grantedcontacts"/>'
+    )
     one = f'<entry xmlns="{LISTS}" uri="sip:c@x"/>'.encode()
     in_list = 'resource-lists/list[@name="a"]'
     expected = [
@@ -343,6 +348,9 @@ def conflicts(client):
         ('uniqueness-failure', 'PUT', document, lists('<list name="a"/><list name="a"/>'), LIST_TYPE),
         ('constraint-failure', 'PUT', document, lists('<list><entry-ref ref="/absolute"/></list>'), LIST_TYPE),
         ('local-constraint-failure', 'PUT', document, lists('<list>' * 40 + '</list>' * 40), LIST_TYPE),
+        ('local-constraint-failure', 'PUT', document, b'<!DOCTYPE a [<!ENTITY b "c">]>' + lists('<list name="&b;"/>'), LIST_TYPE),
+        ('local-constraint-failure', 'PUT', document, lists('<list name="OMA_BuddyList"/>'), LIST_TYPE),
+        ('constraint-failure', 'PUT', document, lists(meeting), LIST_TYPE),
     ]
     for condition, method, path, body, type in expected:
         answer = client.ask(method, path, body, type)
@@ -355,6 +363,13 @@ def conflicts(client):
         check(client.ask('GET', document).body == start.encode(), f'nothing changes with {condition}')
     other = ADDRESS.replace(USER, f'not-{USER}')
     check(client.ask('GET', f'/resource-lists/users/{other}/index').status in (403, 404), "another user's documents")
+
+
+def authority(client):
+    """Another host's documents are not here (RFC 9110 §7.4); an address says nothing about whose they are."""
+    for host, isThere in (('localhost:8443', True), ('192.0.2.77', True), ('[2001:db8::1]:80', True), ('other.example', False)):
+        answer = client.ask('GET', '/xcap-caps/global/index', Host=host)
+        check(answer.status == (200 if isThere else 404), f'{host}: {answer.status}')
 
 
 def served(client):
@@ -389,6 +404,7 @@ reads_and_conditions(client)
 selects(client)
 edits(client, 60)
 conflicts(client)
+authority(client)
 served(client)
 for path in (document, f'/rls-services/users/{ADDRESS}/index'):
     check(client.ask('DELETE', path).status == 200, f'DELETE {path}')
