@@ -188,7 +188,10 @@ export const limits = {
     remoteResources: 2_000,
     multipart: { parts: 1_000, headerOctets: 2_048 },
   },
-  /** References followed from one list to others, and members found; a list with more counts as one that cannot be had. */
+  /**
+   * References followed from the rules of a presentity to lists, and from one list to others, and members found; a list beyond,
+   * or with more, counts as one that cannot be had.
+   */
   externalLists: { references: 64, members: 20_000 },
   /** Parts of one multipart body, octets of the header of one; octets of a body that comes out of a coding. 400 and 413 beyond. */
   multipart: { parts: 16, headerOctets: 2_048, octets: 262_144 },

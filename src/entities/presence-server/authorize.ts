@@ -104,7 +104,7 @@ export class Authorization {
     return evaluate(set, {
       identities: publisher.identities,
       now: turn.now,
-      ...this.#circumstances(set.usesSphere, presentity, turn),
+      ...this.#circumstances(set.usesSphere, new Set(followed(set)), presentity, turn),
     })
   }
 
@@ -136,40 +136,45 @@ export class Authorization {
     const set = this.#documents.rulesOf(turn.db, presentity)
     const operatorSet = this.#documents.operatorRules(turn.db)
     const usesSphere = [set, operatorSet].some(one => one !== 'unavailable' && one?.usesSphere)
-    const circumstances = this.#circumstances(usesSphere, presentity, turn)
+    const lists = [set, operatorSet].map(one => (one === undefined || one === 'unavailable' ? [] : followed(one)))
+    const circumstances = this.#circumstances(usesSphere, new Set(lists.flat()), presentity, turn)
     const judgement = { presentity, set, operatorSet, ...circumstances, outcomes: new Map() }
     this.#latest = { turn, judgement }
     return judgement
   }
 
-  #circumstances(usesSphere: boolean, presentity: string, turn: Turn): Pick<Judgement, 'sphere' | 'listMembers'> {
+  /** `lists`: those that are looked at. */
+  #circumstances(
+    usesSphere: boolean,
+    lists: ReadonlySet<string>,
+    presentity: string,
+    turn: Turn,
+  ): Pick<Judgement, 'sphere' | 'listMembers'> {
     const members = new Map<string, ReturnType<Judgement['listMembers']>>()
-    const etags = new Map<string, string | undefined>()
+    const seen: SeenDocuments = { etags: new Map(), roots: new Map(), entriesLeft: limits.externalLists.members }
     return {
       sphere: usesSphere ? presentitySphere(presentity, turn, this.#options.documents) : undefined,
       listMembers: list => {
-        if (!members.has(list)) members.set(list, this.#members(list, presentity, turn, etags))
+        if (!members.has(list) && lists.has(list)) members.set(list, this.#members(list, presentity, turn, seen))
         return members.get(list)
       },
     }
   }
 
   /** Only the presentity's own lists and the global ones: another's would be given away by who is let in (PS-90). */
-  #members(
-    list: string,
-    presentity: string,
-    turn: Turn,
-    etags: Map<string, string | undefined>,
-  ): ReturnType<Judgement['listMembers']> {
+  #members(list: string, presentity: string, turn: Turn, seen: SeenDocuments): ReturnType<Judgement['listMembers']> {
+    const { etags, roots } = seen
     const { documents } = this.#options
     const root = documents.rootPath('resource-lists')
     const key = `${presentity} ${root} ${list}`
     const known = this.#lists.get(key)
-    if (known?.from.every(({ address, etag }) => etagAt(documents, turn.db, address, etags) === etag))
-      return known.members
+    if (known?.from.every(({ address, etag }) => etagAt(documents, turn.db, address, etags) === etag)) {
+      seen.entriesLeft -= known.entries
+      return seen.entriesLeft < 0 ? undefined : known.members
+    }
     const from: KnownList['from'][number][] = []
     let isAwaited = false
-    const members = membersOf(list, {
+    const source: Parameters<typeof membersOf>[1] = {
       root,
       canonical: canonicalUri,
       read: (auid, xui, path) => {
@@ -182,25 +187,31 @@ export class Authorization {
           return document
         }
         from.push({ address, etag: document?.etag })
-        return document && (readable(document.body) ?? 'unavailable')
+        if (document === undefined) return undefined
+        if (!roots.has(document.etag)) roots.set(document.etag, readable(document.body))
+        return roots.get(document.etag) ?? 'unavailable'
       },
-    })
-    if (members === undefined) return isAwaited ? 'awaited' : undefined
-    this.#remember(key, { members, from })
+    }
+    const { members, entries } = membersOf(list, source, seen.entriesLeft)
+    seen.entriesLeft -= entries
+    if (isAwaited && members === undefined) return 'awaited'
+    // What had no room behind others may have some in other rules.
+    if (members !== undefined || seen.entriesLeft >= 0) this.#remember(key, { members, entries, from })
     return members
   }
 
   #remember(key: string, list: KnownList): void {
-    this.#remembered += list.members.size - (this.#lists.get(key)?.members.size ?? 0)
+    const size = list.members?.size ?? 0
+    this.#remembered += size - (this.#lists.get(key)?.members?.size ?? 0)
     if (this.#remembered > limits.listMembersRemembered || this.#lists.size >= limits.listsRemembered) {
       this.#lists.clear()
-      this.#remembered = list.members.size
+      this.#remembered = size
     }
     this.#lists.set(key, list)
   }
 }
 
-/** The entity-tag of a document, read once: several lists of a rule are in one document, which may be large. */
+/** The entity-tag of a document. */
 function etagAt(
   documents: DocumentReader,
   db: Transaction,
@@ -215,9 +226,25 @@ function etagAt(
   return etags.get(key)
 }
 
-/** The members of a list, true as long as the documents they came from are the same. */
+/** What one turn has seen of the documents that lists are in: several lists of a rule are in one, which may be large. */
+interface SeenDocuments {
+  /** By address; read once. */
+  readonly etags: Map<string, string | undefined>
+  /** By entity-tag; undefined when it cannot be read. */
+  readonly roots: Map<string, XmlElement | undefined>
+  /** Entries of all lists together that may still be looked at. */
+  entriesLeft: number
+}
+
+/** The lists of rules that are looked at; one beyond the limit counts as one that cannot be had. */
+function followed(set: RuleSet): string[] {
+  return [...listsOf(set)].slice(0, limits.externalLists.references)
+}
+
+/** The members of a list, true as long as the documents they came from are the same; undefined when they cannot be had. */
 interface KnownList {
-  readonly members: ReadonlySet<string>
+  readonly members: ReadonlySet<string> | undefined
+  readonly entries: number
   readonly from: readonly { readonly address: DocumentAddress; readonly etag: string | undefined }[]
 }
 

@@ -75,6 +75,7 @@ class ListReader {
   readonly #context: ListContext
   readonly #turn: Turn
   readonly #source: ListSource
+  #entries = 0
 
   constructor(context: ListContext, owner: string, from: Map<string, DocumentAddress>, turn: Turn) {
     this.#context = context
@@ -105,6 +106,8 @@ class ListReader {
     return walkLists(start, this.#source, {
       entry: element => {
         this.#add(element)
+        // One that is met again and again is no further member, but it is work.
+        if (++this.#entries > limits.externalLists.members) return false
         return this.members.size <= this.#turn.settings.lists.membersMax
       },
       unavailable: () => true,

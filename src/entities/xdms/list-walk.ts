@@ -39,6 +39,8 @@ class ListWalk {
   readonly #visitor: ListVisitor
   /** References followed, so that a loop ends. */
   readonly #followed = new Set<string>()
+  /** Documents read: many references may lead into one, which may be large. */
+  readonly #documents = new Map<string, FoundLists>()
 
   constructor(source: ListSource, visitor: ListVisitor) {
     this.#source = source
@@ -57,7 +59,7 @@ class ListWalk {
   #elements(uri: string): readonly XmlElement[] | 'unavailable' {
     try {
       const { auid, xui, path, node, query } = parseXcapUri(uri, this.#source.root)
-      const lists = this.#source.read(auid, xui, path)
+      const lists = this.#read(auid, xui, path)
       if (lists === undefined || lists === 'unavailable') return lists ?? []
       if (node === undefined) return childElements(lists, resourceListsNamespace, 'list')
       const selected = selectElement(lists, parseNodeSelector(node, query, resourceListsNamespace).steps)
@@ -66,6 +68,12 @@ class ListWalk {
       if (error instanceof HttpRefusal) return 'unavailable'
       throw error
     }
+  }
+
+  #read(auid: string, xui: string, path: string): FoundLists {
+    const key = `${auid} ${xui} ${path}`
+    if (!this.#documents.has(key)) this.#documents.set(key, this.#source.read(auid, xui, path))
+    return this.#documents.get(key)
   }
 
   /** An entry, a reference, or a list of such; the one of a service has its own namespace (RFC 4826 §4.1). */

@@ -8,6 +8,7 @@
 
 import { resourceListsNamespace } from '../../../documents/resource-lists.ts'
 import { attributeValue, childElements, type XmlElement } from '../../../documents/xml/tree.ts'
+import { limits } from '../../../limits.ts'
 import { HttpRefusal } from '../../../protocols/http/errors.ts'
 import { parseXcapUri } from '../../../protocols/xcap/document-selector.ts'
 import { constraintFailure, localConstraintFailure } from '../../../protocols/xcap/errors.ts'
@@ -46,7 +47,10 @@ function badLabel(root: XmlElement, list: XmlElement, name: string): Error {
   })
 }
 
-/** The reference by which one list of the document leads to another, be it through others. */
+/**
+ * The reference by which one list of the document leads to another, be it through others. Looked for as far as references are
+ * followed at all: beyond that a list is one that cannot be had.
+ */
 function referenceTo(
   from: XmlElement,
   to: XmlElement,
@@ -54,8 +58,10 @@ function referenceTo(
   context: ConstraintContext,
 ): XmlElement | undefined {
   const visited = new Set([from])
+  let followed = 0
   for (const list of visited) {
     for (const external of externalsIn(list)) {
+      if (++followed > limits.externalLists.references) return undefined
       const next = listAt(attributeValue(external, 'anchor') ?? '', root, context)
       if (next === to) return external
       // What is added to the set is visited as well.

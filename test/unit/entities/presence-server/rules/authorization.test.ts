@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { giveDefaultDocuments } from '../../../../../src/entities/xdms/default-documents.ts'
 import { deleteDocument, putDefaultDocument, putDocument } from '../../../../../src/entities/xdms/documents.ts'
+import { limits } from '../../../../../src/limits.ts'
 import { alice, bob, carol, PresenceWorld, said, text } from '../presence-world.ts'
 import { one, rule, ruleset } from './rules-of.ts'
 
@@ -130,6 +131,31 @@ describe('rules documents decide (PS-70, PS-78)', () => {
 })
 
 describe('PS-99: what makes a rule hold or not', () => {
+  test('lists are followed as far as the limits go, over all rules together; who may be on one beyond is not let in', () => {
+    const { references } = limits.externalLists
+    const anchor = (name: string) =>
+      `http://x/xcap-root/resource-lists/users/${alice}/index/~~/*/list%5b@name=%22${name}%22%5d`
+    const external = (name: string) => `<ocp:external-list><ocp:entry anc="${anchor(name)}"/></ocp:external-list>`
+    const list = (name: string, who: string) => `<list name="${name}"><entry uri="${who}"/></list>`
+    const names = Array.from({ length: references + 1 }, (_, index) => `l${index}`)
+    const world = new RulesWorld()
+    world.write(oma, ruleset(...names.map(name => rule(external(name), 'allow', services, name))), 'pres-rules')
+    const write = (last: string, beyond: string) =>
+      world.write(
+        'resource-lists',
+        `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists">${names
+          .slice(0, -2)
+          .map(name => list(name, 'sip:x@y'))
+          .join('')}${list(names.at(-2)!, last)}${list(names.at(-1)!, beyond)}</resource-lists>`,
+      )
+    write(bob, carol)
+    assert.equal(world.subscribe().status, 200)
+    assert.equal(world.subscribe({ from: carol }).status, 403)
+    write(carol, bob)
+    assert.equal(world.subscribe({ from: carol }).status, 200)
+    assert.equal(world.subscribe().status, 403)
+  })
+
   test('a boundary of validity, also after a restart', () => {
     const world = new RulesWorld()
     const at = (seconds: number) => new Date(world.now + seconds * 1000).toISOString()

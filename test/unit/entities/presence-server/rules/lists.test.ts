@@ -20,7 +20,7 @@ function members(uri: string, documents: Record<string, string | 'unavailable'>)
     const roomy = { bytes: 10_000_000, depth: 64, nodes: 500_000, attributes: 64, nameLength: 256 }
     return parseXml(Buffer.from(text), { limits: roomy })
   }
-  const found = membersOf(uri, { root, read, canonical: canonicalUri })
+  const { members: found } = membersOf(uri, { root, read, canonical: canonicalUri })
   return found && [...found].sort()
 }
 
@@ -67,5 +67,26 @@ describe('the members of an external list', () => {
     assert.equal(members(`${home}/d5`, chain)?.length, limits.externalLists.references - 4)
     const many = Array.from({ length: limits.externalLists.members + 1 }, (_, i) => entry(`sip:${i}@b`)).join('')
     assert.equal(members(`${home}/index`, { index: `<list>${many}</list>` }), undefined)
+  })
+  test('a document is read once, however many references lead into it, and an entry that is met again counts again', () => {
+    let read = 0
+    const anchors = Array.from(
+      { length: 50 },
+      (_, i) => `<external anchor="http://h${i}${home}/index/~~/*/list%5b2%5d"/>`,
+    )
+    const many = Array.from({ length: 500 }, (_, i) => entry(`sip:${i}@b`)).join('')
+    const text = `<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list>${anchors.join('')}</list><list>${many}</list></resource-lists>`
+    const source = {
+      root,
+      canonical: canonicalUri,
+      read: () => {
+        read++
+        return parseXml(Buffer.from(text))
+      },
+    }
+    const first = membersOf(`${home}/index/~~/*/list%5b1%5d`, source)
+    assert.deepEqual([first.members, first.entries, read], [undefined, limits.externalLists.members + 1, 1])
+    assert.equal(membersOf(`${home}/index/~~/*/list%5b2%5d`, source).members?.size, 500)
+    assert.equal(membersOf(`${home}/index/~~/*/list%5b2%5d`, source, 499).members, undefined)
   })
 })
