@@ -5,7 +5,7 @@
 
 export type ReferencePoint =
   | `PRS-${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13 | 14 | 15}`
-  | `XDM-${1 | 2 | 3 | 4}`
+  | `XDM-${1 | 2 | 3 | 4 | 8}`
   | 'IP-1'
   | 'DM-1'
 
@@ -22,6 +22,7 @@ export type FunctionalEntity =
   | 'Shared XDMS'
   | 'Aggregation Proxy'
   | 'Content Server'
+  | 'Cross-Network Proxy'
   | 'Remote Presence Network'
   | 'DM Client'
   | 'DM Server'
@@ -149,6 +150,12 @@ export const referencePoints = {
     protocol: 'XCAP',
     carries: 'management of shared documents',
     at: 'entities/xdms',
+  },
+  'XDM-8': {
+    between: ['Aggregation Proxy', 'Cross-Network Proxy'],
+    protocol: 'XCAP',
+    carries: 'documents of users of other networks, fetched',
+    at: 'entities/aggregation-proxy',
   },
   'IP-1': {
     between: ['SIP/IP Core', 'Remote Presence Network'],

@@ -37,6 +37,8 @@ export interface Settings {
   readonly prs7: RemoteServer
   readonly prs12: RemoteServer
   readonly xdm4: RemoteServer
+  /** Aggregation Proxy to Cross-Network Proxy. */
+  readonly xdm8: RemoteServer
   readonly content: ContentSettings
   /** Presence Server to Content Server. */
   readonly prs15: RemoteServer

@@ -43,11 +43,22 @@ export const readerRows = {
   'prs10.notifier': notifierOf('prs10'),
 }
 
+const crossNetworkProxy = remoteXdms('xdm8', 'the Cross-Network Proxy')
+const crossNetwork = {
+  ...crossNetworkProxy,
+  'xdm8.root': {
+    ...crossNetworkProxy['xdm8.root'],
+    meaning:
+      'XCAP root of the Cross-Network Proxy, by which documents of users of other domains are fetched; empty: they are not found',
+  },
+}
+
 /** Of the Aggregation Proxy. */
 export const proxyRows = {
   ...remoteXdms('prs7', 'the Presence XDMS that the Aggregation Proxy sends clients to'),
   ...remoteXdms('prs12', 'the RLS XDMS that the Aggregation Proxy sends clients to'),
   ...remoteXdms('xdm4', 'the Shared XDMS that the Aggregation Proxy sends clients to'),
+  ...crossNetwork,
 }
 
 function remoteXdms<P extends string>(point: P, which: string) {

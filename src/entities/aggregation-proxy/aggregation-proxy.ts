@@ -1,11 +1,11 @@
 /**
  * The Aggregation Proxy (OMA XDM; XDM-3): the one place that clients manage their documents at. It authenticates them, sends
- * each request to the XDMS whose application usage it is about, here or elsewhere (PRS-7, PRS-12, XDM-4), and answers itself
- * for what is about all of them.
+ * each request to the XDMS whose application usage it is about, here or elsewhere (PRS-7, PRS-12, XDM-4), or for users of other
+ * domains to the Cross-Network Proxy (XDM-8), and answers itself for what is about all of them.
  */
 
 import { assertedUser } from '../../protocols/http/asserted-identity.ts'
-import { badRequest, HttpRefusal, notFound, refusalResponse } from '../../protocols/http/errors.ts'
+import { badRequest, forbidden, HttpRefusal, notFound, refusalResponse } from '../../protocols/http/errors.ts'
 import type { HttpAnswer, HttpRequest, HttpResponse } from '../../protocols/http/message.ts'
 import { originForm, parseXcapUri, type XcapUri } from '../../protocols/xcap/document-selector.ts'
 import type { Entity, Output, Turn } from '../../turn.ts'
@@ -79,7 +79,7 @@ export class AggregationProxy implements Entity {
     // Before anything is looked up: who is nobody here learns nothing about who is.
     const sender = isFromProxy ? this.#asserted(request, turn) : this.#admission.admit(request, turn)
     const uri = parseXcapUri(request.target, root)
-    const remote = this.#remotes.of(uri.auid, turn.settings)
+    const remote = isFromProxy ? this.#remotes.of(uri.auid, turn.settings) : this.#remoteOf(request, uri, turn)
     const server = this.#routes.get(uri.auid)
     // What another proxy asks for is for the XDMSs of this box: sending it on could send it round.
     if (isFromProxy ? server === undefined || remote !== undefined : server === undefined && remote === undefined)
@@ -128,6 +128,25 @@ export class AggregationProxy implements Entity {
 
   wake(): Output[] {
     return []
+  }
+
+  /**
+   * Where a client's request goes on to: with documents of users of other domains to the Cross-Network Proxy, which fetches and no
+   * more (AP-07, RP-22), else to the XDMS of its usage. Throws 403.
+   */
+  #remoteOf({ method }: HttpRequest, uri: XcapUri, turn: Turn): RemoteRoot | undefined {
+    const beyond = this.#remotes.beyond(turn.settings)
+    if (beyond === undefined || uri.tree !== 'users' || !this.#isOfOtherDomain(uri.xui, turn))
+      return this.#remotes.of(uri.auid, turn.settings)
+    if (method !== 'GET' && method !== 'HEAD')
+      throw forbidden('Documents of users of other domains can only be fetched')
+    return beyond
+  }
+
+  #isOfOtherDomain(xui: string, turn: Turn): boolean {
+    const user = this.#users.userOf(xui)
+    if (/^tel:\+/i.test(xui)) return user === undefined || !this.#users.isUser(turn, user)
+    return user === undefined && /^sips?:[^@\s]+@[^@\s]+$/i.test(xui)
   }
 
   /** AP-08: asks every XDMS elsewhere for its part of the document. */

@@ -31,10 +31,19 @@ export class RemoteRoots {
     return this.#known.roots
   }
 
+  /** Where documents of users of other domains are fetched (XDM-8); undefined when they are not. */
+  beyond({ xdm8: { root, username, password } }: Settings): RemoteRoot | undefined {
+    return root === '' ? undefined : { uri: root, auids: [], credentials: credentialsOf(username, password) }
+  }
+
   /** Where a usage leads to; undefined when it is here. */
   of(auid: string, settings: Settings): RemoteRoot | undefined {
     return this.all(settings).find(({ auids }) => auids.includes(auid))
   }
+}
+
+function credentialsOf(username: string, password: string): HttpCredentials | undefined {
+  return username === '' ? undefined : { username, password }
 }
 
 function rootsOf(settings: Settings, servers: readonly Xdms[]): readonly RemoteRoot[] {
@@ -51,7 +60,7 @@ function rootsOf(settings: Settings, servers: readonly Xdms[]): readonly RemoteR
     if (point === undefined || point.root === '') continue
     const { root: uri, username, password } = point
     const auids = [...usages.keys()].filter(auid => !routes.has(auid))
-    roots.push({ uri, auids, credentials: username === '' ? undefined : { username, password } })
+    roots.push({ uri, auids, credentials: credentialsOf(username, password) })
   }
   for (const uri of new Set(routes.values())) {
     if (uri === '') continue

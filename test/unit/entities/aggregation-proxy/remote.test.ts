@@ -79,6 +79,32 @@ test('where something was created is told below the root that the client knows, 
   assert.equal(box.get(`/ours${rules}`).headers.Location, undefined)
 })
 
+test('AP-07, RP-22: documents of users of other domains are fetched through the Cross-Network Proxy, and no more', () => {
+  const proxy = 'https://nni.carrier.example'
+  const icon = '/org.openmobilealliance.pres-content/users/sip:eve@other.example/oma_status-icon/rcs_status_icon'
+  const box = new DocumentBox({ 'xdm8.root': `${proxy}/x`, 'prs7.root': `${origin}/carrier` })
+  box.servers.set(proxy, ({ method }) => ({ status: 200, headers: { etag: '"1"' }, body: Buffer.from(method) }))
+  box.servers.set(origin, () => ({ status: 404, headers: {}, body: new Uint8Array(0) }))
+  for (const path of [
+    icon,
+    icon.replace('sip:eve@other.example', 'tel:+4930123456'),
+    '/unknown.usage/users/sip:a@other.example/x',
+  ]) {
+    assert.equal(box.get(path).body, 'GET', path)
+    assert.equal(box.asked.at(-1)!.uri, `${proxy}/x${path}`)
+    assert.equal(box.asked.at(-1)!.headers['X-3GPP-Asserted-Identity'], '"sip:bill@example.com"')
+  }
+  const asked = box.asked.length
+  assert.equal(box.put(icon, '<a/>', 'application/vnd.oma.pres-content+xml').status, 403)
+  assert.equal(box.delete(icon).status, 403)
+  // Users of this domain, who they may be, and what is no address of anybody, stay here.
+  assert.equal(box.get('/resource-lists/users/tel:+15551234/index', { user: '+15551234' }).status, 404)
+  for (const xui of ['sip:nobody@example.com', 'nobody', 'sip:@', 'mailto:a@other.example'])
+    assert.equal(box.get(`/resource-lists/users/${xui}/index`).status, 404, xui)
+  assert.equal(box.asked.length, asked)
+  assert.equal(new DocumentBox().get(icon).status, 404)
+})
+
 test('AP-02, AP-04, AP-06: the XDMS is told who has authenticated, never what the client says about himself', () => {
   const { box } = pair()
   const spoofed = {
