@@ -11,16 +11,24 @@ import { userProfileGrammar } from '../../src/documents/grammar/user-profile.ts'
 import { GrammarError, validate } from '../../src/documents/grammar/validate.ts'
 import { xcapDirectoryGrammar } from '../../src/documents/grammar/xcap-directory.ts'
 import { parsePidf } from '../../src/documents/pidf-parts.ts'
-import { type PresenceRule, readPresenceRules, subHandlings, unionOf } from '../../src/documents/presence-rules.ts'
+import {
+  allPermissions,
+  type PresenceRule,
+  readPresenceRules,
+  subHandlings,
+  unionOf,
+} from '../../src/documents/presence-rules.ts'
 import { readPublicationRules } from '../../src/documents/publication-rules.ts'
 import { publishedPidf } from '../../src/documents/published-pidf.ts'
 import { parseXml, XmlError } from '../../src/documents/xml/parse.ts'
 import type { XmlElement } from '../../src/documents/xml/tree.ts'
 import { canonicalUri } from '../../src/entities/presence-server/authorize.ts'
 import { evaluate } from '../../src/entities/presence-server/rules/evaluate.ts'
-import { filterPresence } from '../../src/entities/presence-server/rules/filter.ts'
+import { filterPresence, withheldFrom } from '../../src/entities/presence-server/rules/filter.ts'
 import { membersOf } from '../../src/entities/presence-server/rules/lists.ts'
 import { nextBoundary, ranked, ruleSet } from '../../src/entities/presence-server/rules/rule-set.ts'
+import { checkListNames } from '../../src/entities/xdms/shared-xdms/list-names.ts'
+import { HttpRefusal } from '../../src/protocols/http/errors.ts'
 
 export type FuzzTarget = {
   readonly name: string
@@ -49,6 +57,9 @@ const ruleDocument = `<cr:ruleset xmlns="urn:ietf:params:xml:ns:pres-rules" xmln
 <cr:rule id="b"><cr:conditions><o:external-list><o:entry anc="http://h/xcap-root/resource-lists/users/sip:a@b/index/~~/resource-lists/list%5b1%5d"/></o:external-list></cr:conditions><cr:actions><sub-handling>polite-block</sub-handling></cr:actions></cr:rule>
 <cr:rule id="c"><cr:conditions><o:other-identity/></cr:conditions><cr:actions><sub-handling>confirm</sub-handling></cr:actions></cr:rule>
 <cr:rule id="d"><cr:conditions><o:anonymous-request/></cr:conditions></cr:rule></cr:ruleset>`
+
+const reservedLists =
+  '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list name="oma_grantedcontacts"><external anchor="http://h/resource-lists/users/x/index/~~/*/list%5b3%5d"/></list><list name="oma_blockedcontacts"/><list name="ext_b.c_d"><external anchor="h:/resource-lists/users/x/index/~~/*/list%5b@name=%22oma_blockedcontacts%22%5d"/></list></resource-lists>'
 
 const listDocument =
   '<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list name="a"><display-name xml:lang="en">A</display-name><entry uri="sip:a@b"/><list><external anchor="http://h/xcap-root/resource-lists/users/x/index"/><entry-ref ref="resource-lists/users/x/index/~~/resource-lists/list/entry"/></list></list></resource-lists>'
@@ -123,11 +134,16 @@ export const targets: readonly FuzzTarget[] = [
         devices: 'all',
       })
       assert.equal(Buffer.from(again).toString(), Buffer.from(filtered).toString())
+      // What is let through is not withheld, and whoever may write everything is kept from nothing.
+      const writes = { ...granted, persons: 'all', devices: 'all', services: 'all', userInput: 0 } as const
+      const written = parsePidf(filterPresence(document, writes), { ...roomy, attributes: 4_096 })
+      assert.deepEqual(withheldFrom(written, writes), [])
+      assert.deepEqual(withheldFrom(document, allPermissions), [])
     },
   },
   {
     name: 'external-lists',
-    seeds: seeds([listDocument]),
+    seeds: seeds([listDocument, reservedLists]),
     run(bytes) {
       const root = parsed(bytes)
       if (root === undefined) return
@@ -137,6 +153,14 @@ export const targets: readonly FuzzTarget[] = [
         '/xcap-root/resource-lists/users/x/index/~~/*/*',
       ])
         membersOf(uri, source)
+      const address = { auid: 'resource-lists', xui: 'x', path: 'index' }
+      const context = { address, userOf: (xui: string) => xui }
+      try {
+        checkListNames(root, context)
+      } catch (error) {
+        if (!(error instanceof HttpRefusal)) throw error
+        assert.equal(error.status, 409)
+      }
     },
   },
 ]

@@ -3,6 +3,7 @@
 import { strict as assert } from 'node:assert'
 import { parseXml } from '../../src/documents/xml/parse.ts'
 import { nodeOf, resolveSelection } from '../../src/entities/xdms/change-subscriptions/selection.ts'
+import { authorityOf } from '../../src/protocols/http/authority.ts'
 import { HttpRefusal } from '../../src/protocols/http/errors.ts'
 import { HttpReader, type ReadRequest } from '../../src/protocols/http/reader.ts'
 import { SipRefusal } from '../../src/protocols/sip/errors.ts'
@@ -127,6 +128,7 @@ function readHttp(bytes: Uint8Array, step: number): readonly (readonly unknown[]
           request.target,
           { ...request.headers },
           Buffer.from(request.body).toString('latin1'),
+          authorityOf(request)?.host,
         ])
     }
   } catch (error) {

@@ -16,13 +16,16 @@ import { parseNodeSelector } from '../../../protocols/xcap/node-selector.ts'
 import { selectElement, selectorOf } from '../../../protocols/xcap/select.ts'
 import type { ConstraintContext } from '../application-usage.ts'
 
+/** Where the document is. */
+type Where = Pick<ConstraintContext, 'address' | 'userOf'>
+
 const reserved = /^(?:oma|ext)_/i
 const label = /^(?:oma_[a-z]+|ext_[a-z0-9-]+(?:\.[a-z0-9-]+)+_[a-z]+)$/
 const granted = 'oma_grantedcontacts'
 const blocked = 'oma_blockedcontacts'
 
 /** Throws 409 for a reserved name that is written otherwise, and for lists of blocked and granted contacts that meet. */
-export function checkListNames(root: XmlElement, context: ConstraintContext): void {
+export function checkListNames(root: XmlElement, context: Where): void {
   const lists = new Map<string, XmlElement>()
   for (const list of childElements(root, resourceListsNamespace, 'list')) {
     const name = attributeValue(list, 'name')
@@ -51,12 +54,7 @@ function badLabel(root: XmlElement, list: XmlElement, name: string): Error {
  * The reference by which one list of the document leads to another, be it through others. Looked for as far as references are
  * followed at all: beyond that a list is one that cannot be had.
  */
-function referenceTo(
-  from: XmlElement,
-  to: XmlElement,
-  root: XmlElement,
-  context: ConstraintContext,
-): XmlElement | undefined {
+function referenceTo(from: XmlElement, to: XmlElement, root: XmlElement, context: Where): XmlElement | undefined {
   const visited = new Set([from])
   let followed = 0
   for (const list of visited) {
@@ -79,7 +77,7 @@ function* externalsIn(list: XmlElement): Iterable<XmlElement> {
 }
 
 /** The top-level list of this very document that an anchor leads to or into, whatever its root (XDM-41). */
-function listAt(anchor: string, root: XmlElement, { address, userOf }: ConstraintContext): XmlElement | undefined {
+function listAt(anchor: string, root: XmlElement, { address, userOf }: Where): XmlElement | undefined {
   const at = anchor.indexOf('/resource-lists/users/')
   if (at === -1) return undefined
   try {
