@@ -58,7 +58,7 @@ export function functionalEntities(options: EntityOptions, home: Home): Entities
     isUser: (turn, user) => isUser(turn, user),
     isShown: (watcher, { xui, path }, turn) =>
       entities['content-server'].isShown(watcher, { owner: xui, name: path }, turn),
-    mayWrite: (user, { xui }, turn) => entities['presence-server'].permanentPresenceCheck(xui, user, turn),
+    mayWrite: (identities, { xui }, turn) => entities['presence-server'].permanentPresenceCheck(xui, identities, turn),
     listeners: [toPresenceServer, (change, turn) => entities.xdms.documentChanged(change, turn), toResourceListServer],
   }
   const servers = managementServers(xdms)
@@ -146,8 +146,8 @@ export function functionalEntities(options: EntityOptions, home: Home): Entities
       userOf: xdms.userOf,
       isUser: (db, aor) => isUser({ db, settings: options.settings() }, aor),
       presenceOf: (presentity, turn) => entities['presence-server'].documentOf(presentity, turn),
-      presenceShown: (presentity, watcher, turn) =>
-        entities['presence-server'].shownTo({ identities: [watcher], displayName: undefined }, presentity, turn),
+      presenceShown: (presentity, identities, turn) =>
+        entities['presence-server'].shownTo({ identities, displayName: undefined }, presentity, turn),
     }),
     'xdm-client': xdmClient,
   }

@@ -8,6 +8,7 @@ import {
   failedAnswer,
   type HttpAnswer,
   type HttpResponse,
+  type HttpSource,
   type OutgoingHttpRequest,
 } from '../../src/protocols/http/message.ts'
 import { udpFlow, udpFlowId } from '../../src/protocols/sip/flow.ts'
@@ -24,6 +25,8 @@ export interface Asking {
   readonly headers?: Readonly<Record<string, string>>
   /** Who asks; alice unless given. */
   readonly user?: string
+  /** Where it comes from; a client unless given. */
+  readonly source?: HttpSource
 }
 
 /** Users alice, bob and carol; nobody is asked for credentials. */
@@ -82,7 +85,7 @@ export class WholeBox {
   }
 
   async http(method: string, target: string, asking: Asking = {}): Promise<HttpResponse> {
-    const { body = '', type, headers = {}, user = 'alice' } = asking
+    const { body = '', type, headers = {}, user = 'alice', source = { address: '10.0.0.2', isSecure: true } } = asking
     const identity = `"sip:${user}@box.example"`
     const response = this.#appliance.http(
       {
@@ -95,7 +98,7 @@ export class WholeBox {
           ...headers,
         },
         body: typeof body === 'string' ? Buffer.from(body) : body,
-        source: { address: '10.0.0.2', isSecure: true },
+        source,
       },
       'exchange',
       this.now,

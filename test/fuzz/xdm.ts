@@ -2,9 +2,10 @@
 
 import { strict as assert } from 'node:assert'
 import { capabilitiesOf, foldersOf, partOf } from '../../src/entities/aggregation-proxy/gathering.ts'
+import { canonicalUri } from '../../src/entities/presence-server/authorize.ts'
 import { toldBy } from '../../src/entities/xdm-client/document-changes.ts'
 import { isWithin } from '../../src/protocols/http/address-range.ts'
-import { assertedUser } from '../../src/protocols/http/asserted-identity.ts'
+import { assertedSender } from '../../src/protocols/http/asserted-identity.ts'
 import { HttpRefusal } from '../../src/protocols/http/errors.ts'
 import { SipRequest } from '../../src/protocols/sip/message.ts'
 import { defaultSettings, parseSetting, SettingError } from '../../src/settings.ts'
@@ -56,8 +57,10 @@ export const targets: readonly FuzzTarget[] = [
       }
       const users = { userOf: (uri: string) => uri, isUser: (user: string) => user === alice }
       try {
-        const user = assertedUser(request, turn.settings.xdms, users)
-        assert.ok(user === undefined || value.includes(user))
+        const { user, identities } = assertedSender(request, turn.settings.xdms, users)
+        assert.equal(user === undefined, identities.length === 0)
+        // What has been made canonical stays as it is.
+        for (const identity of identities) assert.equal(canonicalUri(identity), identity)
       } catch (error) {
         if (!(error instanceof HttpRefusal)) throw error
       }

@@ -4,7 +4,7 @@
  * domains to the Cross-Network Proxy (XDM-8), and answers itself for what is about all of them.
  */
 
-import { assertedUser } from '../../protocols/http/asserted-identity.ts'
+import { type AssertedSender, assertedSender } from '../../protocols/http/asserted-identity.ts'
 import { badRequest, forbidden, HttpRefusal, notFound, refusalResponse } from '../../protocols/http/errors.ts'
 import type { HttpAnswer, HttpRequest, HttpResponse } from '../../protocols/http/message.ts'
 import { originForm, parseXcapUri, type XcapUri } from '../../protocols/xcap/document-selector.ts'
@@ -77,7 +77,8 @@ export class AggregationProxy implements Entity {
     if (!path.startsWith(`${root}/`)) throw notFound(`XCAP documents are below ${root}/`)
     const isFromProxy = request.source.listener === 'xdms'
     // Before anything is looked up: who is nobody here learns nothing about who is.
-    const sender = isFromProxy ? this.#asserted(request, turn) : this.#admission.admit(request, turn)
+    const asserted = isFromProxy ? this.#asserted(request, turn) : undefined
+    const sender = asserted === undefined ? this.#admission.admit(request, turn) : asserted.user
     const uri = parseXcapUri(request.target, root)
     const remote = isFromProxy ? this.#remotes.of(uri.auid, turn.settings) : this.#remoteOf(request, uri, turn)
     const server = this.#routes.get(uri.auid)
@@ -95,7 +96,11 @@ export class AggregationProxy implements Entity {
       const token = `forward ${exchange} ${uri.auid}${written}`
       return { response: undefined, outputs: [{ kind: 'http', token, request: outgoing }] }
     }
-    const identity = { user: user ?? '', isOperator: isOperator(user, turn.settings, this.#users.userOf) }
+    const identity: Identity = {
+      user: user ?? '',
+      identities: asserted?.identities ?? (user === undefined ? [] : [user]),
+      isOperator: isOperator(user, turn.settings, this.#users.userOf),
+    }
     const isReading = request.method === 'GET' || request.method === 'HEAD'
     if (server === this.#own && isReading && !isFromProxy && this.#remotes.all(turn.settings).length > 0)
       return this.#gather({ request, uri, identity }, exchange, turn)
@@ -103,9 +108,9 @@ export class AggregationProxy implements Entity {
   }
 
   /** Whom the proxy elsewhere says a request is from. Throws 403 and 400. */
-  #asserted(request: HttpRequest, turn: Turn): string | undefined {
+  #asserted(request: HttpRequest, turn: Turn): AssertedSender {
     const { userOf, isUser } = this.#users
-    return assertedUser(request, turn.settings.xdms, { userOf, isUser: user => isUser(turn, user) })
+    return assertedSender(request, turn.settings.xdms, { userOf, isUser: user => isUser(turn, user) })
   }
 
   httpResponse(token: string, answer: HttpAnswer, turn: Turn): Output[] {

@@ -6,7 +6,7 @@
  */
 import { hash } from 'node:crypto'
 import { pidfContentType } from '../../documents/pidf.ts'
-import { assertedUser } from '../../protocols/http/asserted-identity.ts'
+import { assertedSender } from '../../protocols/http/asserted-identity.ts'
 import { httpAuthority } from '../../protocols/http/authority.ts'
 import { checkConditions } from '../../protocols/http/conditions.ts'
 import { forbidden, methodNotAllowed } from '../../protocols/http/errors.ts'
@@ -37,7 +37,7 @@ export interface ContentServerOptions {
   /** All that a presentity says of himself, to whomever. */
   presenceOf(presentity: string, turn: Turn): Uint8Array
   /** What a watcher is shown of a presentity by the rules as they stand; undefined when nothing. */
-  presenceShown(presentity: string, watcher: string, turn: Turn): Uint8Array | undefined
+  presenceShown(presentity: string, identities: readonly string[], turn: Turn): Uint8Array | undefined
 }
 
 /** An answer, unless it leaves later, and what else the turn asks for. */
@@ -162,7 +162,7 @@ export class ContentServer implements Entity {
   #forPresenceServer(request: HttpRequest, turn: Turn): HandledContent {
     const { userOf, isUser } = this.#options
     const users = { userOf, isUser: (user: string) => isUser(turn.db, user) }
-    const asserted = assertedUser(request, turn.settings.content, users)
+    const { user: asserted } = assertedSender(request, turn.settings.content, users)
     const [kind, below] = placeOf(request, turn)
     const address = kind === 'users' ? readObjectPath(below, xui => userOf(xui) ?? addressElsewhere(xui)) : undefined
     if (address === undefined || address.name === '' || isIcon(address)) throw nothingHere()
@@ -221,13 +221,13 @@ export class ContentServer implements Entity {
     const { userOf, isUser, presenceShown } = this.#options
     const address = readViewPath(below, userOf)
     if (address === undefined || !isUser(turn.db, address.presentity)) throw nothingHere()
-    const shown = presenceShown(address.presentity, watcher ?? address.presentity, turn)
+    const shown = presenceShown(address.presentity, [watcher ?? address.presentity], turn)
     if (shown === undefined || versionOf(shown) !== address.version) throw nothingHere()
     return given(request, { tag: `"${address.version}"`, type: pidfContentType, bytes: () => shown }, turn)
   }
 
   /** Whether the owner's rules as they stand show a watcher a reference to an object (CS-12, XDM-63). */
-  isShown(watcher: string, address: ObjectAddress, turn: Turn): boolean {
+  isShown(watcher: readonly string[], address: ObjectAddress, turn: Turn): boolean {
     const { presenceShown, userOf } = this.#options
     const shown = presenceShown(address.owner, watcher, turn)
     return shown !== undefined && refersTo(text(shown), turn.settings, address, userOf)
@@ -235,7 +235,7 @@ export class ContentServer implements Entity {
 
   /** CS-12: the owner, and who is shown a reference to it now; of the rest nobody learns that it is there. */
   #mayRead(address: ObjectAddress, user: string, turn: Turn): boolean {
-    return user === address.owner || this.isShown(user, address, turn)
+    return user === address.owner || this.isShown([user], address, turn)
   }
 
   #put(

@@ -29,11 +29,11 @@ export function permanentSource(presentity: string, turn: Turn, documents: Docum
  */
 export function permanentPresenceCheck(
   presentity: string,
-  writer: string,
+  writer: readonly string[],
   turn: Turn,
   { authorization }: Pick<PresenceContext, 'authorization'>,
 ): PermanentPresenceCheck | undefined | 'unavailable' {
-  const outcome = authorization.publication(presentity, { identities: [writer] }, turn, 'permanent')
+  const outcome = authorization.publication(presentity, { identities: writer }, turn, 'permanent')
   if (outcome === 'unavailable') return outcome
   if (outcome.handling !== 'allow') return undefined
   const { permissions } = outcome

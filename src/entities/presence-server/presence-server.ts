@@ -198,7 +198,11 @@ export class PresenceServer implements SipEntity {
   }
 
   /** A read for the Presence XDMS: how far a presentity lets somebody else write his permanent presence (PS-112). */
-  permanentPresenceCheck(presentity: string, writer: string, turn: Turn): ReturnType<typeof permanentPresenceCheck> {
+  permanentPresenceCheck(
+    presentity: string,
+    writer: readonly string[],
+    turn: Turn,
+  ): ReturnType<typeof permanentPresenceCheck> {
     return permanentPresenceCheck(presentity, writer, turn, this.#context)
   }
 

@@ -52,6 +52,8 @@ import {
 export interface Identity {
   /** Address-of-record. */
   readonly user: string
+  /** Canonical URIs, any of which rules may mean (PS-76); none for nobody in particular. */
+  readonly identities: readonly string[]
   /** May read and write everybody's documents and the global tree. */
   readonly isOperator: boolean
 }
@@ -64,9 +66,9 @@ export interface XdmsOptions {
   userOf(xui: string): string | undefined
   isUser(turn: Turn, user: string): boolean
   /** Whether presence shows a watcher a reference to this document (XDM-63); without it, nobody. */
-  isShown?(watcher: string, address: DocumentAddress, turn: Turn): boolean
+  isShown?(identities: readonly string[], address: DocumentAddress, turn: Turn): boolean
   /** How far the owner of a document lets somebody else write it; without it, not at all. `unavailable`: that cannot be told now. */
-  mayWrite?(user: string, address: DocumentAddress, turn: Turn): WriteCheck | undefined | 'unavailable'
+  mayWrite?(identities: readonly string[], address: DocumentAddress, turn: Turn): WriteCheck | undefined | 'unavailable'
   readonly listeners: readonly ChangeListener[]
 }
 
@@ -153,13 +155,13 @@ export class Xdms {
     xui: string,
     usage: ApplicationUsage,
     uri: XcapUri,
-    { user, isOperator }: Identity,
+    { user, identities, isOperator }: Identity,
     turn: Turn,
   ): WriteCheck | undefined {
     const isOthers = usage.writers === 'others' && xui !== '' && user !== '' && user !== xui && !isOperator
     if (!isOthers || (method !== 'PUT' && method !== 'DELETE')) return undefined
     const address = { auid: usage.auid, xui, path: documentPath(usage, uri, method) }
-    const check = this.#options.mayWrite?.(user, address, turn)
+    const check = this.#options.mayWrite?.(identities, address, turn)
     if (check === 'unavailable') throw serviceUnavailable(2)
     return check
   }
@@ -169,12 +171,12 @@ export class Xdms {
     xui: string,
     usage: ApplicationUsage,
     uri: XcapUri,
-    { user }: Identity,
+    { identities }: Identity,
     turn: Turn,
   ): boolean {
     if (usage.readers !== 'watchers' || (method !== 'GET' && method !== 'HEAD')) return false
     const address = { auid: usage.auid, xui, path: documentPath(usage, uri, method) }
-    return this.#options.isShown?.(user, address, turn) ?? false
+    return this.#options.isShown?.(identities, address, turn) ?? false
   }
 
   #get(asked: Asked): HttpResponse {

@@ -3,6 +3,8 @@
  * `X-XCAP-Asserted-Identity`, quoted URIs separated by commas. Believed only of those the operator has named (AP-04).
  */
 
+import { ParseError } from '../sip/errors.ts'
+import { addressOfRecord, parseUri } from '../sip/uri.ts'
 import { isWithin } from './address-range.ts'
 import { badRequest, forbidden } from './errors.ts'
 import type { HttpRequest } from './message.ts'
@@ -28,29 +30,42 @@ export function assertedIdentity(user: string): Readonly<Record<string, string>>
   return { 'X-3GPP-Asserted-Identity': value, 'X-XCAP-Asserted-Identity': value }
 }
 
+/** Whom another server asserts; nobody when there are no identities. */
+export interface AssertedSender {
+  /** The first of the identities that is a user here, else the first. */
+  readonly user: string | undefined
+  /** Canonical URIs, any of which may be meant by rules (PS-76). */
+  readonly identities: readonly string[]
+}
+
 /**
- * The user whom another server asserts, such as an Aggregation Proxy: the first of the identities that is a user here, else the
- * first as written; undefined when it asserts nobody. Throws 403 when the request does not come from one that is trusted, 400
- * when the header is malformed.
+ * The sender whom another server asserts, such as an Aggregation Proxy. Throws 403 when the request does not come from one that
+ * is trusted, 400 when the header is malformed.
  */
-export function assertedUser(
+export function assertedSender(
   request: HttpRequest,
   { trusted, trustedNames }: Trusted,
   { userOf, isUser }: Users,
-): string | undefined {
+): AssertedSender {
   const { address, names = [] } = request.source
   const isTrusted = listed(trusted).some(range => isWithin(address, range))
   if (!isTrusted && !listed(trustedNames.toLowerCase()).some(name => names.includes(name)))
     throw forbidden('Only servers that are trusted may ask here')
   const value = request.headers['x-3gpp-asserted-identity'] ?? request.headers['x-xcap-asserted-identity']
-  if (value === undefined) return undefined
-  const uris = identities(value)
+  if (value === undefined) return { user: undefined, identities: [] }
+  const uris = identities(value).map(canonical)
   if (uris.length === 0) throw badRequest('The asserted identity is not a list of quoted URIs')
-  for (const uri of uris) {
-    const user = userOf(uri)
-    if (user !== undefined && isUser(user)) return user
+  const users = uris.map(userOf).filter(user => user !== undefined && isUser(user))
+  return { user: users[0] ?? uris[0], identities: uris }
+}
+
+/** As rules are compared: another spelling would not be the one that a rule blocks. Throws 400 when it is no URI. */
+function canonical(uri: string): string {
+  try {
+    return addressOfRecord(parseUri(uri))
+  } catch (error) {
+    throw error instanceof ParseError ? badRequest(`The asserted identity is none: ${error.message}`) : error
   }
-  return uris[0]
 }
 
 /** The URIs of a list of identities (AP-06); none when it is malformed. */

@@ -262,6 +262,34 @@ describe('DEC-09: an icon of the Presence XDMS is an object too', () => {
     assert.equal((await box.http('PUT', document, { user: 'bob' })).status, 403)
   })
 
+  test('whom a proxy elsewhere asserts is each of his identities, however they are written (PS-76, XDM-62)', async () => {
+    const box = new WholeBox({ 'xdms.trusted': '192.0.2.9' })
+    await put(box, content(png()))
+    await publishIcon(box, `https://box.example${document}`)
+    const source = { address: '192.0.2.9', isSecure: true, listener: 'xdms' as const }
+    const as = async (...identities: readonly string[]) => {
+      const headers = { 'x-3gpp-asserted-identity': identities.map(uri => `"${uri}"`).join(', ') }
+      return (await box.http('GET', document, { headers, source })).status
+    }
+    const rules = (conditions: string, handling: string, id: string) =>
+      `<rule id="${id}"><conditions>${conditions}</conditions><actions><pr:sub-handling>${handling}</pr:sub-handling></actions>` +
+      `<transformations><pr:provide-persons><pr:all-persons/></pr:provide-persons><pr:provide-status-icon>true</pr:provide-status-icon></transformations></rule>`
+    const write = (...given: readonly string[]) =>
+      box.http('PUT', '/xcap-root/org.openmobilealliance.pres-rules/users/sip:alice@box.example/pres-rules', {
+        body: `<ruleset xmlns="urn:ietf:params:xml:ns:common-policy" xmlns:pr="urn:ietf:params:xml:ns:pres-rules" xmlns:ocp="urn:oma:xml:xdm:common-policy">${given.join('')}</ruleset>`,
+        type: 'application/auth-policy+xml',
+      })
+    await write(
+      rules('<identity><many domain="blocked.example"/></identity>', 'block', 'a'),
+      rules('<ocp:other-identity/>', 'allow', 'b'),
+    )
+    assert.equal(await as('sip:eve@other.example'), 200)
+    assert.equal(await as('SIP:eve@BLOCKED.Example'), 403)
+    await write(rules('<identity><one id="tel:+4930123456"/></identity>', 'allow', 'a'))
+    assert.equal(await as('sip:eve@other.example', 'tel:+49-30-123456'), 200)
+    assert.equal(await as('sip:eve@other.example'), 403)
+  })
+
   test('it is managed as a document alone, and goes with it', async () => {
     const box = new WholeBox()
     await put(box, content(png()))

@@ -115,7 +115,10 @@ function packageOptions({ servers, placeOf, userOf, isUser }: ChangeNotifierOpti
       return place === 'box' || (user !== undefined && isUser(turn, user))
     },
     authority: ({ settings }) => httpAuthority(settings),
-    readerOf: (user, { settings }) => ({ usages, identity: { user, isOperator: isOperator(user, settings, userOf) } }),
+    readerOf: (user, { settings }) => ({
+      usages,
+      identity: { user, identities: [user], isOperator: isOperator(user, settings, userOf) },
+    }),
   }
 }
 

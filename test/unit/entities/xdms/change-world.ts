@@ -114,7 +114,11 @@ export class ChangeWorld extends EntityWorld {
     }
     let response: HttpResponse | undefined
     this.act(turn => {
-      const identity = { user: asking, isOperator: isOperator(asking, turn.settings, this.#userOf) }
+      const identity = {
+        user: asking,
+        identities: [asking],
+        isOperator: isOperator(asking, turn.settings, this.#userOf),
+      }
       const handled = server.handle(request, uri, identity, { ...turn, random: this.#random })
       response = handled.response
       return [...handled.outputs]
