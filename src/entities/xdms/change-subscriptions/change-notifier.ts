@@ -86,12 +86,13 @@ export class ChangeNotifier implements SipEntity {
   /** The change feed: in the turn of the change, so that no version is missed; its subscribers are told in later ones. */
   documentChanged(change: DocumentChange, turn: Turn): Output[] {
     const outputs: Output[] = []
+    const told = new ToldChange(change)
     for (const key of interestedIn(turn.db, change.address)) {
       const selection = selectionOf(turn.db, key)
       const about = selection?.selected.filter(one => covers(one, change.address)) ?? []
       if (about.length === 0 || !isReadable(change.address, this.#readerOf(key[0], turn))) continue
       if (about.some(({ kind }) => kind !== 'component'))
-        note(change, selection!.processing, [...changesFor(turn.db, key)], noted => noteChange(turn.db, key, noted))
+        note(told, selection!.processing, [...changesFor(turn.db, key)], noted => noteChange(turn.db, key, noted))
       const [user, packageName, id] = key
       outputs.push({ kind: 'wake', entity: owner, at: turn.now, token: `changed ${packageName} ${user} ${id}` })
     }
@@ -122,26 +123,53 @@ function packageOptions({ servers, placeOf, userOf, isUser }: ChangeNotifierOpti
   }
 }
 
+/** A change as its subscribers may want it told: what is costly to find out is found out once for all of them. */
+class ToldChange {
+  readonly change: DocumentChange
+  #before: { readonly version: Buffer | undefined } | undefined
+  #patch: { readonly patch: ReturnType<typeof patchBetween> } | undefined
+
+  constructor(change: DocumentChange) {
+    this.change = change
+  }
+
+  /** The version before, as it was written. */
+  before(): Buffer | undefined {
+    if (this.#before === undefined) {
+      const text = this.change.before?.()?.source?.text
+      this.#before = { version: text === undefined ? undefined : Buffer.from(text) }
+    }
+    return this.#before.version
+  }
+
+  patch(): ReturnType<typeof patchBetween> {
+    if (this.#patch === undefined) {
+      const [old, changed] = [this.change.before?.(), this.change.after?.()]
+      this.#patch = { patch: old && changed && patchBetween(old, changed) }
+    }
+    return this.#patch.patch
+  }
+}
+
 /** Keeps of a change what its subscriber wants to be told, as far as there is room; what is missing he has to fetch. */
 function note(
-  { address, previousEtag, etag, before, after }: DocumentChange,
+  told: ToldChange,
   processing: DiffProcessing,
   noted: readonly ChangeRecord[],
   keep: (change: ChangeRecord) => void,
 ): void {
   if (processing === 'no-patching' || noted.length >= limits.changeSubscriptions.changes) return
+  const { address, previousEtag, etag } = told.change
   const document = documentKey(address)
   const change = { document, previousEtag, etag }
   const room = limits.changeSubscriptions.changeOctets - noted.reduce((sum, one) => sum + octetsOf(one), 0)
   if (processing === 'aggregate') {
     if (previousEtag === undefined || noted.some(one => one.document === document)) return
-    const text = before?.()?.source?.text
-    const version = text === undefined ? undefined : Buffer.from(text)
+    const version = told.before()
     if (version !== undefined && version.length <= room) keep({ ...change, before: version })
     return
   }
-  const [old, changed] = [before?.(), after?.()]
-  const patch = old && changed && patchBetween(old, changed)
+  const patch = told.patch()
   keep(patch !== undefined && patch.length <= room ? { ...change, patch: keptPatch(patch) } : change)
 }
 
