@@ -11,6 +11,8 @@ import { httpAuthority } from '../../protocols/http/authority.ts'
 import { checkConditions } from '../../protocols/http/conditions.ts'
 import { forbidden, methodNotAllowed } from '../../protocols/http/errors.ts'
 import type { HttpAnswer, HttpRequest, HttpResponse, OutgoingHttpRequest } from '../../protocols/http/message.ts'
+import { ParseError } from '../../protocols/sip/errors.ts'
+import { addressOfRecord, parseUri } from '../../protocols/sip/uri.ts'
 import { originForm } from '../../protocols/xcap/document-selector.ts'
 import type { Settings } from '../../settings/table.ts'
 import type { Entity, Output, Transaction, Turn } from '../../turn.ts'
@@ -308,7 +310,13 @@ function ownPath(uri: string, { settings }: Turn): string | undefined {
 
 /** Somebody who is no user of this domain, as a Presence Server elsewhere names him. */
 function addressElsewhere(identifier: string): string | undefined {
-  return /^(?:sips?:[^\s@:;?]+@[^\s@;?]+|tel:\+\d+)$/.test(identifier) ? identifier : undefined
+  if (!/^(?:sips?:[^\s@:;?]+@[^\s@;?]+|tel:\+[\d.()-]+)$/i.test(identifier)) return undefined
+  try {
+    return addressOfRecord(parseUri(identifier))
+  } catch (error) {
+    if (error instanceof ParseError) return undefined
+    throw error
+  }
 }
 
 function nameOf(type: string, bytes: Uint8Array, turn: Turn): string {
