@@ -62,7 +62,7 @@ export async function simulate(seed: number, minutes = 60): Promise<Hour> {
     if (choose.chance(0.003)) await world.jump(choose.below(600_000))
     await world.pass(choose.below(choose.chance(0.1) ? 120_000 : 4000))
   }
-  const violations = await lookBack(world, people, handling, exchanges)
+  const violations = await lookBack(world, people, handling, choose, exchanges)
   const subscriptions = people.flatMap(({ watcher }) => watcher.subscriptions)
   return {
     seed,
@@ -219,6 +219,7 @@ async function lookBack(
   world: SimulatedWorld,
   people: readonly Person[],
   handling: string,
+  choose: SeededRandom,
   exchanges: Exchange[],
 ): Promise<string[]> {
   const violations: string[] = []
@@ -241,6 +242,9 @@ async function lookBack(
       const subscription = watcher.watcher.subscribe(presentity.aor, 'presence', 3600, world.now())
       exchanges.push(subscription.exchange)
       watching.push({ watcher, presentity, subscription })
+      if (choose.chance(0.5)) continue
+      const wishes = { partial: choose.chance(0.5), filtering: someFiltering(choose) }
+      exchanges.push(watcher.watcher.subscribe(presentity.aor, 'presence', 3600, world.now(), wishes).exchange)
     }
   const everybody = people.map(({ aor }) => aor)
   for (const person of people) {
@@ -249,10 +253,13 @@ async function lookBack(
     exchanges.push(watcher.subscribe(listOf(person), 'presence', 3600, world.now(), { toList: true }).exchange)
   }
   await world.pass(60_000)
+  // Closed first: who is not to be disturbed while he is closed must then be told what others have said before he opened.
+  for (const { source } of people) exchanges.push(source.publish('closed', 'soon', 3600, world.now()))
+  await world.pass(20_000)
   for (const person of people) {
     const note = `final-${person.agent.options.name}`
     notes.set(person, note)
-    exchanges.push(person.source.publish('open', note, 3600, world.now()))
+    exchanges.push(person.source.modify('open', note, 3600, world.now()))
   }
   await world.pass(60_000)
 
@@ -273,7 +280,13 @@ async function lookBack(
   // Every watcher who was told of changes alone, or through a filter, has what he is told now that he asks for everything.
   const isSpecial = ({ partial, wishes, event }: Subscription) =>
     event === 'presence' && !wishes.toList && (partial !== undefined || Object.keys(wishes.filtering ?? {}).length > 0)
-  const partials = people.flatMap(one => one.watcher.subscriptions.filter(isSpecial).filter(isLive))
+  const partials = people.flatMap(person =>
+    person.watcher.subscriptions
+      .filter(isSpecial)
+      .filter(isLive)
+      // Of one who is not to be disturbed now nothing is certain.
+      .filter(({ wishes }) => !isUndisturbed(person, wishes, watching)),
+  )
   const views = partials.map(one => filteredView(one, watching, world.now()))
   const copies = partials.map(({ partial }) => (partial?.needsFull !== false ? undefined : partial.canonical))
   const counts = partials.map(({ notifications }) => notifications.length)
@@ -358,7 +371,6 @@ function filteredView(
   const document = whole?.subscription.notifications.findLast(({ body }) => body !== '')
   const own = notifications.findLast(({ body }) => body !== '')
   if (document === undefined || own === undefined || wishes.filtering?.when !== undefined) return undefined
-  if (isUndisturbed(whole!.watcher, wishes, watching)) return undefined
   if (Math.max(own.at, document.at) > now - 15_000 || partial?.needsFull) return undefined
   const { seeing } = wishes.filtering ?? {}
   return { has: essence(partial?.document ?? own.body), wants: essence(document.body, seeing) }

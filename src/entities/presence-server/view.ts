@@ -64,7 +64,7 @@ export function presenceView(
     return undefined
   }
   if (record.contentType === partialType) {
-    const tag = presenceTag(subscription, turn, shared, context)
+    const tag = tagOf(body, turn, shared)
     const isForced = occasion.isForced || isAwaited
     return partialBody(subscription, body.body, tag, { ...occasion, isForced }, context.bases, context.restartedAt())
   }

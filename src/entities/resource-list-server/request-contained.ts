@@ -1,6 +1,7 @@
 /**
  * Lists that come with the SUBSCRIBE (RFC 5367, RFC 5363): to the URI of the server itself, for as long as the subscription
- * lasts, and never by a later request.
+ * lasts, and never by a later request. We give no URI to manipulate such a list by (RFC 5367 §6, MAY): who can edit lists over HTTP
+ * keeps one, and subscribes to that.
  */
 
 import { resourceListsType } from '../../documents/resource-lists.ts'

@@ -249,6 +249,21 @@ test('a removed user: his subscription to his registration ends with noresource'
   assert.match(last.header('Subscription-State')!, /^terminated;reason=noresource/)
 })
 
+test('RFC 5839 §5.6: who knows his registration is not told it again when he refreshes, until it is another', () => {
+  const core = new Core()
+  core.register('alice', ['<sip:alice@192.0.2.1:6000>'])
+  const subscriber = new Subscriber(core)
+  subscriber.subscribe()
+  const tag = subscriber.notified.at(-1)!.request.header('SIP-ETag')!
+  assert.equal(subscriber.subscribe([['Suppress-If-Match', tag]]).status, 204)
+  assert.equal(subscriber.after(10).length, 1)
+  core.register('alice', ['<sip:alice@192.0.2.2:6000>'])
+  assert.equal(subscriber.after(10)[0]!.state, 'partial')
+  assert.equal(subscriber.subscribe([['Suppress-If-Match', tag]]).status, 200)
+  const [whole] = subscriber.after(10)
+  assert.deepEqual([whole!.state, whole!.registrations[0]!.contacts.length], ['full', 2])
+})
+
 test('SIP-06: another event gets 489 with Allow-Events: reg', () => {
   const answer = new Subscriber(new Core()).subscribe([['Event', 'wonder']])
   assert.equal(answer.status, 489)
