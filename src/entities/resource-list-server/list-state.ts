@@ -18,12 +18,14 @@ import {
   deleteAllNews,
   deleteNews,
   innerNode,
+  isHidden,
   type ListNode,
   memberOf,
   membersOfNode,
   type NodeMember,
   newsOf,
   nodeOf,
+  noteHidden,
   putNews,
   putNode,
   putTold,
@@ -162,12 +164,13 @@ class ListDocument {
     const watcher = subscriberOfNode(this.#node)
     const filter = this.#telling.filters && filterOfMember(this.#telling.filters, key)
     const keepsTold = takesPartial || filter !== undefined
-    const before = keepsTold ? { own: toldOf(db, this.#id, key), full } : undefined
+    const before = keepsTold ? { own: toldOf(db, this.#id, key), full: full || isHidden(db, this.#id, key) } : undefined
     // Documents of watcher information are numbered; no state of presence is told by this number, for what was told is kept beside.
     const asked = { version: packageName === 'presence' ? -1 : version, before, takesPartial, filter }
     const told = this.#context.states.stateFor(packageName, key, this.#id, watcher, asked, this.#turn)
     if (told?.own !== undefined) putTold(db, this.#id, key, told.own)
     if (told?.body === 'unchanged') return
+    if (keepsTold) noteHidden(db, this.#id, key, told?.body === undefined)
     // One of whom a filter leaves nothing has no instance: an active one could not be without a body (§5.5).
     if (told === undefined || (told.state === 'active' && told.body === undefined)) {
       this.#show(member)
@@ -201,8 +204,10 @@ class ListDocument {
       return
     }
     const { state, reason, contentType, body, list } = told
-    const attached = list ? this.#remoteList(list, key) : this.#remoteBody(body && { contentType, body }, key, isWhole)
+    const full = isWhole || state !== 'active' || isHidden(db, this.#id, key)
+    const attached = list ? this.#remoteList(list, key) : this.#remoteBody(body && { contentType, body }, key, full)
     if (attached === 'unchanged') return
+    if (this.#telling.filters !== undefined) noteHidden(db, this.#id, key, state !== 'active' || attached === undefined)
     if (state === 'active' && attached === undefined) this.#show(member)
     else this.#show(member, { id: onlyInstance, state, reason, cid: attached && this.#attach(attached) })
   }

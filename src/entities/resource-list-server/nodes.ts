@@ -68,6 +68,8 @@ const members = table<MemberRecord>('list members', 'soft')
 const news = table<string | null>('list news', 'soft')
 /** What is kept of what a member was told, for who takes partial state or has a filter: keyed [node, canonical URI]. */
 const told = table<unknown>('list told', 'soft')
+/** Of whom something is kept in `told`, and the last that was told is that there is nothing to tell: keyed likewise. */
+const hidden = table<null>('list hidden members', 'soft')
 /** Which nodes a document matters to: keyed [application usage, user, path, node]. */
 const readers = table<null>('list document readers', 'soft')
 
@@ -254,6 +256,16 @@ export function toldOf(db: Transaction, id: string, key: string): unknown {
   return db.get(told, [id, key])
 }
 
+/** Whether the last that was told of a member is that there is nothing to tell of him; what was told before is then no more. */
+export function isHidden(db: Transaction, id: string, key: string): boolean {
+  return db.get(hidden, [id, key]) !== undefined
+}
+
+export function noteHidden(db: Transaction, id: string, key: string, now: boolean): void {
+  if (now) db.put(hidden, [id, key], null)
+  else if (isHidden(db, id, key)) db.delete(hidden, [id, key])
+}
+
 export function putTold(db: Transaction, id: string, key: string, own: unknown): void {
   db.put(told, [id, key], own)
 }
@@ -294,6 +306,7 @@ function removeMember(
 ): Output[] {
   turn.db.delete(members, [id, key])
   turn.db.delete(told, [id, key])
+  noteHidden(turn.db, id, key, false)
   if (kind === 'list') return closeNode(innerNode(id, key, turn), context, turn)
   if (kind === 'remote') return closeRemote(id, key, context, turn)
   return kind === 'user' ? [wakeLeg(id, node, key, turn)] : []

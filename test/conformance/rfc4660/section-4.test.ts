@@ -173,6 +173,24 @@ describe('§5.3 what members are told of, and when', () => {
     world.check()
   })
 
+  test('a member who was hidden meanwhile is told of again, though he is as he was', async () => {
+    const world = await ListWorld.of()
+    await world.publish('Alice', 'open', 'a')
+    for (const partial of [false, true]) {
+      await world.rules('Alice', { [bob]: 'allow' })
+      const subscription = await subscribe(world, set(filter('1', basics)), { partial })
+      const state = () => subscription.list!.rows.get(alice)!.instances[0]!
+      assert.match(state().body, /open/)
+      await world.rules('Alice', { [bob]: 'confirm' })
+      assert.deepEqual([state().state, state().body], ['pending', ''])
+      await world.rules('Alice', { [bob]: 'allow' })
+      assert.equal(state().state, 'active')
+      assert.match(state().body, /open/)
+      if (partial) assert.match(state().body, /pidf-full[^>]* version="2"/)
+    }
+    world.check()
+  })
+
   test('RLS-21: with partial presence of the members, what is left of them is told by its changes', async () => {
     const world = await ListWorld.of()
     await world.publish('Alice', 'open', 'a')
@@ -367,6 +385,23 @@ describe('§4.1 members elsewhere', () => {
     assert.equal(subscription.notifications.length, before)
     await publish(boxes, 'dora@b.example', 'closed', 'other')
     assert.equal(subscription.list!.state(dora), 'active closed')
+    check(boxes, subscription)
+  })
+
+  test('what is told of him when he had been lost is told again', async () => {
+    const boxes = new Boxes(9, ['a.example', 'b.example'])
+    boxes.person('dora@b.example').source.publish('open', 'there', 86_400, boxes.now())
+    await keep(boxes, home, [{ uri: mine, inline: [dora] }])
+    const subscription = await watch(boxes, filter('8', basics))
+    assert.equal(subscription.list!.state(dora), 'active open')
+    boxes.network.cut.add('10.0.1.1:5060')
+    await boxes.pass(3_000_000)
+    boxes.person(home).watcher.refresh(subscription, 7200, boxes.now())
+    await boxes.pass(700_000)
+    assert.match(subscription.list!.state(dora), /^terminated/)
+    boxes.network.cut.delete('10.0.1.1:5060')
+    await boxes.pass(3_600_000)
+    assert.equal(subscription.list!.state(dora), 'active open')
     check(boxes, subscription)
   })
 
