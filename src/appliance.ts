@@ -6,7 +6,7 @@
 
 import { hash } from 'node:crypto'
 import { AwaitingRequests } from './awaiting.ts'
-import { requireOurAuthority } from './entities/aggregation-proxy/our-authority.ts'
+import { OurAuthority } from './entities/aggregation-proxy/our-authority.ts'
 import { presenceWakes } from './entities/presence-server/wakes.ts'
 import { isUser, listUsers } from './entities/sip-ip-core/accounts.ts'
 import { Admission } from './entities/sip-ip-core/authenticate.ts'
@@ -102,6 +102,7 @@ export class Appliance {
   readonly #admission: Admission
   readonly #wakes: Wakes
   readonly #awaiting = new AwaitingRequests()
+  readonly #ourAuthority: OurAuthority
   /** Requests in progress, or about to be: `entity token`. */
   readonly #inProgress = new Set<string>()
   #outputs: HeldOutput[] = []
@@ -122,6 +123,7 @@ export class Appliance {
     this.#compression = sigcomp.enabled ? new SipCompression(compressionOptions(sigcomp)) : undefined
     this.#options = options
     this.#home = home
+    this.#ourAuthority = new OurAuthority(home)
     // Which nonces were used is forgotten at a restart, so those of an earlier start must not count.
     this.#admission = new Admission(home, `${options.secret}${options.random.token(22)}`)
     this.#wakes = new Wakes(options.store)
@@ -144,7 +146,7 @@ export class Appliance {
     const wasTouched = this.#isTouched
     let response: HttpResponse | undefined
     try {
-      requireOurAuthority(request, this.#home, this.#options.settings())
+      this.#ourAuthority.require(request, this.#options.settings())
       const entity = this.entities['content-server'].serves(request, this.#options.settings())
         ? 'content-server'
         : 'aggregation-proxy'

@@ -10,14 +10,28 @@ import type { HttpRequest } from '../../protocols/http/message.ts'
 import type { Settings } from '../../settings/table.ts'
 import { hostNames } from '../../settings/xcap.ts'
 
-/** Throws 404 when the request is for another host, 400 when its host is none. What a trusted proxy asks for is for us. */
-export function requireOurAuthority(
-  request: HttpRequest,
-  home: { isOurHost(host: string): boolean },
-  { xcap, sip }: Settings,
-): void {
+export class OurAuthority {
+  readonly #home: { isOurHost(host: string): boolean }
+  /** The Host field of the latest request, which was for us by these settings: most have the same. */
+  #latest: { readonly host: string | undefined; readonly settings: Settings } | undefined
+
+  constructor(home: { isOurHost(host: string): boolean }) {
+    this.#home = home
+  }
+
+  /** Throws 404 when the request is for another host, 400 when its host is none. What a server that is trusted asks for is for us. */
+  require(request: HttpRequest, settings: Settings): void {
+    const { host } = request.headers
+    const isPath = request.target.startsWith('/')
+    if (isPath && this.#latest?.host === host && this.#latest?.settings === settings) return
+    requireOurs(request, this.#home, settings)
+    if (isPath && request.source.listener === undefined) this.#latest = { host, settings }
+  }
+}
+
+function requireOurs(request: HttpRequest, home: { isOurHost(host: string): boolean }, { xcap, sip }: Settings): void {
   const authority = authorityOf(request)
-  if (authority === undefined || authority.isAddress || request.source.listener === 'xdms') return
+  if (authority === undefined || authority.isAddress || request.source.listener !== undefined) return
   const { host } = authority
   if (host === 'localhost' || host === sip.advertisedHost.toLowerCase() || home.isOurHost(host)) return
   const further = hostNames(xcap.hosts)

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { requireOurAuthority } from '../../../../src/entities/aggregation-proxy/our-authority.ts'
+import { OurAuthority } from '../../../../src/entities/aggregation-proxy/our-authority.ts'
 import { Home } from '../../../../src/entities/sip-ip-core/home.ts'
 import { HttpRefusal } from '../../../../src/protocols/http/errors.ts'
 import type { HttpRequest } from '../../../../src/protocols/http/message.ts'
@@ -27,7 +27,7 @@ function status(given: Partial<HttpRequest> & { readonly host?: string; readonly
     ...rest,
   }
   try {
-    requireOurAuthority(request, home, defaultSettings({ domain: 'box.example', 'xcap.hosts': hosts }))
+    new OurAuthority(home).require(request, defaultSettings({ domain: 'box.example', 'xcap.hosts': hosts }))
     return 0
   } catch (error) {
     assert.ok(error instanceof HttpRefusal)
@@ -79,6 +79,30 @@ test('an Aggregation Proxy elsewhere reaches our XDMSs by the name it knows', ()
     status({ host: 'xdms.carrier.example', source: { address: '10.0.0.1', isSecure: false, listener: 'xdms' } }),
     0,
   )
+})
+
+test('what one request was for says nothing of the next, nor of other settings', () => {
+  const authority = new OurAuthority(home)
+  const settings = defaultSettings({ domain: 'box.example', 'xcap.hosts': 'a.test' })
+  const ask = (host: string, more: Partial<HttpRequest> = {}, by = settings) =>
+    authority.require(
+      {
+        method: 'GET',
+        target: '/x',
+        headers: { host },
+        body: new Uint8Array(0),
+        source: { address: '::1', isSecure: true },
+        ...more,
+      },
+      by,
+    )
+  ask('a.test')
+  ask('a.test')
+  assert.throws(() => ask('b.test'))
+  assert.throws(() => ask('a.test', {}, defaultSettings({ domain: 'box.example' })))
+  assert.throws(() => ask('a.test', { target: 'https://b.test/x' }))
+  ask('b.test', { source: { address: '::1', isSecure: true, listener: 'xdms' } })
+  assert.throws(() => ask('b.test'))
 })
 
 test('the whole box says so for documents and objects, before it asks who is there', async () => {
