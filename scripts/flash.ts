@@ -24,6 +24,7 @@ const help = `scripts/flash [OPTION]...    make an image into a unit's, and prin
   --admin-key FILE     public key (PEM, Ed25519) of who administers the unit: updates signed with it are taken, too
   --dm-server URL      with --dm-user and --dm-password: account of device management; or
   --dm-bootstrap FILE  a bootstrap document
+  --authorities FILE   certificates in PEM that servers of updates may have theirs from, beside the public authorities
   --users FILE         further users, lines of aor,password
   --batch FILE         a CSV file, one unit a line; its heading names the columns, which are called as the options above are; writes
                        SERIAL.img and SERIAL.label.txt for each into the folder --target
@@ -49,6 +50,7 @@ const { values } = parseArgs({
     'dm-user': { type: 'string' },
     'dm-password': { type: 'string' },
     'dm-bootstrap': { type: 'string' },
+    authorities: { type: 'string' },
     users: { type: 'string' },
     batch: { type: 'string' },
     'as-is': { type: 'boolean', default: false },

@@ -7,7 +7,7 @@ import { drawCode } from './personalise.ts'
 /** What can be said of a unit: options of `scripts/flash` and columns of a CSV file. Those that name files are read here. */
 const columns = [
   ...['serial', 'domain', 'address', 'gateway', 'dns', 'admin', 'admin-key'],
-  ...['dm-server', 'dm-user', 'dm-password', 'dm-bootstrap', 'users'],
+  ...['dm-server', 'dm-user', 'dm-password', 'dm-bootstrap', 'authorities', 'users'],
 ]
 
 export type Row = Readonly<Record<string, string | undefined>>
@@ -30,6 +30,7 @@ export function provisionOf(row: Row): Provision {
     admin: { user: row.admin || 'admin', password: drawCode() },
     ...(row['admin-key'] ? { adminKey: readFileSync(row['admin-key'], 'utf8') } : {}),
     ...(dm ? { dm } : {}),
+    ...(row.authorities ? { authorities: readFileSync(row.authorities, 'utf8') } : {}),
     ...(row.users ? { users: readFileSync(row.users, 'utf8') } : {}),
   }
   return readProvision(JSON.stringify(wanted))

@@ -1,7 +1,7 @@
 /** `porchlight update` and `porchlight migrate`: what a unit's own services run. Root's, since they write slots. */
 
 import { execFileSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, realpathSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { dataPaths } from '../platform/data-paths.ts'
 import { openLmdbStore } from '../platform/storage/lmdb.ts'
@@ -31,7 +31,8 @@ export async function runUpdates(data: string): Promise<number> {
   const source = sources.at(-1)
   if (source === undefined) return 0
   await installUpdate(data, source)
-  execFileSync('systemctl', ['reboot'])
+  // Without logind, which systemctl would ask first for a plain reboot.
+  execFileSync('systemctl', ['--no-block', '--job-mode=replace-irreversibly', 'start', 'reboot.target'])
   return 0
 }
 
@@ -43,13 +44,22 @@ export async function settleUpdate(data: string, served: boolean): Promise<numbe
   else if (agent.rolledBack()) {
     const { application } = new UpdateFolder(folder)
     // Only the newer version knows the way back from its format.
-    if (existsSync(application))
+    if (existsSync(application)) {
+      lendModules(folder)
       execFileSync(process.execPath, [application, 'migrate', String(currentFormat), '--data', data], {
         stdio: 'inherit',
       })
+    }
     agent.endTrial()
   }
   return 0
+}
+
+/** The newer version's program is one file, and finds what it takes from npm among this version's. */
+function lendModules(folder: string): void {
+  const link = join(folder, 'node_modules')
+  rmSync(link, { recursive: true, force: true })
+  symlinkSync(join(dirname(realpathSync(process.argv[1]!)), 'node_modules'), link)
 }
 
 /** What is known of the latest update, as JSON. */

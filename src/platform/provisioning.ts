@@ -24,6 +24,8 @@ export interface Provision {
     | { readonly bootstrap: string }
   /** Further users, as `porchlight user import` reads them. */
   readonly users?: string
+  /** Certificates (PEM) of authorities that servers of updates may have theirs from, beside the public ones. */
+  readonly authorities?: string
 }
 
 /** The provision in `text`. Throws an Error of one line that says what is wrong. */
@@ -38,7 +40,7 @@ export function readProvision(text: string): Provision {
   const must = (holds: boolean, what: string): void => {
     if (!holds) throw new Error(what)
   }
-  const { serial, domain, network, users } = found
+  const { serial, domain, network, users, authorities } = found
   const admin = (found.admin ?? {}) as Record<string, unknown>
   must(
     isText(serial) && /^[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?$/.test(serial),
@@ -59,9 +61,13 @@ export function readProvision(text: string): Provision {
     found.adminKey === undefined || isKey(found.adminKey),
     'adminKey: a public key of Ed25519 in PEM, and no private one',
   )
+  must(
+    authorities === undefined || (isText(authorities) && authorities.includes('-----BEGIN CERTIFICATE-----')),
+    'authorities: certificates in PEM',
+  )
   must(found.dm === undefined || isDm(found.dm), 'dm: server, user and password, or bootstrap in base64')
   const unknown = Object.keys(found).filter(
-    name => !['serial', 'domain', 'network', 'admin', 'adminKey', 'dm', 'users'].includes(name),
+    name => !['serial', 'domain', 'network', 'admin', 'adminKey', 'dm', 'users', 'authorities'].includes(name),
   )
   must(unknown.length === 0, `${unknown.join(', ')}: unknown`)
   return value as Provision
@@ -95,7 +101,7 @@ function isDm(value: unknown): boolean {
   return isText(server) && server.startsWith('https://') && isText(user) && isText(password)
 }
 
-/** Writes what the operating system reads of it into `folder`: host name, network, keys, and the account of device management. */
+/** Writes what the operating system reads of it into `folder`: host name, network, keys, authorities, and the account of device management. */
 export function writeSystemFiles(provision: Provision, folder: string): void {
   mkdirSync(join(folder, 'network'), { recursive: true })
   writeFileSync(join(folder, 'hostname'), `${provision.serial.toLowerCase()}\n`)
@@ -105,6 +111,7 @@ export function writeSystemFiles(provision: Provision, folder: string): void {
     mkdirSync(join(folder, 'update-keys'), { recursive: true })
     writeFileSync(join(folder, 'update-keys', 'admin.pem'), provision.adminKey)
   }
+  if (provision.authorities !== undefined) writeFileSync(join(folder, 'authorities.pem'), provision.authorities)
   if (provision.dm === undefined) return
   const account = join(folder, 'dm-account.json')
   writeFileSync(account, `${JSON.stringify(provision.dm)}\n`, { mode: 0o600 })
