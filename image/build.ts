@@ -39,6 +39,8 @@ const { values, positionals } = parseArgs({
     floor: { type: 'string', default: '0.0.0' },
     /** A program in place of the box's: for tests of versions that do not serve. */
     application: { type: 'string' },
+    /** A folder laid over the root last: for tests that look at a unit from within. */
+    overlay: { type: 'string' },
     quick: { type: 'boolean', default: false },
     fresh: { type: 'boolean', default: false },
   },
@@ -82,7 +84,14 @@ async function buildImage(): Promise<void> {
   mkdirSync(work, { recursive: true })
   writeFileSync(join(work, 'source-date'), `${date}\n`)
   const { publicKey } = signingKey(values.key)
-  const options = { board, version, date, updateKey: publicKey, application: values.application }
+  const options = {
+    board,
+    version,
+    date,
+    updateKey: publicKey,
+    application: values.application,
+    overlay: values.overlay,
+  }
   const [key, certificate] = [values['secure-boot-key'], values['secure-boot-certificate']]
   const sign = key !== undefined && certificate !== undefined ? { key, certificate } : undefined
 

@@ -33,6 +33,8 @@ export interface RootOptions {
   readonly updateKey: string
   /** A program in place of the box's own. */
   readonly application?: string | undefined
+  /** A folder laid over the root last. */
+  readonly overlay?: string | undefined
 }
 
 /** Unpacks Debian's base into an empty `root`. */
@@ -54,7 +56,8 @@ export function furnish(root: string, packages: string, options: RootOptions): v
   const { board, version, date } = options
   keepModules(root, board)
   installApplication(board, packages, root, options.application)
-  cpSync(join(top, 'image/overlay'), root, { recursive: true, verbatimSymlinks: true, force: true })
+  for (const overlay of [join(top, 'image/overlay'), options.overlay ?? []].flat())
+    cpSync(overlay, root, { recursive: true, verbatimSymlinks: true, force: true })
   const user = `porchlight:x:${userId}:${userId}:Porchlight:/data/store:/usr/sbin/nologin\n`
   appendFileSync(join(root, 'etc/passwd'), user)
   appendFileSync(join(root, 'etc/group'), `porchlight:x:${userId}:\n`)

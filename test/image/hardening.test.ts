@@ -18,7 +18,7 @@ import { boxSecret } from '../../src/platform/box-record.ts'
 import { SystemRandom } from '../../src/platform/random.ts'
 import { openLmdbStore } from '../../src/platform/storage/lmdb.ts'
 import { boardName, Guest, imagePath } from './guest.ts'
-import { UsbStick } from './usb-stick.ts'
+import { Stick } from './stick.ts'
 
 const timeout = 1_800_000
 const folder = join(top, 'build/image', boardName, 'test/hardening')
@@ -70,18 +70,18 @@ test('a unit in service is locked down, and its support bundle says so without a
   t.after(() => rmSync(image, { force: true }))
   provisioned(image)
   const guest = await Guest.make(t, 'hardening', image)
-  const stick = new UsbStick(t, join(folder, 'stick.img'))
-  stick.put('support-request', '')
-  guest.start(stick.socket)
+  const stick = new Stick(join(folder, 'stick.img'))
+  t.after(() => stick.remove())
+  stick.put('support-request', { content: '' })
+  guest.start()
   await guest.serving()
   await guest.until('porchlight: serving SIP and HTTP')
-  await stick.plugIn()
+  await guest.plugIn(stick)
   await guest.eventually(
     'support bundle on the stick',
     async () => stick.has('support.json.gz') && !stick.has('support-request'),
   )
-  stick.take('support.json.gz', join(folder, 'support.json.gz'))
-  const text = gunzipSync(readFileSync(join(folder, 'support.json.gz'))).toString()
+  const text = gunzipSync(stick.readOctets('support.json.gz')).toString()
   writeFileSync(join(folder, 'support.json'), text)
   const bundle = JSON.parse(text) as Bundle
   const { unit } = bundle

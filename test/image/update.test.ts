@@ -1,67 +1,125 @@
-/** Updates in the emulator: a good one is blessed, one that never serves is left again, and the data stays. */
+/**
+ * A unit is updated in the emulator: from a stick and blessed; over HTTPS, the download broken once, to a version that
+ * migrates the data and never serves, so that the old one is back with data and reason; and to a slot that was changed.
+ */
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { copyFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { run, top } from '../../image/tools.ts'
-import { boardName, Guest } from './guest.ts'
+import { drawCode } from '../../firmware/identity/personalise.ts'
+import { partition } from '../../image/partitions/layout.ts'
+import { productVersion, run } from '../../image/tools.ts'
+import { HttpClient } from '../end-to-end/http-client.ts'
+import { BundleServer } from './bundle-server.ts'
+import { Guest } from './guest.ts'
+import { provisionedImage } from './guest-world.ts'
+import { Stick } from './stick.ts'
+import { buildBundle, variantFolder } from './variants.ts'
 
-const timeout = 1_500_000
-const next = join(top, 'build/image/next')
-const [good, bad] = ['0.1.1', '0.1.2']
+const timeout = 2_400_000
+const [first, good, bad] = [productVersion(), '0.1.1', '0.1.2']
+const listPath = '/xcap-root/resource-lists/users/sip:alice@box.example/index'
+const list =
+  '<?xml version="1.0" encoding="UTF-8"?>\n<resource-lists xmlns="urn:ietf:params:xml:ns:resource-lists"><list name="friends"/></resource-lists>'
 
-/** Builds a later version and its bundle. */
-function makeBundle(version: string, application?: string): string {
-  const options = ['--board', boardName, '--version', version, '--out', next, '--quick']
-  const program = application === undefined ? [] : ['--application', application]
-  run(process.execPath, [join(top, 'image/build.ts'), 'image', ...options, ...program])
-  run(process.execPath, [join(top, 'image/build.ts'), 'bundle', ...options])
-  return join(next, boardName, `porchlight-${boardName}-${version}.bundle`)
-}
-
-/** A stick labelled PORCHLIGHT with these files; returns what plugs it in. */
-function stick(path: string, files: readonly string[]): string[] {
-  rmSync(path, { force: true })
-  mkdirSync(join(path, '..'), { recursive: true })
-  writeFileSync(path, '')
-  truncateSync(path, 256 * 2 ** 20)
-  run('mkfs.fat', ['-F', '32', '-n', 'PORCHLIGHT', path])
-  for (const file of files) run('mcopy', ['-i', path, file, '::'])
-  return ['-drive', `if=none,id=stick,format=raw,file=${path}`, '-device', 'virtio-blk-pci,drive=stick']
-}
-
-function isOnStick(path: string, name: string): boolean {
-  return run('mdir', ['-b', '-i', path, '::']).includes(name)
-}
-
-test('good update: the other slot starts, serves, and is blessed; a bad one after it: three tries, then the good one runs again', {
+test('updates: blessed when good, left again when bad, not started when changed; the data stays', {
   timeout,
 }, async t => {
-  const bundles = { good: makeBundle(good), bad: makeBundle(bad, join(top, 'test/image/never-serves.ts')) }
-  const path = join(next, 'stick.img')
-  t.after(() => rmSync(path, { force: true }))
-  const guest = await Guest.make(t, 'update')
-  guest.start(stick(path, [bundles.good]))
-  await guest.until(`porchlight: version ${good} starts`)
-  await guest.until('the root is in /dev/vda3')
-  await guest.until(`porchlight: version ${good} is blessed`)
-  await guest.serving()
-  await guest.cutPower()
-  assert.ok(isOnStick(path, `${good}.bundle.done`), 'it is marked as done')
-  assert.match(
-    run('mtype', ['-i', path, `::porchlight-${boardName}-${good}.bundle.txt`]),
-    new RegExp(`installed version ${good}`),
+  const bundles = {
+    good: buildBundle({ version: good }),
+    bad: buildBundle({ version: bad, application: 'next-format.ts' }),
+  }
+  const server = new BundleServer()
+  const image = provisionedImage(join(variantFolder, 'update.img'), {
+    serial: 'PL-000043',
+    code: drawCode(),
+    authorities: server.certificate,
+  })
+  t.after(() => rmSync(image, { force: true }))
+  const stick = new Stick(join(variantFolder, 'stick.img'))
+  t.after(() => stick.remove())
+  const guest = await Guest.make(t, 'update', image)
+  const alice = new HttpClient(t, guest.ports.https, true, { username: 'alice', password: 'secret of Alice' })
+  const document = async () => (await alice.ask('GET', listPath)).body
+  const starts = (version: string) => guest.said().split(`porchlight: version ${version} starts`).length - 1
+  const state = async () => JSON.parse(await guest.sh('cat /data/update/state.json'))
+  const slotOf = async () => guest.sh('cat /run/porchlight/slot')
+
+  await t.test(
+    'a stick: a changed bundle is refused, a good one starts from the other slot, serves, and is blessed',
+    async () => {
+      const changed = join(variantFolder, 'changed.bundle')
+      copyFileSync(bundles.good, changed)
+      t.after(() => rmSync(changed, { force: true }))
+      run('dd', ['if=/dev/zero', `of=${changed}`, 'bs=1', 'count=8', 'seek=200', 'conv=notrunc'])
+      stick.put('a.bundle', { file: changed }).put('b.bundle', { file: bundles.good })
+      guest.start()
+      await guest.serving()
+      const put = await alice.ask('PUT', listPath, list, { 'content-type': 'application/resource-lists+xml' })
+      assert.equal(put.status, 201)
+      await guest.plugIn(stick)
+      await guest.until(`porchlight: version ${good} is blessed`)
+      await guest.serving()
+      await guest.shellReady()
+      assert.match(stick.read('a.bundle.txt'), /its signature is not of a known key/)
+      assert.ok(stick.has('a.bundle.done') && stick.has('b.bundle.done') && !stick.has('b.bundle'))
+      assert.match(stick.read('b.bundle.txt'), new RegExp(`installed version ${good}`))
+      assert.equal(await slotOf(), '/dev/vda3')
+      await guest.eventually('updated', async () => (await state()).state === 'updated')
+      assert.deepEqual(await state(), { state: 'updated', version: good })
+      assert.equal(await document(), list)
+      await guest.pullOut()
+    },
   )
 
-  // Blessed: it starts by itself.
-  guest.start(stick(path, [bundles.bad]))
-  // Each start has a patience of its own.
-  for (const time of [1, 2, 3]) await guest.until(`porchlight: version ${bad} starts`, time)
-  const before = guest.said().split(`porchlight: version ${good} starts`).length - 1
-  await guest.until(`porchlight: version ${good} starts`, before + 1)
-  await guest.serving()
-  assert.equal(guest.said().split(`porchlight: version ${bad} starts`).length - 1, 3, 'three tries')
-  assert.doesNotMatch(guest.said(), new RegExp(`version ${bad.replaceAll('.', '\\.')} is blessed`))
-  assert.ok(existsSync(guest.console))
+  await t.test(
+    'HTTPS, broken off once: what never serves has three tries, then the old version is back, data and reason',
+    async () => {
+      await server.serve(t, bundles.bad)
+      const request = JSON.stringify({ source: server.url })
+      // As the box's own user, who is the only one that may leave requests.
+      await guest.sh(
+        `setpriv --reuid=porchlight --regid=porchlight --clear-groups sh -c 'echo ${JSON.stringify(request)} >/data/update/requests/1.json'`,
+      )
+      const before = starts(good)
+      // Each start has a patience of its own.
+      for (const time of [1, 2, 3]) await guest.until(`porchlight: version ${bad} starts`, time)
+      await guest.until(`porchlight: version ${good} starts`, before + 1)
+      await guest.serving()
+      assert.equal(starts(bad), 3, 'three tries')
+      assert.equal(server.asked[0], 0)
+      assert.ok(server.asked.length === 2 && server.asked[1]! > 10_000_000, `goes on where it broke: ${server.asked}`)
+      await guest.shellReady()
+      const reason = `version ${bad} did not serve; version ${good} runs again`
+      assert.deepEqual(await state(), { state: 'failed', version: bad, reason })
+      assert.match(await guest.sh('journalctl --unit=porchlight-settle --output=cat'), /documents by format: 1, 0/)
+      assert.equal(await document(), list)
+    },
+  )
+
+  await t.test(
+    'a slot that was changed after it was written is not started: the old version is, and says so',
+    async () => {
+      stick.put('c.bundle', { file: bundles.bad })
+      await guest.plugIn(stick)
+      await guest.sh(`until [ -f /data/update/trial ]; do sleep 0.2; done`)
+      await guest.sh('umount /run/porchlight/volume/* 2>/dev/null; sync; true').catch(() => '')
+      await guest.cutPower()
+      // The root's first block, which holds what every mount reads.
+      run('qemu-io', ['-c', `write -P 0xff ${partition('porchlight-a').start + 1000} 1`, guest.disk])
+      const before = { good: starts(good), bad: starts(bad) }
+      guest.start()
+      await guest.until(`no slot holds version ${bad}`)
+      await guest.until(`porchlight: version ${good} starts`, before.good + 1)
+      await guest.serving()
+      await guest.shellReady()
+      assert.equal(starts(bad), before.bad + 1, 'it is not tried again')
+      const { state: found, reason } = await state()
+      assert.equal(found, 'failed')
+      assert.match(reason, new RegExp(`version ${bad} did not serve; version ${good} runs again`))
+      assert.equal(await document(), list)
+    },
+  )
+  assert.equal(starts(first), 1)
 })
