@@ -98,6 +98,40 @@ test('bad input', { timeout: 110_000 }, async t => {
     assert.equal((await client.response()).status, 400)
   })
 
+  await t.test('filters: those that select nothing or everything are served, bad ones are told why', async one => {
+    const client = await datagrams(one)
+    const set = (content: string) =>
+      `<filter-set xmlns="urn:ietf:params:xml:ns:simple-filter"><ns-bindings><ns-binding prefix="p" urn="urn:ietf:params:xml:ns:pidf"/></ns-bindings><filter id="1">${content}</filter></filter-set>`
+    const what = (content: string) => set(`<what>${content}</what>`)
+    const suppression = (expression: string) =>
+      `<suppnot-filter-set xmlns="urn:oma:xml:prs:suppnot-filter"><suppnot-filter id="1"><presattrib><suppress-if-match>${expression}</suppress-if-match></presattrib></suppnot-filter></suppnot-filter-set>`
+    const filter = 'application/simple-filter+xml'
+    const asked: ReadonlyArray<readonly [body: string, status: number, shown?: RegExp | undefined, type?: string]> = [
+      [what('<include>//*</include>'), 200, /<basic>open/],
+      [what('<exclude>//*</exclude>'), 200, /^$/],
+      [what('<include>//p:nothing</include>'), 200, /^$/],
+      [what(`<include>${'//*'.repeat(30)}</include>`), 200, /^$/],
+      [what('<include>p:relative</include>'), 488],
+      [what(`<include>//p:tuple[${'('.repeat(500)}p:note="n"</include>`), 488],
+      [`<!DOCTYPE x [<!ENTITY a "aaaa">]>${what('<include>&a;</include>')}`, 488],
+      [what(`<include>//p:${'x'.repeat(20_000)}</include>`), 413],
+      [set('<trigger><changed by="much">//p:basic</changed></trigger>'), 488],
+      [suppression('//*'), 200, /<basic>open/, 'application/vnd.oma.suppnot+xml'],
+      [suppression('count(//*)'), 488, undefined, 'application/vnd.oma.suppnot+xml'],
+      [suppression('//*'), 488],
+      ['<filter-set/>', 415, undefined, 'application/xml'],
+    ]
+    for (const [body, expected, shown, type = filter] of asked) {
+      const fields = { Event: 'presence', Expires: '0', 'Content-Type': type }
+      const answer = await client.askAs(alice, { method: 'SUBSCRIBE', uri: aliceUri, fields, body })
+      assert.equal(answer.status, expected, body.slice(0, 200))
+      if (shown === undefined) continue
+      const notify = await client.request('NOTIFY')
+      client.answer(notify, 200)
+      assert.match(Buffer.from(notify.body).toString(), shown, body.slice(0, 200))
+    }
+  })
+
   await t.test(
     'oversized datagram: 413 for its document, 400 for its header fields (RFC 3903 §6 step 5)',
     async one => {
