@@ -18,22 +18,19 @@ import {
   deleteAllNews,
   deleteNews,
   innerNode,
-  isHidden,
   type ListNode,
   memberOf,
   membersOfNode,
   type NodeMember,
   newsOf,
   nodeOf,
-  noteHidden,
   putNews,
   putNode,
-  putTold,
   subscriberOfNode,
-  toldOf,
 } from './nodes.ts'
 import { formatRemoteList, mappedList, type RemoteList } from './remote-list.ts'
 import { hasRefusedFilters, holdsRemote, remoteState } from './remote-members.ts'
+import { isHidden, noteHidden, putTold, toldOf } from './told.ts'
 
 export interface ListState extends NotifyBody {
   /** Whether members had to be left for a further document (RLS-33). */

@@ -12,6 +12,7 @@ import type { ListContext } from './context.ts'
 import { type List, listOf, type Member } from './list.ts'
 import { mayRead } from './policy.ts'
 import { closeRemote, openRemote, remoteState } from './remote-members.ts'
+import { forgetTold } from './told.ts'
 
 export interface ListNode {
   readonly package: string
@@ -66,10 +67,6 @@ const nodes = table<ListNode>('list nodes', 'soft')
 const members = table<MemberRecord>('list members', 'soft')
 /** What the next document is about: keyed [node, canonical URI], with the URI of one who is no longer a member. */
 const news = table<string | null>('list news', 'soft')
-/** What is kept of what a member was told, for who takes partial state or has a filter: keyed [node, canonical URI]. */
-const told = table<unknown>('list told', 'soft')
-/** Of whom something is kept in `told`, and the last that was told is that there is nothing to tell: keyed likewise. */
-const hidden = table<null>('list hidden members', 'soft')
 /** Which nodes a document matters to: keyed [application usage, user, path, node]. */
 const readers = table<null>('list document readers', 'soft')
 
@@ -252,24 +249,6 @@ export function deleteAllNews(db: Transaction, id: string): void {
   for (const [key] of db.range(news, { prefix: [id] })) db.delete(news, key)
 }
 
-export function toldOf(db: Transaction, id: string, key: string): unknown {
-  return db.get(told, [id, key])
-}
-
-/** Whether the last that was told of a member is that there is nothing to tell of him; what was told before is then no more. */
-export function isHidden(db: Transaction, id: string, key: string): boolean {
-  return db.get(hidden, [id, key]) !== undefined
-}
-
-export function noteHidden(db: Transaction, id: string, key: string, now: boolean): void {
-  if (now) db.put(hidden, [id, key], null)
-  else if (isHidden(db, id, key)) db.delete(hidden, [id, key])
-}
-
-export function putTold(db: Transaction, id: string, key: string, own: unknown): void {
-  db.put(told, [id, key], own)
-}
-
 function addMember(
   id: string,
   node: ListNode,
@@ -305,8 +284,7 @@ function removeMember(
   turn: Turn,
 ): Output[] {
   turn.db.delete(members, [id, key])
-  turn.db.delete(told, [id, key])
-  noteHidden(turn.db, id, key, false)
+  forgetTold(turn.db, id, key)
   if (kind === 'list') return closeNode(innerNode(id, key, turn), context, turn)
   if (kind === 'remote') return closeRemote(id, key, context, turn)
   return kind === 'user' ? [wakeLeg(id, node, key, turn)] : []
