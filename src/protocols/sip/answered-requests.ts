@@ -141,7 +141,8 @@ export class AnsweredRequests implements Timed {
   /** The last chunk, or a new one if it has not that much room. */
   #chunkFor(length: number): Chunk {
     const last = this.#chunks.at(-1)
-    if (last !== undefined && last.end + length <= last.octets.length) return last
+    // A longer chunk takes no second record: positions reach no further than those of the others.
+    if (last !== undefined && last.octets.length === chunkOctets && last.end + length <= chunkOctets) return last
     const chunk = length > chunkOctets ? newChunk(length) : (this.#spare ?? newChunk(chunkOctets))
     if (chunk === this.#spare) this.#spare = undefined
     this.#chunks.push(chunk)

@@ -49,6 +49,19 @@ describe('answered requests, outside the heap', () => {
   })
 })
 
+describe('a key of tens of thousands of characters, as only an attacker sends it', () => {
+  it('is found, and so are the answers to the requests that follow it', () => {
+    const answered = new AnsweredRequests(2 ** 30, 1)
+    const long = `z9hG4bK${'x'.repeat(70_000)} PUBLISH`
+    answered.add(long, flow, Buffer.alloc(400, 1), unmerged, 1)
+    for (let index = 0; index < 100; index++) answered.add(`key ${index}`, flow, Buffer.from(`${index}`), unmerged, 2)
+    assert.equal(answered.find(long)?.bytes.length, 400)
+    for (let index = 0; index < 100; index++) assert.equal(answered.find(`key ${index}`)?.bytes.toString(), `${index}`)
+    for (let left = 101; left > 0; left--) answered.removeFirst()
+    assert.equal(answered.size, 0)
+  })
+})
+
 describe('bounds of the stack, for answered requests', () => {
   it('more octets of answers than the limit: the oldest is forgotten before its time', () => {
     const bench = new Bench({ limits: { answeredOctets: 1_000 } })
