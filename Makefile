@@ -10,7 +10,7 @@ BUNDLE := build/porchlight.js
 ADDON := $(if $(shell command -v $(CC)),build/udp-batch.node)
 ADDON_SOURCE := src/platform/transport/udp-batch/udp-batch.c
 SOURCES := $(shell find src -name '*.ts')
-TESTS := 'test/{unit,contract,conformance,flows,end-to-end}/**/*.test.ts' 'test/*.test.ts'
+TESTS := 'test/{unit,contract,conformance,flows,end-to-end}/**/*.test.ts' 'test/*.test.ts' 'image/checks/rows.test.ts'
 
 DATA ?= data
 SEED ?=

@@ -187,7 +187,7 @@ async function main(): Promise<void> {
   }
   write(image, target, changes, unit)
   if (unit === undefined) process.stdout.write(`${target} written and verified\n`)
-  else process.stdout.write(`\n${label(unit)}`)
+  else process.stdout.write(`\n${label(unit, process.stdout.isTTY === true)}`)
   if (isTerminal && unit) outro('Print the label now: the code is kept nowhere else.')
 }
 

@@ -1,7 +1,7 @@
 /** `make image-check`: the hardening that can be read off a built image, row by row; what must be seen running is in `test/image`. */
 
 import assert from 'node:assert/strict'
-import { existsSync, globSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { existsSync, globSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { readBoard } from '../board.ts'
@@ -137,10 +137,39 @@ test('the disk is divided as the layout says', () => {
   )
 })
 
-test('the bill of materials names what is in it, Debian and npm', () => {
-  const { bomFormat, specVersion, components } = JSON.parse(readFileSync(`${files}.cdx.json`, 'utf8'))
-  assert.deepEqual([bomFormat, specVersion], ['CycloneDX', '1.5'])
-  const names = components.map(({ name }: { name: string }) => name)
+test('the root takes at most 140 MiB', () => {
+  assert.ok(statSync(`${files}.slot`).size <= 140 * 2 ** 20)
+})
+
+test('the bill of materials is CycloneDX 1.5 and names what is in it, Debian and npm', () => {
+  const bill = JSON.parse(readFileSync(`${files}.cdx.json`, 'utf8'))
+  assert.deepEqual([bill.bomFormat, bill.specVersion, bill.version], ['CycloneDX', '1.5', 1])
+  assert.match(bill.serialNumber, /^urn:uuid:[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/)
+  assert.match(bill.metadata.timestamp, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.000Z$/)
+  assert.deepEqual([bill.metadata.component.type, bill.metadata.component.version], ['firmware', version])
+  const components = bill.components as Array<Record<string, string> & { licenses?: Array<{ license: object }> }>
+  // What the schema lets a component have, and how a package URL is written.
+  const known = ['type', 'bom-ref', 'name', 'version', 'purl', 'supplier', 'licenses']
+  for (const component of components) {
+    assert.deepEqual(
+      Object.keys(component).filter(name => !known.includes(name)),
+      [],
+    )
+    assert.equal(component.type, 'library')
+    assert.ok(component.name && component.version)
+    assert.match(
+      component.purl!,
+      /^pkg:(deb\/debian\/[\w.%+-]+@[\w.%~+-]+\?arch=(all|amd64|arm64)|npm\/(%40[a-z0-9-]+\/)?[a-z0-9.-]+@[\w.+-]+)$/,
+    )
+    for (const { license } of component.licenses ?? []) assert.deepEqual(Object.keys(license), ['name'])
+  }
+  const references = components.map(component => component['bom-ref'])
+  assert.equal(new Set(references).size, references.length, 'each is there once')
+  const names = components.map(({ name }) => name)
   for (const name of ['systemd', 'nftables', 'libc6', 'lmdb', 'saxes', `node-linux-${board.node}`])
     assert.ok(names.includes(name), name)
+  assert.ok(
+    names.some(name => /^linux-image-\d/.test(name!)),
+    'the kernel',
+  )
 })
