@@ -22,7 +22,7 @@ import { hold, isHeld, letGo, lookAtHeld } from './held-objects.ts'
 import { keep, look, requireGood } from './keep.ts'
 import { contentOf, deleteObject, entityTagOf, type ObjectAddress, objectAt, type StoredObject } from './objects.ts'
 
-import { isIcon, objectPath, readObjectPath, readViewPath, refersTo, versionOf } from './uri.ts'
+import { isIcon, objectPath, pathHere, readObjectPath, readViewPath, refersTo, versionOf } from './uri.ts'
 
 /** An object as a publication brings it. */
 interface CarriedObject {
@@ -109,7 +109,7 @@ export class ContentServer implements Entity {
    */
   named(owner: string, uri: string, turn: Turn): CarriedObject | OutgoingHttpRequest | 'missing' | 'elsewhere' {
     const { userOf } = this.#options
-    const below = ownPath(uri, turn)
+    const below = pathHere(uri, turn.settings)
     const address = below === undefined ? undefined : readObjectPath(below, userOf)
     if (address === undefined || address.name === '' || address.owner !== owner) return 'elsewhere'
     const object = objectAt(turn.db, address)
@@ -293,19 +293,6 @@ function placeOf({ target }: HttpRequest, { settings }: Turn): readonly [kind: s
   const mark = path.indexOf('?')
   const [, kind = '', ...rest] = path.slice(root.length, mark === -1 ? undefined : mark).split('/')
   return [kind, rest.join('/')]
-}
-
-/** What follows `BASE/users/` in a URI at this box, by its domain, the name that peers are told, or a number; else undefined. */
-function ownPath(uri: string, { settings }: Turn): string | undefined {
-  if (!URL.canParse(uri)) return undefined
-  const { protocol, hostname, pathname, username, search } = new URL(uri)
-  const host = hostname.replace(/^\[|\]$/g, '')
-  const isOurs = host === settings.domain || host === settings.sip.advertisedHost || /^[\d.]+$|:/.test(host)
-  const start = `${settings.content.root}/users/`
-  const isHttp = protocol === 'http:' || protocol === 'https:'
-  return isHttp && isOurs && username === '' && search === '' && pathname.startsWith(start)
-    ? pathname.slice(start.length)
-    : undefined
 }
 
 /** Somebody who is no user of this domain, as a Presence Server elsewhere names him. */

@@ -58,6 +58,19 @@ export function readObjectPath(path: string, userOf: UserOf): ObjectAddress | un
   return owner === undefined ? undefined : { owner, name: names.join('/') }
 }
 
+/** What follows `BASE/users/` in a URI at this box, by its domain, the name that peers are told, or a number; else undefined. */
+export function pathHere(uri: string, settings: Pick<Settings, 'content' | 'domain' | 'sip'>): string | undefined {
+  if (!URL.canParse(uri)) return undefined
+  const { protocol, hostname, pathname, username, search } = new URL(uri)
+  const host = hostname.replace(/^\[|\]$/g, '')
+  const isOurs = host === settings.domain || host === settings.sip.advertisedHost || /^[\d.]+$|:/.test(host)
+  const start = `${settings.content.root}/users/`
+  const isHttp = protocol === 'http:' || protocol === 'https:'
+  return isHttp && isOurs && username === '' && search === '' && pathname.startsWith(start)
+    ? pathname.slice(start.length)
+    : undefined
+}
+
 /** Whether a document refers to an object, or to the document that it is too: to its path, whatever the host is called. */
 export function refersTo(
   document: string,
