@@ -121,7 +121,7 @@ export class WholeBox {
     const request = {
       method,
       target: pathname + search,
-      headers: Object.fromEntries(names) as Record<string, string>,
+      headers: { host: new URL(uri).host, ...(Object.fromEntries(names) as Record<string, string>) },
       body: body ?? new Uint8Array(0),
       source: { address, isSecure: false, listener },
     }

@@ -5,6 +5,7 @@
 
 import { hash } from 'node:crypto'
 import type { Settings } from '../../settings/table.ts'
+import { hostNames } from '../../settings/xcap.ts'
 import type { ObjectAddress } from './objects.ts'
 
 /** The user that a decoded identifier means; undefined when it means none. */
@@ -58,12 +59,19 @@ export function readObjectPath(path: string, userOf: UserOf): ObjectAddress | un
   return owner === undefined ? undefined : { owner, name: names.join('/') }
 }
 
-/** What follows `BASE/users/` in a URI at this box, by its domain, the name that peers are told, or a number; else undefined. */
-export function pathHere(uri: string, settings: Pick<Settings, 'content' | 'domain' | 'sip'>): string | undefined {
+/** What follows `BASE/users/` in a URI at this box, by its domain, the name that peers are told, another of its names, or a number; else undefined. */
+export function pathHere(
+  uri: string,
+  settings: Pick<Settings, 'content' | 'domain' | 'sip' | 'xcap'>,
+): string | undefined {
   if (!URL.canParse(uri)) return undefined
   const { protocol, hostname, pathname, username, search } = new URL(uri)
   const host = hostname.replace(/^\[|\]$/g, '')
-  const isOurs = host === settings.domain || host === settings.sip.advertisedHost || /^[\d.]+$|:/.test(host)
+  const isOurs =
+    host === settings.domain ||
+    host === settings.sip.advertisedHost ||
+    hostNames(settings.xcap.hosts).includes(host) ||
+    /^[\d.]+$|:/.test(host)
   const start = `${settings.content.root}/users/`
   const isHttp = protocol === 'http:' || protocol === 'https:'
   return isHttp && isOurs && username === '' && search === '' && pathname.startsWith(start)

@@ -11,7 +11,7 @@ import { one, rule, ruleset } from '../../unit/entities/presence-server/rules/ru
 import { WholeBox } from '../whole-box.ts'
 
 const hour = 3_600_000
-const origin = 'http://content.carrier.example'
+const origin = 'http://objects.internal'
 const alices = '/content/users/sip:alice@box.example'
 const persons = '<provide-persons><all-persons/></provide-persons><provide-status-icon>true</provide-status-icon>'
 
@@ -94,7 +94,7 @@ describe('PUBLISH with objects', () => {
     assert.equal(pair.elsewhere.count('content-objects'), 1)
     const [asked] = pair.box.asked
     assert.equal(asked!.method, 'PUT')
-    assert.match(asked!.uri, /^http:\/\/content\.carrier\.example\/store\/users\/sip:alice@box\.example\/\w+$/)
+    assert.match(asked!.uri, /^http:\/\/objects\.internal\/store\/users\/sip:alice@box\.example\/\w+$/)
     assert.equal(asked!.headers['X-3GPP-Asserted-Identity'], '"sip:alice@box.example"')
     const got = await pair.box.http('GET', pair.told, { user: 'bob' })
     assert.equal(got.status, 200)
