@@ -4,7 +4,7 @@ import { limits } from '../../limits.ts'
 import { contentTooLarge, insufficientStorage, unsupportedMediaType } from '../../protocols/http/errors.ts'
 import { mediaType } from '../../protocols/http/message.ts'
 import type { Output, Turn } from '../../turn.ts'
-import { isOfType, mediaKind } from './media-type.ts'
+import { isOfType, mediaKind, unfoldsTooMuch } from './media-type.ts'
 import { type ObjectAddress, objectAt, objectsOf, putObject } from './objects.ts'
 
 /**
@@ -40,10 +40,8 @@ function requireType(type: string, bytes: Uint8Array, types: string): void {
   const kind = mediaKind(bytes)
   if (!isOfType(type, kind))
     throw unsupportedMediaType(types, `The octets are ${kind?.type ?? 'of no type that is known here'}, not ${type}`)
-  const { width = 1, height = 1 } = kind!
-  const { imagePixels } = limits.content
-  if (width * height === 0 || width * height > imagePixels)
-    throw unsupportedMediaType(types, `The image has ${width * height} pixels: from 1 to ${imagePixels} are taken`)
+  const excess = unfoldsTooMuch(kind!)
+  if (excess !== undefined) throw unsupportedMediaType(types, excess)
 }
 
 /** How much one user may keep is for the operator to say. */

@@ -3,11 +3,15 @@
  * watcher under a false name, and no image unfolds to more than he can hold.
  */
 
+import { limits } from '../../limits.ts'
+
 export interface MediaKind {
   readonly type: string
   /** Of an image, in pixels. */
   readonly width?: number
   readonly height?: number
+  /** Octets beside the picture that unfold when they are read, such as texts and colour profiles. */
+  readonly folded?: number
 }
 
 /** The kind of object these octets are; undefined when they are none of those that we can tell. */
@@ -25,6 +29,17 @@ export function isOfType(type: string, kind: MediaKind | undefined): boolean {
   return /^(?:text\/plain|application\/xml)$/.test(kind.type) && type.startsWith('text/') && type !== 'text/vcard'
 }
 
+/** Why nobody is to be given such an image: it is empty, or unfolds to more than a reader may have room for; else undefined. */
+export function unfoldsTooMuch({ width = 1, height = 1, folded = 0 }: MediaKind): string | undefined {
+  const { imagePixels, foldedOctets } = limits.content
+  const pixels = width * height
+  if (pixels === 0 || pixels > imagePixels)
+    return `The image has ${width} by ${height} pixels: from 1 to ${imagePixels} are taken`
+  if (folded > foldedOctets)
+    return `The image has ${folded} octets of compressed texts and profiles: at most ${foldedOctets} are taken`
+  return undefined
+}
+
 function image(octets: Buffer): MediaKind | undefined {
   return png(octets) ?? gif(octets) ?? jpeg(octets) ?? webp(octets)
 }
@@ -33,7 +48,19 @@ function image(octets: Buffer): MediaKind | undefined {
 function png(octets: Buffer): MediaKind | undefined {
   if (octets.length < 33 || octets.toString('latin1', 0, 8) !== '\x89PNG\r\n\x1a\n') return undefined
   if (octets.toString('latin1', 12, 16) !== 'IHDR') return undefined
-  return { type: 'image/png', width: octets.readUInt32BE(16), height: octets.readUInt32BE(20) }
+  const [width, height] = [octets.readUInt32BE(16), octets.readUInt32BE(20)]
+  return { type: 'image/png', width, height, folded: foldedOctets(octets) }
+}
+
+/** ISO/IEC 15948 §11.3: chunks that are deflated, as far as the octets are chunks; zlib makes a thousand octets of one. */
+function foldedOctets(octets: Buffer): number {
+  let sum = 0
+  for (let at = 8; at + 12 <= octets.length; ) {
+    const length = octets.readUInt32BE(at)
+    if (['iCCP', 'zTXt', 'iTXt'].includes(octets.toString('latin1', at + 4, at + 8))) sum += length
+    at += 12 + length
+  }
+  return sum
 }
 
 function gif(octets: Buffer): MediaKind | undefined {

@@ -5,9 +5,8 @@
 
 import { presenceContentGrammar } from '../../../documents/grammar/presence-content.ts'
 import { childElement, trimmedText, type XmlElement } from '../../../documents/xml/tree.ts'
-import { limits } from '../../../limits.ts'
 import { constraintFailure } from '../../../protocols/xcap/errors.ts'
-import { isOfType, mediaKind } from '../../content-server/media-type.ts'
+import { isOfType, mediaKind, unfoldsTooMuch } from '../../content-server/media-type.ts'
 import { deleteObject, putObject } from '../../content-server/objects.ts'
 import { iconDirectory } from '../../content-server/uri.ts'
 import type { ApplicationUsage } from '../application-usage.ts'
@@ -29,9 +28,8 @@ export const presContent: ApplicationUsage = {
     if (!imageTypes.includes(type)) throw constraintFailure(`mime-type is ${imageTypes.join(', ')}`, root)
     const kind = mediaKind(bytes)
     if (!isOfType(type, kind)) throw constraintFailure(`data is no ${type}`, data)
-    const { width = 0, height = 0 } = kind!
-    if (width * height === 0 || width * height > limits.content.imagePixels)
-      throw constraintFailure(`The image has ${width} by ${height} pixels`, data)
+    const excess = unfoldsTooMuch(kind!)
+    if (excess !== undefined) throw constraintFailure(excess, data)
     const { objectOctets } = turn.settings.content
     if (bytes.length > objectOctets) throw constraintFailure(`data has at most ${objectOctets} octets`, data)
   },

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isOfType, mediaKind } from '../../../../src/entities/content-server/media-type.ts'
+import { isOfType, mediaKind, unfoldsTooMuch } from '../../../../src/entities/content-server/media-type.ts'
 import { gif, jpeg, png, webp } from './images.ts'
 
 test('an image is known by its octets, with its size', () => {
-  assert.deepEqual(mediaKind(png(3, 70_000)), { type: 'image/png', width: 3, height: 70_000 })
+  assert.deepEqual(mediaKind(png(3, 70_000)), { type: 'image/png', width: 3, height: 70_000, folded: 0 })
   assert.deepEqual(mediaKind(gif(1, 2)), { type: 'image/gif', width: 1, height: 2 })
   assert.deepEqual(mediaKind(jpeg(640, 480)), { type: 'image/jpeg', width: 640, height: 480 })
   assert.deepEqual(mediaKind(webp(17, 4)), { type: 'image/webp', width: 17, height: 4 })
@@ -38,4 +38,29 @@ test('what is said of an object must agree with what it is', () => {
   assert.ok(isOfType('text/markdown', mediaKind(Buffer.from('# Hello'))))
   assert.ok(!isOfType('text/vcard', mediaKind(Buffer.from('Hello'))))
   assert.ok(!isOfType('audio/amr', mediaKind(Buffer.from([0, 1, 2]))))
+})
+
+test('CS-14: what unfolds to more than a reader may have room for', () => {
+  const chunk = (type: string, length: number) => {
+    const bytes = Buffer.alloc(12 + length, 'x')
+    bytes.writeUInt32BE(length, 0)
+    bytes.write(type, 4)
+    return bytes
+  }
+  const withChunks = (...chunks: Buffer[]) => mediaKind(Buffer.concat([png().subarray(0, 33), ...chunks]))!
+  assert.equal(unfoldsTooMuch(withChunks(chunk('iCCP', 3_000), chunk('IDAT', 100_000))), undefined)
+  assert.match(unfoldsTooMuch(withChunks(chunk('IDAT', 9), chunk('zTXt', 16_385)))!, /16385 octets of compressed/)
+  assert.match(unfoldsTooMuch(withChunks(chunk('iTXt', 9_000), chunk('zTXt', 9_000)))!, /18000 octets/)
+  assert.match(unfoldsTooMuch(mediaKind(png(50_000, 50_000))!)!, /50000 by 50000 pixels/)
+  assert.match(unfoldsTooMuch(mediaKind(png(0, 5))!)!, /0 by 5 pixels/)
+  assert.equal(unfoldsTooMuch(mediaKind(Buffer.from('text'))!), undefined)
+})
+
+test('a presence document is XML, and XML is no text that is a card', () => {
+  const xml = mediaKind(Buffer.from('\n<?xml version="1.0"?><presence/>'))
+  assert.ok(isOfType('application/pidf+xml', xml))
+  assert.ok(isOfType('text/plain', xml))
+  assert.ok(!isOfType('text/vcard', xml))
+  assert.ok(!isOfType('image/svg+xml', mediaKind(png())))
+  assert.ok(!isOfType('application/pidf+xml', mediaKind(Buffer.from('< no'))))
 })
