@@ -39,8 +39,8 @@ export class WholeBox {
   #serial = 0
   /** Datagrams that the box has sent. */
   readonly sent: string[] = []
-  /** Servers elsewhere by origin; one that is not there is unreachable. */
-  readonly servers = new Map<string, (request: OutgoingHttpRequest) => HttpAnswer>()
+  /** Servers elsewhere by origin; one that is not there is unreachable, one that says `later` takes its time. */
+  readonly servers = new Map<string, (request: OutgoingHttpRequest) => HttpAnswer | 'later'>()
   /** What the box has asked of them. */
   readonly asked: OutgoingHttpRequest[] = []
   /** Troubles that stand. */
@@ -87,6 +87,7 @@ export class WholeBox {
   async http(method: string, target: string, asking: Asking = {}): Promise<HttpResponse> {
     const { body = '', type, headers = {}, user = 'alice', source = { address: '10.0.0.2', isSecure: true } } = asking
     const identity = `"sip:${user}@box.example"`
+    const exchange = `exchange${++this.#serial}`
     const response = this.#appliance.http(
       {
         method,
@@ -100,13 +101,13 @@ export class WholeBox {
         body: typeof body === 'string' ? Buffer.from(body) : body,
         source,
       },
-      'exchange',
+      exchange,
       this.now,
     )
     await this.#rest()
     if (response !== undefined) return response
-    const later = this.#answers.get('exchange')
-    this.#answers.delete('exchange')
+    const later = this.#answers.get(exchange)
+    this.#answers.delete(exchange)
     return later!
   }
 
@@ -198,7 +199,7 @@ export class WholeBox {
           this.asked.push(transmit.request)
           const server = this.servers.get(new URL(transmit.request.uri).origin)
           const answer = server?.(transmit.request) ?? failedAnswer('unreachable')
-          this.#appliance.answered(transmit.token, answer, this.now)
+          if (answer !== 'later') this.#appliance.answered(transmit.token, answer, this.now)
         }
         if (transmit.kind !== 'send') continue
         const message = Buffer.from(transmit.bytes).toString()

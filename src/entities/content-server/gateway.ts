@@ -4,9 +4,10 @@
  */
 
 import { hash } from 'node:crypto'
+import { limits } from '../../limits.ts'
 import { assertedIdentity } from '../../protocols/http/asserted-identity.ts'
 import { checkConditions } from '../../protocols/http/conditions.ts'
-import { HttpRefusal, refusalResponse } from '../../protocols/http/errors.ts'
+import { HttpRefusal, refusalResponse, serviceUnavailable } from '../../protocols/http/errors.ts'
 import {
   type HttpAnswer,
   type HttpRequest,
@@ -79,13 +80,15 @@ export class Gateway {
   }
 
   /**
-   * Sends a request on whose sender may make it, and whose object is good. Throws 508 when it has been here before.
+   * Sends a request on whose sender may make it, and whose object is good. Throws 508 when it has been here before, 503 when too
+   * many wait.
    */
   ask(exchange: string, waiting: Waiting, server: RemoteServer, turn: Turn): Output[] {
     const { request, address } = waiting
     const { headers } = request
     if (headers.via?.split(',').some(hop => hop.trim().split(/\s+/)[1] === turn.settings.domain))
       throw new HttpRefusal(508, 'prs15.root leads back to this box')
+    if (this.#waiting.size >= limits.content.requestsWaiting) throw serviceUnavailable(1)
     const conditions: Record<string, string> = {}
     if (headers['if-none-match'] !== undefined) conditions['If-None-Match'] = headers['if-none-match']
     if (headers['if-match'] !== undefined) conditions['If-Match'] = headers['if-match']
@@ -102,7 +105,8 @@ export class Gateway {
             turn,
             waiting.location === undefined ? conditions : {},
           )
-    this.#waiting.set(exchange, waiting)
+    // The object itself is on its way, and need not wait here too.
+    this.#waiting.set(exchange, { ...waiting, request: { ...request, body: nothing } })
     return [{ kind: 'http', token: `ask ${exchange}`, request: sent }]
   }
 
@@ -202,6 +206,8 @@ function outgoing(
     bodyOctets: settings.content.objectOctets,
   }
 }
+
+const nothing = new Uint8Array(0)
 
 function isDone({ status }: HttpAnswer): boolean {
   return status >= 200 && status < 300

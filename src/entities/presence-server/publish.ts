@@ -137,8 +137,8 @@ function publishedIn(
   turn: Turn,
   { objects }: PresenceContext,
 ): CarriedBody | OutgoingHttpRequest {
-  if (request.contentType?.type !== indirectType || request.body.length === 0)
-    return carriedBody(request, presentity, objects, publishContentTypes, turn)
+  const carried = carriedBody(request, presentity, objects, publishContentTypes, turn)
+  if (carried.type !== indirectType || carried.document.length === 0) return carried
   return indirectBody(request, uri => objects.named(presentity, uri, turn), fetched, publishContentTypes, turn)
 }
 

@@ -43,6 +43,7 @@ export class PublicationsWaiting {
    * 415, and 503 when too many wait.
    */
   storeFirst(request: SipRequest, presentity: string, objects: readonly CarriedObject[], turn: Turn): Output[] {
+    if (objects.length === 0) return []
     const requests = refusedByStore(turn, () =>
       objects.map(object => this.#store.toStore(presentity, object, turn)).filter(asked => asked !== undefined),
     )

@@ -20,7 +20,7 @@ class Pair {
   readonly box: WholeBox
   readonly elsewhere: WholeBox
   /** What happens on the way to the other. */
-  onTheWay: (request: OutgoingHttpRequest) => HttpAnswer
+  onTheWay: (request: OutgoingHttpRequest) => HttpAnswer | 'later'
 
   constructor(settings: ConstructorParameters<typeof WholeBox>[0] = {}, theirs: typeof settings = {}) {
     this.box = new WholeBox({ 'prs15.root': `${origin}/store`, ...settings })
@@ -248,6 +248,18 @@ describe('sources and watchers', () => {
     assert.equal((await box.http('PUT', at, { body: png(), type: 'image/png' })).status, 201)
     assert.equal(box.asked.length, 0)
     assert.equal(elsewhere.count('content-objects'), 0)
+  })
+
+  test('more requests than may wait are 503, and those that wait are answered', async () => {
+    const pair = new Pair()
+    pair.onTheWay = () => 'later'
+    const waiting = Array.from({ length: 64 }, (_, n) =>
+      pair.box.http('PUT', `${alices}/${n}`, { body: png(), type: 'image/png' }),
+    )
+    await Promise.all(waiting)
+    const refused = await pair.box.http('PUT', `${alices}/one-more`, { body: png(), type: 'image/png' })
+    assert.equal(refused.status, 503)
+    assert.equal(refused.headers['Retry-After'], '1')
   })
 
   test('a root that leads back to this box is found out', async () => {
