@@ -120,7 +120,11 @@ export class Actor {
   }
 
   /** Subscribes to users as one list, which comes with the request (RFC 5367). */
-  async watchList(users: readonly string[], expiresSeconds = 600): Promise<Answer> {
+  async watchList(
+    users: readonly string[],
+    expiresSeconds = 600,
+    accept: string = contentTypes.presence,
+  ): Promise<Answer> {
     const callId = `l${this.#run}${this.#serial++}`
     this.#client.onNotify(callId, notification => {
       this.notifications.push(notification)
@@ -133,7 +137,7 @@ export class Actor {
       'Event: presence',
       'Require: recipient-list-subscribe',
       'Supported: eventlist',
-      'Accept: multipart/related, application/rlmi+xml, application/pidf+xml',
+      `Accept: multipart/related, application/rlmi+xml, ${accept}`,
       'Content-Disposition: recipient-list',
       'Content-Type: application/resource-lists+xml',
       `Expires: ${expiresSeconds}`,

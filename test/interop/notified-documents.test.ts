@@ -36,6 +36,7 @@ describe('notified documents', { skip: existsSync(schemas) ? false : `no schemas
       assert.equal((await alice.watchList(['bob', 'alice', 'nobody'])).status, 200)
       const partial = 'application/pidf+xml, application/pidf-diff+xml'
       assert.equal((await handset.watch('bob', 600, 'presence', partial)).status, 200)
+      assert.equal((await handset.watchList(['bob', 'nobody'], 600, partial)).status, 200)
       assert.equal((await bob.publish('open', 'at home', person('p1', '<rpid:meeting/>'))).status, 200)
       assert.equal((await phone.publish('closed', 'off', person('p2', '<rpid:travel/>'))).status, 200)
       await alice.notified(({ body }) => body.includes('at home') && body.includes('off'), 'both publications')
@@ -66,6 +67,7 @@ describe('notified documents', { skip: existsSync(schemas) ? false : `no schemas
         'watcherinfo.xsd',
       ])
       assert.ok(handset.notifications.some(({ body }) => body.includes(':pidf-diff ')))
+      assert.ok(handset.notifications.some(({ body }) => body.includes('<list') && /:pidf-(?:diff|full) /.test(body)))
     } finally {
       for (const actor of [alice, handset, bob, phone]) actor.close()
     }

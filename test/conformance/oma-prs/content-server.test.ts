@@ -218,6 +218,21 @@ describe('PRS-14: a watcher fetches', () => {
   })
 })
 
+test('CS-21: the entity-tag that a source gives its icon comes to watchers, and another one is news', async () => {
+  const box = new WholeBox()
+  await allowBob(box, iconsToo)
+  await box.sip('SUBSCRIBE', 'bob', ['Event: presence', 'Expires: 86400', 'Contact: <sip:bob@10.0.0.2>'])
+  const tagged = async (tag: string) => {
+    const at = '/xcap-root/pidf-manipulation/users/sip:alice@box.example/index'
+    const body = `<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm="urn:ietf:params:xml:ns:pidf:data-model" xmlns:r="urn:ietf:params:xml:ns:pidf:rpid" xmlns:op="urn:oma:xml:pde:pidf:ext" entity="sip:alice@box.example"><dm:person id="p"><r:status-icon op:etag="${tag}">http://box.example${icon}</r:status-icon></dm:person></presence>`
+    assert.ok((await box.http('PUT', at, { body, type: 'application/pidf+xml' })).status < 300)
+    const told = Buffer.from(box.lastNotify.body).toString()
+    assert.match(told, new RegExp(`status-icon[^>]* \\w+:etag="${tag}"`))
+  }
+  await tagged('one')
+  await tagged('two')
+})
+
 describe('CS-13: how long an object stays', () => {
   test('a while, while nothing refers to it; and as long as a publication does', async () => {
     const box = new WholeBox()
