@@ -17,7 +17,7 @@ import { DocumentGenerator } from '../interop/generated-documents.ts'
 const documentsPerGrammar = 200
 const documents = 20_000
 /** As `scripts/porchlight` has them. */
-const flags = ['--expose-gc', '--max-semi-space-size=4', '--max-old-space-size=512', '--no-allocation-site-pretenuring']
+const flags = ['--expose-gc', '--max-semi-space-size=8', '--max-old-space-size=512', '--no-allocation-site-pretenuring']
 
 export interface Weight {
   /** Living heap and buffers after half of the documents, and after all. */
