@@ -65,7 +65,8 @@ export function recipientOf(octets: Buffer): Leaving | undefined {
   return typeof next === 'number' ? undefined : { ...applicationOf(next.uri.params), isResponse: false, branch }
 }
 
-/** Whether somebody may be asking for compression in these octets: a quick look that spares most messages a second reading. */
+/** Whether somebody may be asking for compression in the header of this message: a quick look that spares most a second reading. */
 export function mayAsk(octets: Buffer): boolean {
-  return /=sigcomp/i.test(octets.toString('latin1'))
+  const end = octets.indexOf('\r\n\r\n')
+  return /=sigcomp/i.test(octets.toString('latin1', 0, end === -1 ? octets.length : end))
 }

@@ -9,6 +9,8 @@ export type HeaderName = {
   readonly id: number
   /** The long form, spelled as in its RFC. */
   readonly name: string
+  /** What stands before its value in a message: the end of the line before, the name and a colon. */
+  readonly line: string
   readonly compact: string | undefined
   readonly isList: boolean
   readonly isSingle: boolean
@@ -55,7 +57,7 @@ const compactForms: Readonly<Record<string, string>> = {
   Via: 'v',
 }
 
-const namesById: HeaderName[] = [{ id: 0, name: '', compact: undefined, isList: false, isSingle: false }]
+const namesById: HeaderName[] = [unknownName('')]
 const namesByText = new Map<string, HeaderName>()
 
 for (const [names, isList, isSingle] of [
@@ -64,7 +66,7 @@ for (const [names, isList, isSingle] of [
   [otherNames, false, false],
 ] as const) {
   for (const name of names.split(/,\s*/)) {
-    const header = { id: namesById.length, name, compact: compactForms[name], isList, isSingle }
+    const header = { ...unknownName(name), id: namesById.length, compact: compactForms[name], isList, isSingle }
     namesById.push(header)
     namesByText.set(name, header)
     namesByText.set(name.toLowerCase(), header)
@@ -74,10 +76,11 @@ for (const [names, isList, isSingle] of [
 
 /** The name given by its long or compact form in any case; id 0 with the name as it is, if it is not in the table. */
 export function headerName(text: string): HeaderName {
-  return (
-    namesByText.get(text) ??
-    namesByText.get(text.toLowerCase()) ?? { id: 0, name: text, compact: undefined, isList: false, isSingle: false }
-  )
+  return namesByText.get(text) ?? namesByText.get(text.toLowerCase()) ?? unknownName(text)
+}
+
+function unknownName(name: string): HeaderName {
+  return { id: 0, name, line: `\r\n${name}: `, compact: undefined, isList: false, isSingle: false }
 }
 
 /** The name with this id. */

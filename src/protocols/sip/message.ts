@@ -293,11 +293,14 @@ export abstract class SipMessage {
   toBytes(): Buffer {
     let head = this.startLine()
     if (/[\r\n]/.test(head)) throw new Error('line end in the start line')
-    for (const [name, value] of this.fieldList()) {
+    const list = this.fieldList()
+    for (let at = 0; at < list.length; at++) {
+      const name = list[at]![0]
+      const value = list[at]![1]
       if (name === 'Content-Length') continue
       // Nothing that came by the network holds a line end, for values are unfolded; so this is a mistake of the writer.
       if (value.includes('\n') || value.includes('\r')) throw new Error(`line end in the value of ${name}`)
-      head += `\r\n${name}: ${value}`
+      head += headerName(name).line + value
     }
     head += `\r\nContent-Length: ${this.body.length}\r\n\r\n`
     const headLength = Buffer.byteLength(head)
