@@ -102,6 +102,24 @@ describe('where NOTIFY goes', () => {
     assert.deepEqual(notify.request.headers('Route'), ['<sip:p2.example;lr>', '<sip:p1.example;lr>'])
   })
 
+  test('RFC 3261 §12.2.1.1: to the first hop of the route, by the flow only if that leads there', () => {
+    const flowFor = (transport: 'udp' | 'tcp', hop: string) => {
+      const world = new CounterWorld()
+      const request = subscribeBy(transport, [
+        ['Record-Route', `<sip:${hop};lr>`],
+        ['Via', `SIP/2.0/${transport.toUpperCase()} 192.0.2.99;branch=z9hG4bKb`],
+      ])
+      deliverOver(world, request, transport)
+      return world.sent[0]!.flow
+    }
+    assert.equal(flowFor('udp', '192.0.2.7'), 'udp:7:x')
+    assert.equal(flowFor('udp', '192.0.2.7:5070'), undefined)
+    assert.equal(flowFor('udp', '192.0.2.8'), undefined, 'the hop before the last has recorded itself')
+    assert.equal(flowFor('tcp', '192.0.2.7:5070'), 'tcp:7:x', 'a connection comes from any port')
+    assert.equal(flowFor('tcp', '192.0.2.8'), undefined)
+    assert.equal(flowFor('udp', 'p1.example'), 'udp:7:x', 'a name that may be his')
+  })
+
   test('RFC 3261 §12.2.1.1: a strict router gets its own URI as Request-URI, and the target last', () => {
     const world = new CounterWorld()
     const request = subscribeBy('tcp', [['Record-Route', '<sip:p2.example>, <sip:p1.example;lr>']])
