@@ -7,8 +7,8 @@ import type { DocumentReader } from '../xdms/document-reader.ts'
 import { pidfManipulation } from '../xdms/presence-xdms/pidf-manipulation.ts'
 import { type CheckedSource, summaryOf } from './compose.ts'
 import type { PresenceContext } from './context.ts'
-import { endsToken } from './publish.ts'
 import { type Withheld, withheldFrom } from './rules/filter.ts'
+import { presenceWakes } from './wakes.ts'
 
 /** One more source of composition, which never expires; undefined when there is none that can be read. */
 export function permanentSource(presentity: string, turn: Turn, documents: DocumentReader): CheckedSource | undefined {
@@ -62,6 +62,6 @@ function byText(a: Withheld, b: Withheld): number {
 export function permanentPresenceChanged(presentity: string, turn: Turn, context: PresenceContext): Output[] {
   const outputs = context.presenceChanged(presentity, turn)
   const until = permanentSource(presentity, turn, context.documents)?.summary.until
-  if (until) outputs.push({ kind: 'wake', at: Math.max(until, turn.now), token: endsToken(presentity) })
+  if (until) outputs.push(presenceWakes.elementsEnd(presentity, Math.max(until, turn.now)))
   return outputs
 }

@@ -43,6 +43,7 @@ import { type CarriedBody, carriedBody, relatedContentType, storeObjects } from 
 import { filterPresence } from './rules/filter.ts'
 import { isSameSource } from './same-source.ts'
 import type { Ready } from './stored-first.ts'
+import { presenceWakes } from './wakes.ts'
 
 /** What a PUBLISH may carry (RFC 3856 §6.9, RFC 5264 §4.1). */
 export const publishContentTypes: readonly string[] = [pidfContentType, pidfDiffContentType, relatedContentType]
@@ -83,7 +84,7 @@ export function elementsEnded(presentity: string, turn: Turn, context: PresenceC
   if (!isEnding) return []
   const outputs = context.presenceChanged(presentity, turn)
   const next = presenceDocument(presentity, turn, context).changesAt
-  if (next !== undefined && next > turn.now) outputs.push({ kind: 'wake', at: next, token: endsToken(presentity) })
+  if (next !== undefined && next > turn.now) outputs.push(presenceWakes.elementsEnd(presentity, next))
   return outputs
 }
 
@@ -101,11 +102,6 @@ export function expirePublication(presentity: string, id: string, turn: Turn, co
 /** Removes whatever a presentity has published, when he is no longer a user. */
 export function removePublications(presentity: string, turn: Turn): void {
   for (const { id } of currentPublications(turn.db, presentity, turn.now)) deletePublication(turn.db, presentity, id)
-}
-
-/** The token of wakes for the `until` of published elements. */
-export function endsToken(presentity: string): string {
-  return `ends ${presentity}`
 }
 
 /** The token of wakes for the end of a publication. */
@@ -341,7 +337,7 @@ function replace(
   }
   if (content === undefined) return outputs
   const { until } = content.summary
-  if (until !== 0) outputs.push({ kind: 'wake', at: Math.max(until, turn.now), token: endsToken(presentity) })
+  if (until !== 0) outputs.push(presenceWakes.elementsEnd(presentity, Math.max(until, turn.now)))
   outputs.push(...context.presenceChanged(presentity, turn))
   return outputs
 }

@@ -1,6 +1,6 @@
 /**
- * The wakes by which others tell the Presence Server that something it shows or obeys has changed: registrations, accounts,
- * settings, documents.
+ * The wakes by which the Presence Server learns that something it shows or obeys has changed, or changes at a time:
+ * registrations, accounts, settings, documents, what is published until then.
  */
 
 import { policiesWake, resourceWake } from '../../protocols/sip-events/notifier.ts'
@@ -20,6 +20,13 @@ export const presenceWakes = {
     entity: owner,
     at,
     token: `rules ${presentity}`,
+  }),
+  /** Something published or stored has ended by its `until` (OP-11). */
+  elementsEnd: (presentity: string, at: Instant): Output => ({
+    kind: 'wake',
+    entity: owner,
+    at,
+    token: `ends ${presentity}`,
   }),
   /** An account has been made or removed. */
   userChanged: (presentity: string, now: Instant): Output => ({
