@@ -43,23 +43,22 @@ export class Nonces {
   }
 
   /**
-   * Uses a nonce whose credentials have been found right. With a count, each count is good once; without one (RFC 2069,
-   * which has none) a nonce is good as long as it lives.
+   * Uses a nonce whose credentials have been found right. Each count is good once; where there is none (RFC 2069) the nonce is,
+   * since what was overheard of such credentials is good for another body, too (RFC 7616 §5.5).
    */
   use(nonce: string, nonceCount: number | undefined, now: number): NonceUse {
+    const number = nonceCount ?? 1
     const issuedAt = this.issuedAt(nonce)
     if (issuedAt === undefined || issuedAt > now || now - issuedAt >= this.lifetimeMs) return 'stale'
     const counts = this.inUse.get(nonce)
     if (counts === undefined) {
       if (issuedAt <= this.forgottenUntil) return 'stale'
-      if (nonceCount === undefined) return 'fresh'
-      if (nonceCount === 0) return 'replayed'
-      this.inUse.set(nonce, { issuedAt, highest: nonceCount, seen: 1 })
+      if (number === 0) return 'replayed'
+      this.inUse.set(nonce, { issuedAt, highest: number, seen: 1 })
       this.forget(now)
       return 'fresh'
     }
-    if (nonceCount === undefined) return 'fresh'
-    if (!count(counts, nonceCount)) return 'replayed'
+    if (!count(counts, number)) return 'replayed'
     // Moved to the end: the map is in the order of last use.
     this.inUse.delete(nonce)
     this.inUse.set(nonce, counts)

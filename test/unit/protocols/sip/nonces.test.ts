@@ -90,10 +90,13 @@ test('expired nonces make room without making others stale', () => {
   assert.equal(nonces.use(unused, 1, start + 61_000), 'fresh')
 })
 
-test('without a count a nonce is good as long as it lives (RFC 2069)', () => {
+test('without a count (RFC 2069) a nonce is good once, and not after a first count', () => {
   const nonces = make()
-  const nonce = nonces.issue(start, 's')
-  assert.equal(nonces.use(nonce, undefined, start), 'fresh')
-  assert.equal(nonces.use(nonce, undefined, start + 1), 'fresh')
-  assert.equal(nonces.use(nonce, undefined, start + 60_000), 'stale')
+  const [bare, counted] = [nonces.issue(start, 'a'), nonces.issue(start, 'b')]
+  assert.equal(nonces.use(bare, undefined, start), 'fresh')
+  assert.equal(nonces.use(bare, undefined, start + 1), 'replayed')
+  assert.equal(nonces.use(bare, 2, start + 1), 'fresh')
+  assert.equal(nonces.use(counted, 1, start), 'fresh')
+  assert.equal(nonces.use(counted, undefined, start + 1), 'replayed')
+  assert.equal(nonces.use(nonces.issue(start, 'c'), undefined, start + 60_000), 'stale')
 })
