@@ -34,6 +34,8 @@ function requireOurs(request: HttpRequest, home: { isOurHost(host: string): bool
   if (authority === undefined || authority.isAddress || request.source.listener !== undefined) return
   const { host } = authority
   if (host === 'localhost' || host === sip.advertisedHost.toLowerCase() || home.isOurHost(host)) return
+  // In a network without DNS a machine is called by its own name and `.local` (RFC 6762 §3).
+  if (host.endsWith('.local') && home.isOurHost(host.slice(0, -'.local'.length))) return
   const further = hostNames(xcap.hosts)
   if (!further.includes('*') && !further.includes(host))
     throw notFound(`${host} is not this box; if it shall be, the setting xcap.hosts names it`)

@@ -12,8 +12,13 @@ import { WholeBox } from '../../../conformance/whole-box.ts'
 const home = new Home({
   domain: 'box.example',
   listening: [{ transport: 'tls', address: '0.0.0.0', port: 5061, advertisedHost: 'edge.example' }],
-  addresses: ['192.0.2.1', 'porchlight.local'],
+  addresses: ['192.0.2.1', 'porchlight'],
 })
+
+function requestFor(host: string): HttpRequest {
+  const source = { address: '192.0.2.9', isSecure: true }
+  return { method: 'GET', target: '/x', headers: { host }, body: new Uint8Array(0), source }
+}
 
 /** 0 when the request is for the box, else the status. */
 function status(given: Partial<HttpRequest> & { readonly host?: string; readonly hosts?: string }): number {
@@ -44,14 +49,27 @@ test('the domain and names below it, the names of the machine and every address 
     'a.b.box.example:443',
     'edge.example',
   ]
-  for (const host of [...ours, 'porchlight.local', 'localhost:8080']) assert.equal(status({ host }), 0, host)
+  for (const host of [...ours, 'porchlight', 'porchlight.local:8443', 'localhost:8080'])
+    assert.equal(status({ host }), 0, host)
+  // Of a domain that is itself below .local.
+  const local = new OurAuthority(new Home({ domain: 'home.local', listening: [] }))
+  for (const host of ['home.local', 'xcap.home.local'])
+    local.require(requestFor(host), defaultSettings({ domain: 'home.local' }))
   // Behind a router that forwards a port, the address in Host is the router's.
   for (const host of ['192.0.2.1', '203.0.113.5:18443', '127.0.0.1', '[::1]:8443', '[2001:db8::7]'])
     assert.equal(status({ host }), 0, host)
 })
 
 test('another name is not, nor one that only ends alike', () => {
-  for (const host of ['other.example', 'evilbox.example', 'box.example.evil.test:8443', 'example', '1.2.3.4.evil.test'])
+  for (const host of [
+    'other.example',
+    'evilbox.example',
+    'box.example.evil.test:8443',
+    'example',
+    '1.2.3.4.evil.test',
+    'porch.local',
+    'porchlight.local.evil.test',
+  ])
     assert.equal(status({ host }), 404, host)
 })
 
