@@ -66,8 +66,10 @@ describe('notified documents', { skip: existsSync(schemas) ? false : `no schemas
         'rlmi.xsd',
         'watcherinfo.xsd',
       ])
-      assert.ok(handset.notifications.some(({ body }) => body.includes(':pidf-diff ')))
-      assert.ok(handset.notifications.some(({ body }) => body.includes('<list') && /:pidf-(?:diff|full) /.test(body)))
+      assert.ok(handset.notifications.some(({ body }) => /[<:]pidf-diff /.test(body)))
+      assert.ok(
+        handset.notifications.some(({ body }) => body.includes('<list') && /[<:]pidf-(?:diff|full) /.test(body)),
+      )
     } finally {
       for (const actor of [alice, handset, bob, phone]) actor.close()
     }
