@@ -150,6 +150,17 @@ test('no file of src is dead: each is reached from main', () => {
   )
 })
 
+test('the map names every entity and every protocol', () => {
+  const map = readFileSync(join(source, 'README.md'), 'utf8')
+  const folders = ['entities', 'protocols'].flatMap(layer =>
+    readdirSync(join(source, layer)).map(name => `${layer}/${name}/`),
+  )
+  assert.deepEqual(
+    folders.filter(folder => !map.includes(`\`${folder}\``)),
+    [],
+  )
+})
+
 test('every reference point that says where it is answered names a folder that exists', () => {
   const missing = Object.entries(referencePoints).filter(
     ([, { at }]) => at !== undefined && !existsSync(join(source, at)),
