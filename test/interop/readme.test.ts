@@ -1,4 +1,4 @@
-/** The curl lines of the README, as they stand there: alice hides from bob, lets him see her again, and shows him an icon. */
+/** The curl lines of the README, as they stand there: alice comes in, hides from bob, lets him see her again, and shows him an icon. */
 
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -48,8 +48,30 @@ describe('the curl lines of the README', () => {
     return stdout
   }
 
+  test('say that alice is there, which bob sees', async () => {
+    const [account, configuration, comeIn, ...rest] = blocks('Five minutes with a client')
+    assert.deepEqual(rest, [])
+    assert.match(account!, /^<sip:bob@box\.example>;/)
+    assert.match(configuration!, /^"Alice" <sip:alice@box\.example>;presence=p2p\n *module_app presence\.so$/)
+    const bob = await Actor.open('bob', box.port)
+    try {
+      assert.equal((await bob.watch('alice')).status, 200)
+      await bob.notified(({ body }) => body.includes('<basic>closed'), 'alice is away')
+      // It stands within an item of a list.
+      const shown = comeIn!.replace(/^ {3}/gm, '')
+      await shell(shown)
+      await bob.notified(({ body }) => body.includes('<basic>open'), 'alice is there')
+      await shell(shown.replace('open', 'closed'))
+      await bob.notified(({ body }) => body.includes('<basic>closed'), 'alice is away again')
+      const target = /http:\S+index/.exec(shown)![0]
+      await shell(`curl --digest -u alice:PASSWORD -X DELETE ${target}`)
+    } finally {
+      bob.close()
+    }
+  })
+
   test('put a rule, and change one element of it: what bob sees changes', async () => {
-    const [hide, show, ...rest] = blocks('Documents by curl')
+    const [hide, show, forget, ...rest] = blocks('Documents by curl')
     assert.deepEqual(rest, [])
     const [alice, bob] = [await Actor.open('alice', box.port), await Actor.open('bob', box.port)]
     try {
@@ -66,6 +88,8 @@ describe('the curl lines of the README', () => {
         'no details',
       )
       assert.doesNotMatch(bare.body, /at home|closed/)
+      await shell(hide!, forget!)
+      await bob.notified(({ body }) => body.includes('at home'), 'alice is there again')
     } finally {
       alice.close()
       bob.close()
@@ -73,13 +97,13 @@ describe('the curl lines of the README', () => {
   })
 
   test('store an icon, say where it is, and fetch it as somebody who is shown it', async () => {
-    const [root] = blocks('Documents by curl')
+    const [hide, , forget] = blocks('Documents by curl')
     const [store, fetch, ...rest] = blocks('An icon by curl')
     assert.deepEqual(rest, [])
     writeFileSync(join(folder, 'me.png'), png())
-    const first = root!.split('\n')[0]!
+    const first = hide!.split('\n')[0]!
     // As bob is shown what he is by the rules that alice began with.
-    await shell(first, `curl --digest -u alice:PASSWORD -X DELETE $ROOT/pres-rules/users/sip:alice@box.example/index`)
+    await shell(hide!, forget!)
     await shell(first, store!)
     await shell(first, fetch!)
     assert.deepEqual(readFileSync(join(folder, 'seen.png')), png())
