@@ -406,7 +406,8 @@ function readBuffer(): Buffer {
   return (input as Buffer).subarray(at - length, at)
 }
 
-const poolBytes = 32_768
+/** Below what the C library takes from the system block by block (scripts/porchlight): these come and go all the time. */
+const poolBytes = 24_576
 let pool = new ArrayBuffer(poolBytes)
 let poolUsed = 0
 

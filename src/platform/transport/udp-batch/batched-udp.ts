@@ -27,8 +27,11 @@ interface Peer {
 
 /** Octets that may wait to be sent: room for a full set of usual messages, and for the longest datagram there is. */
 const outgoingOctets = datagramsAtOnce * 4096
-/** Received datagrams are copied to pieces of memory this long, which live as long as one of the datagrams in them. */
-const pieceOctets = 32_768
+/**
+ * Received datagrams are copied to pieces of memory this long, which live as long as one of the datagrams in them. They come and
+ * go all the time, and so are below what the C library takes from the system block by block (scripts/porchlight).
+ */
+const pieceOctets = 24_576
 
 const { EAGAIN, EMSGSIZE, ENOBUFS } = constants.errno
 
