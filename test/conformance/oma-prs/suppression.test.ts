@@ -107,6 +107,18 @@ describe('PS-138: while the watcher is in a state that his filter names', () => 
     publish(bob, 'away')
     assert.deepEqual(notes(), ['one'])
   })
+  it('many subscriptions of his are told in bounded turns, and nobody else’s', () => {
+    world = new PresenceWorld({}, { notificationsPerTurn: 2 })
+    publish(alice, undefined, 'one')
+    publish(bob, 'meeting')
+    publish(carol, 'meeting')
+    for (let at = 0; at < 7; at++) subscribe(inMeeting)
+    subscribe(inMeeting, [], carol)
+    publish(alice, undefined, 'two')
+    assert.equal(world.sent.length, 8)
+    publish(bob, 'away')
+    assert.deepEqual(notes(8), Array(7).fill('two'))
+  })
   it('it begins when he comes into that state, and ends when what he has published expires', () => {
     publish(alice, undefined, 'one')
     subscribe(inMeeting)
