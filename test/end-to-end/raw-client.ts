@@ -15,7 +15,7 @@ import { parseMessage } from '../../src/protocols/sip/parse.ts'
 import { type Frame, StreamFraming } from '../../src/protocols/sip/stream-framing.ts'
 
 /** How long the box may take over anything here. */
-const patienceMs = 10_000
+const patienceMs = 30_000
 
 export interface RawRequest {
   readonly method: string
