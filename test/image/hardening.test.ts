@@ -4,15 +4,15 @@
  */
 
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash, generateKeyPairSync } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createConnection } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { connect } from 'node:tls'
 import { gunzipSync } from 'node:zlib'
-import { writeImage } from '../../firmware/identity/card.ts'
-import { drawCode, personalise } from '../../firmware/identity/personalise.ts'
+import { drawCode } from '../../firmware/identity/personalise.ts'
 import { run, top } from '../../image/tools.ts'
 import { boxSecret } from '../../src/platform/box-record.ts'
 import { SystemRandom } from '../../src/platform/random.ts'
@@ -50,19 +50,26 @@ interface Bundle {
 }
 
 /** Whoever reads the label or the files of the technician knows these. */
-const secrets = { code: drawCode(), alice: `${drawCode()}-a`, dm: drawCode() }
+const secrets = { code: '', alice: `${drawCode()}-a`, dm: drawCode() }
+const adminKey = generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' }).toString()
 
+/** Made by the technician's tool; the code stands on its label. */
 function provisioned(path: string): void {
+  const files = mkdtempSync(join(tmpdir(), 'porchlight-technician-'))
+  const [users, key] = [join(files, 'users.csv'), join(files, 'admin.pem')]
+  writeFileSync(users, `sip:alice@box.example,${secrets.alice}\n`)
+  writeFileSync(key, adminKey)
   rmSync(path, { force: true })
-  const changes = personalise(imagePath(), {
-    serial: 'PL-000077',
-    domain: 'box.example',
-    network: 'dhcp',
-    admin: { user: 'admin', password: secrets.code },
-    dm: { server: 'https://dm.example/', user: 'unit-77', password: secrets.dm },
-    users: `sip:alice@box.example,${secrets.alice}\n`,
-  })
-  writeImage(imagePath(), changes, path, () => {})
+  try {
+    const label = run(join(top, 'scripts/flash'), [
+      ...['--image', imagePath(), '--target', path, '--log', join(files, 'flash.log')],
+      ...['--serial', 'PL-000077', '--domain', 'box.example', '--users', users, '--admin-key', key],
+      ...['--dm-server', 'https://dm.example/', '--dm-user', 'unit-77', '--dm-password', secrets.dm],
+    ])
+    secrets.code = /^code +(\S+)$/m.exec(label)![1]!
+  } finally {
+    rmSync(files, { recursive: true, force: true })
+  }
 }
 
 test('a unit in service is locked down, and its support bundle says so without a secret', { timeout }, async t => {
@@ -266,6 +273,8 @@ async function secretsWithin(guest: Guest): Promise<Record<string, string>> {
     run('sh', ['-c', 'e2fsck -fy "$1" >/dev/null 2>&1 || [ $? = 1 ]', 'e2fsck', data])
     rmSync(join(folder, 'store'), { recursive: true, force: true })
     run('debugfs', ['-R', `rdump /store ${folder}`, data])
+    // Among the keys that updates are checked against.
+    assert.equal(run('debugfs', ['-R', 'cat /system/update-keys/admin.pem', data]), adminKey)
     const key = readFileSync(join(folder, 'store/self-signed-key.pem'), 'utf8').split('\n')[1]!
     const store = await openLmdbStore(join(folder, 'store'))
     const secret = boxSecret(store, new SystemRandom())
