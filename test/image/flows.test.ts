@@ -14,7 +14,7 @@ import { play, readFlow } from '../flows/language.ts'
 import { boardName, Guest } from './guest.ts'
 import { GuestWorld, provisionedImage } from './guest-world.ts'
 
-const timeout = 1_200_000
+const timeout = 2_400_000
 
 const overPowerCut = `
 # What was answered more than five seconds before a power cut is there after it
