@@ -23,6 +23,7 @@ export class Capture {
 
   /** Resolves when everything captured is in the file. */
   async stop(): Promise<void> {
+    if (this.#program.ended) return
     await untilStill(this.#file)
     this.#program.stop()
     await this.#program.ends()

@@ -23,6 +23,8 @@ describe('tshark', () => {
     if (process.getuid?.() !== 0) return context.skip('capturing needs root')
     const file = join(box.directory, 'flow.pcapng')
     const capture = await Capture.start(file, box.port)
+    // Whatever fails before it is stopped must not leave it behind.
+    context.after(() => capture.stop())
     await converse(box)
     for (const transport of ['u1', 't1'] as const) {
       await runSipp(box, { scenario: 'register', user: 'alice', transport })
