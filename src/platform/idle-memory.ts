@@ -3,10 +3,13 @@
  * would stay for as long as the quiet after it lasts: 25 of 130 MiB for a box with 10,000 publications and subscriptions.
  */
 
-/** How often the box is looked at: it takes a tenth of a second of CPU to collect everything, which a short pause is not worth. */
-const intervalMs = 15_000
-/** Turns within that time up to which it counts as idle: nobody notices that it pauses for a tenth of a second. */
-const idleTurns = 10
+/**
+ * How often the box is looked at. A collection of everything takes a tenth of a second of CPU and drops compiled code, too, which
+ * the next busy time makes anew: a pause of minutes is not worth that.
+ */
+const intervalMs = 600_000
+/** Turns within that time up to which it counts as idle, one a second: nobody notices that it pauses for a moment. */
+const idleTurns = 600
 /** Turns since memory was last given back, from which on it is worth the trouble. */
 const worthTurns = 5_000
 

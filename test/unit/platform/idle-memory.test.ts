@@ -17,7 +17,7 @@ describe('memory of an idle box', () => {
     }
     assert.equal(lookAfter(0), 0, 'it has done nothing yet')
     assert.equal(lookAfter(20_000), 0, 'it is busy')
-    assert.equal(lookAfter(500), 0, 'it still is')
+    assert.equal(lookAfter(5_000), 0, 'it still is')
     assert.equal(lookAfter(3), 1, 'it is idle: a few phones refresh')
     assert.equal(lookAfter(3), 1, 'there is nothing new to give back')
     for (let look = 0; look < 400; look++) lookAfter(10)
