@@ -176,14 +176,18 @@ export const limits = {
   listMembersRemembered: 100_000,
   /**
    * Lists of resources. Members told of in one NOTIFY, and octets after which none is begun: the rest follows in further ones.
-   * Octets that the members' names may take in a datagram: a list with more is answered 513 over UDP, unless bodies go deflated.
+   * Octets that no body exceeds, so that a datagram holds it: a member who alone takes more is named, without his state.
+   * Characters of an entry's URI, beyond which it is no member, and of the display names of an entry or list, which are shown
+   * as far as they fit.
    * NOTIFYs about lists made in one turn; the rest in further turns. Of a list that another server tells of: resources, and parts
    * of a body; one with more is not read.
    */
   lists: {
     resourcesPerNotify: 200,
     octetsPerNotify: 48_000,
-    datagramOctets: 48_000,
+    datagramOctets: 63_000,
+    uriCharacters: 2_048,
+    nameCharacters: 1_024,
     notificationsPerTurn: 10,
     remoteResources: 2_000,
     multipart: { parts: 1_000, headerOctets: 2_048 },

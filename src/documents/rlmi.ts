@@ -71,6 +71,11 @@ export function parseRlmi(bytes: Uint8Array, limits: XmlLimits = defaultXmlLimit
   }
 }
 
+/** What a resource takes in a document, octets. */
+export function resourceOctets(resource: Resource): number {
+  return Buffer.byteLength(formatResource(resource))
+}
+
 function formatName({ text, language }: Name): string {
   const tag = language === undefined ? '' : ` xml:lang="${escapeAttribute(language)}"`
   return `<name${tag}>${escapeText(text)}</name>`

@@ -4,6 +4,8 @@
  */
 
 import { XMLParser } from 'fast-xml-parser'
+import { PartialView } from './partial-view.ts'
+import type { Element as CopyElement } from './xml-patcher.ts'
 
 export interface ListInstance {
   readonly id: string
@@ -22,6 +24,8 @@ export interface ListRow {
   readonly instances: readonly ListInstance[]
   /** The rows of a list in the list. */
   readonly list: ListTable | undefined
+  /** His presence, where it is told by what changes in it (RFC 5263): gone with the row. */
+  readonly view: PartialView | undefined
 }
 
 interface MimePart {
@@ -102,6 +106,7 @@ export class ListTable {
   #take(resource: Element, parts: readonly MimePart[], fullState: boolean, used: Set<string>): void {
     const uri = String(resource['@uri'])
     let list: ListTable | undefined
+    let view: PartialView | undefined
     const instances = ((resource.instance ?? []) as Element[]).map(instance => {
       const cid = instance['@cid'] as string | undefined
       const state = String(instance['@state'])
@@ -122,7 +127,13 @@ export class ListTable {
         )
         this.faults.push(...list.faults.splice(0).map(fault => `${uri}: ${fault}`))
       }
+      if (part?.type === 'application/pidf-diff+xml') {
+        view = (fullState ? undefined : this.rows.get(uri)?.view) ?? new PartialView()
+        view.receive(part.type, part.body)
+        this.faults.push(...view.faults.splice(0).map(fault => `${uri}: ${fault}`))
+      }
       const isPresence = part?.type === 'application/pidf+xml'
+      const copy = view?.needsFull === false ? view.document : undefined
       const tuples = isPresence ? ((xml.parse(part.body).presence?.tuple ?? []) as Element[]) : []
       return {
         id: String(instance['@id']),
@@ -130,16 +141,31 @@ export class ListTable {
         reason,
         contentType: part?.type,
         body: part?.body ?? '',
-        presence: isPresence ? presenceOf(tuples) : undefined,
-        notes: tuples.flatMap(tuple => texts(tuple.note)),
+        presence: isPresence ? presenceOf(tuples) : copy && presenceIn(copy),
+        notes: isPresence ? tuples.flatMap(tuple => texts(tuple.note)) : textsOf(copy, 'tuple', 'note'),
       } as const
     })
-    this.rows.set(uri, { uri, names: texts(resource.name), instances, list })
+    this.rows.set(uri, { uri, names: texts(resource.name), instances, list, view })
   }
 }
 
 function presenceOf(tuples: readonly Element[]): 'open' | 'closed' {
   return tuples.some(tuple => (tuple.status as { basic?: string })?.basic === 'open') ? 'open' : 'closed'
+}
+
+/** The same of a copy that is kept up to date by what changes. */
+function presenceIn(copy: CopyElement): 'open' | 'closed' {
+  return textsOf(copy, 'tuple', 'status', 'basic').includes('open') ? 'open' : 'closed'
+}
+
+/** The texts of all elements that lie on a path of local names below an element. */
+function textsOf(element: CopyElement | undefined, ...path: readonly string[]): string[] {
+  const children = element?.children ?? []
+  const [name, ...rest] = path
+  if (name === undefined) return [children.map(child => ('text' in child ? child.text : '')).join('')]
+  return children.flatMap(child =>
+    'name' in child && child.name.replace(/^.*:/, '') === name ? textsOf(child, ...rest) : [],
+  )
 }
 
 function uris(list: Element): string[] {

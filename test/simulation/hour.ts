@@ -160,6 +160,9 @@ function innerListOf({ aor }: Person): string {
   return aor.replace('@', '-family@')
 }
 
+/** What a watcher takes of a list whose members are told of by what changes in them. */
+const partialLists = 'multipart/related, application/rlmi+xml, application/pidf+xml, application/pidf-diff+xml'
+
 /** One thing that one person does with his list. */
 async function useLists(
   person: Person,
@@ -184,7 +187,8 @@ async function useLists(
     case 1:
     case 2: {
       const lifetime = choose.pick([0, 60, 300, 3600])
-      const wishes = { toList: true, filtering: someFiltering(choose) }
+      const accept = choose.chance(0.5) ? { accept: partialLists } : {}
+      const wishes = { toList: true, filtering: someFiltering(choose), ...accept }
       exchanges.push(watcher.subscribe(listOf(person), 'presence', lifetime, world.now(), wishes).exchange)
       break
     }

@@ -2,7 +2,7 @@
 
 import { simpleFilterContentType } from '../../documents/simple-filter.ts'
 import { limits } from '../../limits.ts'
-import { badEvent, forbidden, messageTooLarge, notFound } from '../../protocols/sip/errors.ts'
+import { badEvent, forbidden, notFound } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import { isSipUri, type Uri } from '../../protocols/sip/uri.ts'
 import { bodiesOf } from '../../protocols/sip-events/bodies.ts'
@@ -113,9 +113,6 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       } else list = listOf(resource, context, turn)
       if (list === 'missing') throw notFound()
       if (list === 'too-long') throw tooLong(turn)
-      // Full state names every member at once (§5.2): over UDP that must fit a datagram.
-      if (record.transport === 'udp' && !record.deflates && octetsOf(list) > limits.lists.datagramOctets)
-        throw messageTooLarge()
       return openNode(id, node, list, context, turn)
     },
     ended: ({ id }, turn) => closeNode(id, context, turn),
@@ -172,16 +169,6 @@ function renewRemotes(id: string, context: ListContext, turn: Turn): Output[] {
 /** Whether a watcher takes presence by what has changed; only one who says so himself does (RFC 5263 §4.3). */
 function takesPartial(request: SipRequest): boolean {
   return request.headers('Accept').some(type => /^application\/pidf-diff\+xml\s*(?:;|$)/i.test(type))
-}
-
-/** About what the members of a list take in a document that tells nothing of them but their names. */
-function octetsOf({ members }: List): number {
-  let octets = 0
-  for (const { uri, names } of members.values()) {
-    octets += 32 + uri.length
-    for (const { text } of names) octets += 16 + Buffer.byteLength(text)
-  }
-  return octets
 }
 
 /** What a watcher takes of what may be signed or encrypted for him: whoever does that must know (RFC 4662 §7.3). */

@@ -4,7 +4,7 @@
  */
 
 import { formatRelated, type Part } from '../../documents/multipart.ts'
-import { formatRlmi, type Instance, type Resource, rlmiContentType } from '../../documents/rlmi.ts'
+import { formatRlmi, type Instance, type Resource, resourceOctets, rlmiContentType } from '../../documents/rlmi.ts'
 import type { Filter } from '../../documents/simple-filter.ts'
 import { limits } from '../../limits.ts'
 import type { Dialect } from '../../protocols/sip-events/dialect.ts'
@@ -26,7 +26,9 @@ import {
   nodeOf,
   putNews,
   putNode,
+  putWholeNews,
   subscriberOfNode,
+  toldWhole,
 } from './nodes.ts'
 import { formatRemoteList, mappedList, type RemoteList } from './remote-list.ts'
 import { hasRefusedFilters, holdsRemote, remoteState } from './remote-members.ts'
@@ -37,10 +39,16 @@ export interface ListState extends NotifyBody {
   readonly isUnfinished: boolean
 }
 
-/** What one NOTIFY may still hold. */
+/** What one NOTIFY may still hold, the lists in the list included. */
 interface Budget {
+  /** Members to be told of. */
   resources: number
+  /** Octets before the size from which on nothing more is begun. */
   octets: number
+  /** Whether no state of a member is in it yet: the first may take as much as a datagram holds, so that every document goes on. */
+  isEmpty: boolean
+  /** Whether nothing at all is in it yet. */
+  isUntouched: boolean
   isSpent: boolean
 }
 
@@ -49,6 +57,12 @@ export interface ListTelling {
   readonly dialect: Dialect | undefined
   /** Undefined for most. */
   readonly filters: ListFilters | undefined
+}
+
+const { resourcesPerNotify, octetsPerNotify, datagramOctets } = limits.lists
+
+function newBudget(): Budget {
+  return { resources: resourcesPerNotify, octets: octetsPerNotify, isEmpty: true, isUntouched: true, isSpent: false }
 }
 
 /**
@@ -63,7 +77,7 @@ export function listState(
   context: ListContext,
   turn: Turn,
 ): ListState | undefined {
-  const budget = { resources: limits.lists.resourcesPerNotify, octets: limits.lists.octetsPerNotify, isSpent: false }
+  const budget = newBudget()
   const document = new ListDocument(id, node, telling, context, turn, budget)
   const body = full ? document.whole() : document.news()
   return body && { ...body, isUnfinished: budget.isSpent }
@@ -73,12 +87,11 @@ export function listState(
 export function emptyListState(
   id: string,
   node: ListNode,
-  { dialect }: ListTelling,
+  telling: ListTelling,
   context: ListContext,
   turn: Turn,
 ): NotifyBody {
-  const telling = { dialect, filters: undefined }
-  return new ListDocument(id, node, telling, context, turn, { resources: 0, octets: 0, isSpent: false }).write(false)
+  return new ListDocument(id, node, telling, context, turn, newBudget()).write(false)
 }
 
 class ListDocument {
@@ -98,31 +111,56 @@ class ListDocument {
     this.#context = context
     this.#turn = turn
     this.#budget = budget
+    budget.octets -= documentOctets + node.uri.length
   }
 
-  /** Every member; those beyond what one document holds without instance, to be told of in the next (§4.5). */
+  /**
+   * Every member; those beyond what one document holds without instance (§4.5), and where even the names are more than that,
+   * not yet: what was left out is told in the next ones, which add to this (§5.6.2, RLS-33).
+   */
   whole(): NotifyBody {
-    deleteAllNews(this.#turn.db, this.#id)
-    const members = [...membersOfNode(this.#turn.db, this.#id)]
-    for (const [, { uri, names }] of members) this.#budget.octets -= frameOctets + uri.length + names.length * 32
-    for (const [key, member] of members) {
-      if (this.#hasRoom()) this.#tell(key, member, true)
-      else {
-        putNews(this.#turn.db, this.#id, key)
-        this.#resources.push({ ...member, instances: [] })
-      }
+    const { db } = this.#turn
+    deleteAllNews(db, this.#id)
+    const named: { readonly key: string; readonly member: NodeMember; readonly octets: number }[] = []
+    for (const [key, member] of membersOfNode(db, this.#id)) {
+      const octets = resourceOctets(unknown(member))
+      if (this.#budget.octets < octets) this.#leave(key)
+      else named.push({ key, member, octets })
+      this.#budget.octets -= Math.min(octets, Math.max(this.#budget.octets, 0))
+    }
+    let isFull = false
+    for (const { key, member, octets } of named) {
+      this.#budget.octets += octets
+      isFull ||= !this.#tell(key, member, true)
+      if (!isFull) continue
+      this.#budget.octets -= octets
+      this.#leave(key)
+      this.#place(member)
     }
     return this.write(true)
   }
 
   /** The members of whom there is news. */
   news(): NotifyBody | undefined {
-    for (const { key, goneUri } of newsOf(this.#turn.db, this.#id, this.#budget.resources + 1)) {
-      if (!this.#hasRoom()) break
-      deleteNews(this.#turn.db, this.#id, key)
-      const member = memberOf(this.#turn.db, this.#id, key)
-      if (member !== undefined) this.#tell(key, member, false)
-      else if (goneUri !== null) this.#show({ uri: goneUri, names: [] }, ended('noresource'))
+    const { db } = this.#turn
+    // Where there are filters much of it may turn out to be none.
+    const limit = this.#telling.filters === undefined ? this.#budget.resources + 1 : undefined
+    for (const { key, said } of newsOf(db, this.#id, limit)) {
+      const member = memberOf(db, this.#id, key)
+      const goneUri = member === undefined && said !== toldWhole ? said : null
+      const isTold =
+        member !== undefined
+          ? this.#tell(key, member, said === toldWhole)
+          : goneUri === null || this.#show({ uri: goneUri, names: [] }, ended('noresource'))
+      if (!isTold && !this.#budget.isUntouched) {
+        this.#budget.isSpent = true
+        break
+      }
+      deleteNews(db, this.#id, key)
+      // What no datagram holds is not told: that there is such a member is.
+      if (!isTold && member !== undefined) this.#place(member)
+      if (member?.kind === 'list' && newsOf(db, innerNode(this.#id, key, this.#turn), 1).length > 0)
+        putNews(db, this.#id, key)
     }
     return this.#resources.length === 0 ? undefined : this.write(false)
   }
@@ -139,23 +177,22 @@ class ListDocument {
     return formatRelated([root, ...this.#parts], `b${version}`, this.#telling.dialect === 'linphone')
   }
 
-  /** The first is told whatever it takes, so that every document goes on. */
-  #hasRoom(): boolean {
-    if (this.#parts.length === 0 && this.#budget.resources > 0) return true
-    if (this.#budget.resources > 0 && this.#budget.octets > 0) return true
+  /** Leaves a member for the next document, which tells of him as of one of whom nothing has been told yet. */
+  #leave(key: string): void {
+    putWholeNews(this.#turn.db, this.#id, key)
     this.#budget.isSpent = true
-    return false
   }
 
-  #tell(key: string, member: NodeMember, isWhole: boolean): void {
-    this.#budget.resources--
-    if (member.kind === 'user') this.#tellUser(key, member, isWhole)
-    else if (member.kind === 'list') this.#tellList(key, member, isWhole)
-    else if (member.kind === 'remote') this.#tellRemote(key, member, isWhole)
-    else this.#show(member, ended(member.kind === 'none' || member.kind === 'loop' ? 'noresource' : 'rejected'))
+  /** Tells of a member, all there is if `isWhole`; false, with nothing done, when there is no room. */
+  #tell(key: string, member: NodeMember, isWhole: boolean): boolean {
+    if (this.#budget.resources <= 0) return false
+    if (member.kind === 'user') return this.#tellUser(key, member, isWhole)
+    if (member.kind === 'list') return this.#tellList(key, member, isWhole)
+    if (member.kind === 'remote') return this.#tellRemote(key, member, isWhole)
+    return this.#show(member, ended(member.kind === 'none' || member.kind === 'loop' ? 'noresource' : 'rejected'))
   }
 
-  #tellUser(key: string, member: NodeMember, full: boolean): void {
+  #tellUser(key: string, member: NodeMember, full: boolean): boolean {
     const { package: packageName, version, takesPartial } = this.#node
     const { db } = this.#turn
     const watcher = subscriberOfNode(this.#node)
@@ -165,48 +202,51 @@ class ListDocument {
     // Documents of watcher information are numbered; no state of presence is told by this number, for what was told is kept beside.
     const asked = { version: packageName === 'presence' ? -1 : version, before, takesPartial, filter }
     const told = this.#context.states.stateFor(packageName, key, this.#id, watcher, asked, this.#turn)
-    if (told?.own !== undefined) putTold(db, this.#id, key, told.own)
-    if (told?.body === 'unchanged') return
-    if (keepsTold) noteHidden(db, this.#id, key, told?.body === undefined)
+    if (told === undefined) return this.#show(member)
+    const { state, reason, body, own } = told
     // One of whom a filter leaves nothing has no instance: an active one could not be without a body (§5.5).
-    if (told === undefined || (told.state === 'active' && told.body === undefined)) {
-      this.#show(member)
-      return
-    }
-    const { state, reason, body } = told
-    this.#show(member, { id: onlyInstance, state, reason, cid: body && this.#attach(body) })
+    const instance = state === 'active' && body === undefined ? undefined : { id: onlyInstance, state, reason }
+    const isTold = body === 'unchanged' || this.#show(member, instance, body)
+    if (isTold && own !== undefined) putTold(db, this.#id, key, own)
+    if (isTold && keepsTold) noteHidden(db, this.#id, key, body === undefined)
+    return isTold
   }
 
-  #tellList(key: string, member: NodeMember, isWhole: boolean): void {
+  #tellList(key: string, member: NodeMember, isWhole: boolean): boolean {
     const id = innerNode(this.#id, key, this.#turn)
     const node = nodeOf(this.#turn.db, id)
-    if (node === undefined) {
-      this.#show(member, ended('noresource'))
-      return
-    }
+    if (node === undefined) return this.#show(member, ended('noresource'))
+    const active = { id: onlyInstance, state: 'active' } as const
+    const frame = resourceOctets({ ...member, instances: [active] }) + partOctets
+    if (this.#budget.octets < frame + documentOctets + node.uri.length) return false
+    this.#budget.octets -= frame
     const telling = { ...this.#telling, filters: within(this.#telling.filters, node.uri) }
     const inner = new ListDocument(id, node, telling, this.#context, this.#turn, this.#budget)
     // Whoever has been told of the whole list above has forgotten what he knew of this one (§5.6.1).
     const body = isWhole || node.version === 0 ? inner.whole() : inner.news()
-    if (body !== undefined) this.#show(member, { id: onlyInstance, state: 'active', cid: this.#attach(body) })
-    if (newsOf(this.#turn.db, id, 1).length > 0) putNews(this.#turn.db, this.#id, key)
+    if (body !== undefined) this.#place(member, active, body)
+    if (isWhole && newsOf(this.#turn.db, id, 1).length > 0) putNews(this.#turn.db, this.#id, key)
+    return true
   }
 
-  #tellRemote(key: string, member: NodeMember, isWhole: boolean): void {
+  #tellRemote(key: string, member: NodeMember, isWhole: boolean): boolean {
     const { db } = this.#turn
     const told = remoteState(db, this.#id, key)
     if (told === undefined) {
-      if (holdsRemote(this.#id, key, this.#context, this.#turn)) this.#show(member)
-      else this.#show(member, ended('rejected'))
-      return
+      if (holdsRemote(this.#id, key, this.#context, this.#turn)) return this.#show(member)
+      return this.#show(member, ended('rejected'))
     }
     const { state, reason, contentType, body, list } = told
     const full = isWhole || state !== 'active' || isHidden(db, this.#id, key)
-    const attached = list ? this.#remoteList(list, key) : this.#remoteBody(body && { contentType, body }, key, full)
-    if (attached === 'unchanged') return
-    if (this.#telling.filters !== undefined) noteHidden(db, this.#id, key, state !== 'active' || attached === undefined)
-    if (state === 'active' && attached === undefined) this.#show(member)
-    else this.#show(member, { id: onlyInstance, state, reason, cid: attached && this.#attach(attached) })
+    const through = list ? undefined : this.#remoteBody(body && { contentType, body }, key, full)
+    if (through === 'unchanged') return true
+    const attached = list ? this.#remoteList(list, key) : through?.shown
+    const instance = state === 'active' && attached === undefined ? undefined : { id: onlyInstance, state, reason }
+    const isTold = this.#show(member, instance, attached)
+    if (isTold && through?.told !== undefined) putTold(db, this.#id, key, through.told)
+    if (isTold && this.#telling.filters !== undefined)
+      noteHidden(db, this.#id, key, state !== 'active' || attached === undefined)
+    return isTold
   }
 
   /** Versions of ours rise with those of the list above, for each document of this one is a part of one of that. */
@@ -214,20 +254,22 @@ class ListDocument {
     return formatRemoteList(this.#leftOf(list, key), this.#node.version, innerNode(this.#id, key, this.#turn))
   }
 
-  /** The state of one member elsewhere through the filter that is left for here, if any. */
-  #remoteBody(body: NotifyBody | undefined, key: string, isWhole: boolean): NotifyBody | undefined | 'unchanged' {
+  /** The state of one member elsewhere through the filter that is left for here, if any; and what is to be kept when it is told. */
+  #remoteBody(
+    body: NotifyBody | undefined,
+    key: string,
+    isWhole: boolean,
+  ): { readonly shown: NotifyBody | undefined; readonly told?: RemoteTold } | 'unchanged' {
     const filter = body && this.#filterLeft([key], key)
-    if (body === undefined || filter === undefined) return body
-    const { db } = this.#turn
+    if (body === undefined || filter === undefined) return { shown: body }
     const shown = throughFilter(body, filter)
-    const before = toldOf(db, this.#id, key) as RemoteTold | undefined
+    const before = toldOf(this.#turn.db, this.#id, key) as RemoteTold | undefined
     const digest = this.#turn.fingerprint('remote', Buffer.from(shown?.body ?? []).toString('latin1'))
     if (!isWhole && before !== undefined) {
       if (filter.triggers.length === 0 && before.shown === digest) return 'unchanged'
       if (!waitsFor(before.body, body, filter)) return 'unchanged'
     }
-    putTold(db, this.#id, key, { shown: digest, body: body.body } satisfies RemoteTold)
-    return shown
+    return { shown, told: { shown: digest, body: body.body } }
   }
 
   #leftOf(list: RemoteList, key: string): RemoteList {
@@ -244,16 +286,30 @@ class ListDocument {
     return filterLeft(this.#telling.filters, path, isOurs, hasRefusedFilters(this.#turn.db, this.#id, key))
   }
 
-  #show({ uri, names }: Pick<Resource, 'uri' | 'names'>, ...instances: Instance[]): void {
-    this.#resources.push({ uri, names, instances })
+  /** Puts a member with his state into the document, if there is room. */
+  #show(member: Pick<Resource, 'uri' | 'names'>, instance?: Instance, attached?: NotifyBody): boolean {
+    const { uri, names } = member
+    let octets = resourceOctets({ uri, names, instances: instance ? [instance] : [] })
+    if (attached !== undefined) octets += partOctets + attached.contentType.length + attached.body.length
+    const isFirst = this.#budget.isEmpty && attached !== undefined
+    if (octets > this.#budget.octets + (isFirst ? datagramOctets - octetsPerNotify : 0)) return false
+    this.#budget.octets -= octets
+    this.#place(member, instance, attached)
+    return true
   }
 
-  /** The Content-ID under which a state is attached: unique in the world, as it must be (RFC 2392 §2). */
-  #attach({ contentType, body }: NotifyBody): string {
-    const contentId = this.#contentId(this.#parts.length + 1)
-    this.#parts.push({ contentType, contentId, body })
-    this.#budget.octets -= body.length + partOctets
-    return contentId
+  #place({ uri, names }: Pick<Resource, 'uri' | 'names'>, instance?: Instance, attached?: NotifyBody): void {
+    this.#budget.resources--
+    this.#budget.isUntouched = false
+    if (attached === undefined) {
+      this.#resources.push({ uri, names, instances: instance ? [instance] : [] })
+      return
+    }
+    this.#budget.isEmpty = false
+    // Unique in the world, as it must be (RFC 2392 §2).
+    const cid = this.#contentId(this.#parts.length + 1)
+    this.#parts.push({ ...attached, contentId: cid })
+    this.#resources.push({ uri, names, instances: instance ? [{ ...instance, cid }] : [] })
   }
 
   #contentId(place: number): string {
@@ -269,9 +325,14 @@ interface RemoteTold {
 
 /** Here nothing forks, so there is one notifier of each resource (RFC 4662 §5.5). */
 const onlyInstance = '1'
-/** About what a resource, and what the header of a part, takes besides what it is about. */
-const frameOctets = 100
-const partOctets = 160
+/** About what a document takes beside its resources, and a part beside its type and body: with the reference to it. */
+const documentOctets = 700
+const partOctets = 200
+
+/** A member of whom nothing is known, or told yet (§4.5). */
+function unknown({ uri, names }: Pick<Resource, 'uri' | 'names'>): Resource {
+  return { uri, names, instances: [] }
+}
 
 function ended(reason: string): Instance {
   return { id: onlyInstance, state: 'terminated', reason }

@@ -116,6 +116,7 @@ class ListReader {
 
   #add(element: XmlElement): void {
     const uri = attributeValue(element, 'uri')?.trim() ?? ''
+    if (uri.length > limits.lists.uriCharacters) return
     const [key, kind] = this.#identify(uri)
     if (!this.members.has(key)) this.members.set(key, { kind, uri, names: namesOf(element) })
   }
@@ -135,11 +136,16 @@ class ListReader {
   }
 }
 
-/** The display names of a list or an entry (RFC 4826 §3.1). */
+/** The display names of a list or an entry (RFC 4826 §3.1), as many as are shown. */
 function namesOf(element: XmlElement): Name[] {
+  let room: number = limits.lists.nameCharacters
   return childElements(element)
     .filter(({ name }) => name === 'display-name')
     .map(name => ({ text: trimXml(textContent(name)), language: attributeValue(name, 'lang', xmlNamespace) }))
+    .filter(({ text, language = '' }) => {
+      room -= text.length + language.length
+      return room >= 0
+    })
 }
 
 function keyOf({ auid, xui, path }: DocumentAddress): string {

@@ -65,10 +65,15 @@ const kinds: readonly NodeMemberKind[] = ['user', 'list', 'remote', 'none', 'ref
 const nodes = table<ListNode>('list nodes', 'soft')
 /** Keyed [node, canonical URI]. */
 const members = table<MemberRecord>('list members', 'soft')
-/** What the next document is about: keyed [node, canonical URI], with the URI of one who is no longer a member. */
+/**
+ * What the next document is about: keyed [node, canonical URI], with the URI of one who is no longer a member, or `toldWhole`
+ * of one of whom nothing said before counts any more.
+ */
 const news = table<string | null>('list news', 'soft')
 /** Which nodes a document matters to: keyed [application usage, user, path, node]. */
 const readers = table<null>('list document readers', 'soft')
+
+export const toldWhole = ''
 
 /** Lists within lists: deeper ones are shown as ended. */
 const maximumDepth = 8
@@ -154,14 +159,14 @@ export function updateNode(
       const asked = stand(id, node, key, before, context, turn)
       outputs.push(...asked)
       if (asked.length > 0 && isSeenAgain(id, node, key, before, context, turn)) {
-        turn.db.put(news, [id, key], null)
+        putNews(turn.db, id, key)
         hasNews = true
       }
       continue
     }
     if (before !== undefined) outputs.push(...removeMember(id, node, key, before, context, turn))
     outputs.push(...addMember(id, node, key, member, context, turn))
-    turn.db.put(news, [id, key], null)
+    putNews(turn.db, id, key)
     hasNews = true
   }
   for (const { auid, xui, path } of addresses(node.from)) turn.db.delete(readers, [auid, xui, path, id])
@@ -183,7 +188,7 @@ export function noteNews(
 ): { readonly id: string; readonly node: ListNode } | undefined {
   const node = nodeOf(turn.db, id)
   if (node === undefined || turn.db.get(members, [id, key]) === undefined) return undefined
-  turn.db.put(news, [id, key], null)
+  putNews(turn.db, id, key)
   return rootOf(id, node, turn)
 }
 
@@ -195,7 +200,7 @@ export function rootOf(
 ): { readonly id: string; readonly node: ListNode } | undefined {
   let [at, current] = [id, node]
   while (current.parent !== '') {
-    turn.db.put(news, [current.parent, current.uri], null)
+    putNews(turn.db, current.parent, current.uri)
     const parent = nodeOf(turn.db, current.parent)
     if (parent === undefined) return undefined
     at = current.parent
@@ -228,17 +233,25 @@ export function* remoteMembersBelow(id: string, turn: Turn): Iterable<readonly [
   }
 }
 
-/** What the next document of a node is about, as many as there may be; with a URI, of one who is no longer a member. */
+/** What the next document of a node is about, as many as there may be; `said` as it is kept. */
 export function newsOf(
   db: Transaction,
   id: string,
-  limit: number,
-): { readonly key: string; readonly goneUri: string | null }[] {
-  return [...db.range(news, { prefix: [id], limit })].map(([key, goneUri]) => ({ key: key[1] as string, goneUri }))
+  limit?: number,
+): { readonly key: string; readonly said: string | null }[] {
+  return [...db.range(news, { prefix: [id], ...(limit === undefined ? {} : { limit }) })].map(([key, said]) => ({
+    key: key[1] as string,
+    said,
+  }))
 }
 
 export function putNews(db: Transaction, id: string, key: string): void {
-  db.put(news, [id, key], null)
+  if (db.get(news, [id, key]) !== toldWhole) db.put(news, [id, key], null)
+}
+
+/** What is told of this member must not build on what was told before. */
+export function putWholeNews(db: Transaction, id: string, key: string): void {
+  db.put(news, [id, key], toldWhole)
 }
 
 export function deleteNews(db: Transaction, id: string, key: string): void {

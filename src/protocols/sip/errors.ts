@@ -297,11 +297,6 @@ export function versionNotSupported(): SipRefusal {
   return new SipRefusal(505)
 }
 
-/** 513 (RFC 3261 §21.5.7). */
-export function messageTooLarge(): SipRefusal {
-  return new SipRefusal(513)
-}
-
 /** 603 (RFC 3261 §21.6.2). */
 export function decline(): SipRefusal {
   return new SipRefusal(603)

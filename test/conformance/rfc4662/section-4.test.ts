@@ -319,6 +319,25 @@ describe('what a small link is spared', () => {
     world.check()
   })
 
+  test('RFC 4662 §5.6.2: who has been shown as terminated may be forgotten, so that he is told whole when he is seen again', async () => {
+    const world = await ListWorld.of()
+    await world.publish('Alice', 'open', 'one')
+    const accept = 'multipart/related, application/rlmi+xml, application/pidf+xml, application/pidf-diff+xml'
+    const subscription = await world.watch('Bob', friends, { accept })
+    const row = () => subscription.list!.rows.get(alice)!
+    await world.rules('Alice', { [bob]: 'block' })
+    assert.equal(subscription.list!.state(alice), 'terminated rejected')
+    await world.rules('Alice', { [bob]: 'allow' })
+    await world.refresh(subscription)
+    await world.publish('Alice', 'open', 'two')
+    assert.match(row().view!.canonical!, /two/)
+    await world.rules('Alice', { [bob]: 'confirm' })
+    assert.equal(subscription.list!.state(alice), 'pending')
+    await world.rules('Alice', { [bob]: 'allow' })
+    assert.equal(row().view!.last, 'pidf-full')
+    world.check()
+  })
+
   test('RLS-20, RFC 6446: the rate of a list is its own, and what waits is merged', async () => {
     const world = await ListWorld.of()
     const { watcher } = world.person('Bob')

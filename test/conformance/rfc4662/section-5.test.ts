@@ -5,6 +5,7 @@ import { describe, test } from 'node:test'
 import { inflateSync } from 'node:zlib'
 import { formatRlmi, parseRlmi } from '../../../src/documents/rlmi.ts'
 import { XmlError } from '../../../src/documents/xml/errors.ts'
+import type { Subscription } from '../../actors/watcher.ts'
 import { alice, bob, carol, friends, ListWorld } from './list-world.ts'
 
 /** The example of §5.1. */
@@ -151,15 +152,82 @@ describe('§5.6 large lists', () => {
     world.check()
   })
 
-  test('a list whose names alone are more than a datagram holds is answered 513 over UDP, unless it may go deflated', async () => {
-    const long = many.map(
-      uri => `<entry uri="${uri}"><display-name>${'a long name '.repeat(20)}</display-name></entry>`,
-    )
-    const world = await ListWorld.of(long)
-    assert.equal((await world.watch()).exchange.final?.status, 513)
-    const deflated = await world.watch('Bob', friends, { headers: [['Accept-Encoding', 'deflate']] })
-    assert.equal(deflated.exchange.final?.status, 200)
-    assert.equal(deflated.list!.rows.size, 300)
+  /** The list as a client that takes presence by what has changed has it. */
+  const partial = { accept: 'multipart/related, application/rlmi+xml, application/pidf+xml, application/pidf-diff+xml' }
+  const lengths = ({ notifications }: Subscription) => notifications.map(({ body }) => Buffer.byteLength(body))
+  const longName = (uri: string) =>
+    `<entry uri="${uri}"><display-name>${'a long name '.repeat(20)}</display-name></entry>`
+  const open = [
+    ['auth.required', 'false'],
+    ['presence.defaultHandling', 'allow'],
+    ['presence.minNotifyIntervalSeconds', '60'],
+  ] as const
+
+  test('RLS-33: a list whose names alone are more than a datagram holds comes in pieces, at first and at each refresh', async () => {
+    const world = await ListWorld.of(many.map(longName), undefined, open)
+    const subscription = await world.watch()
+    const complete = (since: number) => {
+      const pieces = subscription.list!.documents.slice(since)
+      assert.ok(pieces.length > 2, 'it fitted into two')
+      assert.deepEqual(
+        pieces.map(({ fullState }) => fullState),
+        pieces.map((_, at) => at === 0),
+      )
+      for (const uri of many) assert.equal(subscription.list!.state(uri), 'active closed', uri)
+    }
+    complete(0)
+    const { length } = subscription.list!.documents
+    await world.refresh(subscription)
+    complete(length)
+    assert.ok(Math.max(...lengths(subscription)) <= 63_000)
+    world.check()
+  })
+
+  test('RLS-33: a list that outgrows a datagram while it is subscribed to goes on in pieces', async () => {
+    const world = await ListWorld.of([alice], undefined, open)
+    const subscription = await world.watch('Bob', friends, partial)
+    await world.keep('Bob', [alice, ...many.map(longName)])
+    await world.pass(61_000)
+    const all = [alice, ...many]
+    const views = () => all.map(uri => subscription.list!.rows.get(uri)?.view?.canonical)
+    assert.ok(views().every(view => view?.includes('closed')))
+    await world.refresh(subscription)
+    assert.ok(views().every(view => view?.includes('closed')))
+    await world.pass(61_000)
+    await world.publish('Alice', 'open', 'news')
+    assert.match(views()[0]!, /news/)
+    assert.ok(Math.max(...lengths(subscription)) <= 63_000)
+    world.check()
+  })
+
+  test('RLS-33: large presence documents come one by one, and a refresh tells each of them whole again', async () => {
+    const world = await ListWorld.of([alice, carol], undefined, [...open, ['presence.minNotifyIntervalSeconds', '0']])
+    const publish = async (name: string, note: string) => world.publish(name, 'open', note + '-'.repeat(30_000))
+    for (const name of ['Alice', 'Carol']) {
+      await publish(name, 'one')
+      // Of a second device, so that it is more than one may publish.
+      const { agent, aor } = world.person(name)
+      const document = `<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="${aor}"><tuple id="b"><status><basic>open</basic></status><note>${'+'.repeat(10_000)}</note></tuple></presence>`
+      agent.send(
+        'PUBLISH',
+        aor,
+        [
+          ['Event', 'presence'],
+          ['Content-Type', 'application/pidf+xml'],
+        ],
+        world.now(),
+        document,
+      )
+      await world.quiet()
+    }
+    const subscription = await world.watch('Bob', friends, partial)
+    const views = () => [alice, carol].map(uri => subscription.list!.rows.get(uri)?.view?.canonical ?? '')
+    for (const view of views()) assert.ok(view.length > 40_000)
+    await publish('Carol', 'two')
+    assert.ok(views()[1]!.includes('two---'))
+    await world.refresh(subscription)
+    assert.ok(views()[0]!.includes('one---') && views()[1]!.includes('two---'))
+    assert.ok(Math.max(...lengths(subscription)) <= 63_000)
     world.check()
   })
 
