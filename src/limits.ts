@@ -87,6 +87,8 @@ export const limits = {
   },
   /** Octets of views remembered to tell what has changed in them; who was told one that is forgotten is told everything. */
   partialBaseOctets: 8_388_608,
+  /** Octets of what makes one of them into another, which is made again when it is forgotten. */
+  partialDifferenceOctets: 1_048_576,
   /** Octets of one composed document; the newest sources that fit together are told. */
   composedOctets: 61_440,
   /** Publications of one presentity in force; a further one is answered 503 with Retry-After. */

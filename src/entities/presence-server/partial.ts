@@ -22,37 +22,62 @@ export interface PartialState {
 }
 
 /**
- * The views that watchers were told last, by their tags. Watchers with equal views share one. They are remembered, not stored:
- * when one is forgotten, or the box has started anew, its watchers are told everything once more.
+ * The views that watchers were told last, by their tags, and what makes one into another. Watchers with equal views share one,
+ * in whatever turns they are told. They are remembered, not stored: when a view is forgotten, or the box has started anew, its
+ * watchers are told everything once more.
  */
 export class ViewBases {
-  readonly #views = new Map<string, Uint8Array>()
-  #octets = 0
+  readonly #views = new Recent<Uint8Array>(limits.partialBaseOctets)
+  readonly #differences = new Recent<{ readonly made: Versioned | undefined }>(limits.partialDifferenceOctets)
 
   get(tag: string): Uint8Array | undefined {
-    const view = this.#views.get(tag)
-    if (view !== undefined) this.#touch(tag, view)
-    return view
+    return this.#views.get(tag)
   }
 
   remember(tag: string, view: Uint8Array): void {
-    if (this.#views.has(tag)) {
-      this.#touch(tag, view)
-      return
-    }
-    this.#views.set(tag, view)
-    this.#octets += view.length
-    for (const [oldest, { length }] of this.#views) {
-      if (this.#octets <= limits.partialBaseOctets) break
-      this.#views.delete(oldest)
-      this.#octets -= length
-    }
+    this.#views.put(tag, view, view.length)
   }
 
-  /** The least recently used comes first. */
-  #touch(tag: string, view: Uint8Array): void {
-    this.#views.delete(tag)
-    this.#views.set(tag, view)
+  /** What makes the view `base` into `tag`, by `make` unless it has been made. */
+  difference(base: string, tag: string, make: () => Versioned | undefined): Versioned | undefined {
+    const key = `${base} ${tag}`
+    const known = this.#differences.get(key)
+    if (known !== undefined) return known.made
+    const made = make()
+    this.#differences.put(key, { made }, key.length + (made?.length ?? 0))
+    return made
+  }
+}
+
+/** What was used last, as far as there is room for it. */
+class Recent<T> {
+  readonly #entries = new Map<string, { readonly value: T; readonly octets: number }>()
+  readonly #room: number
+  #octets = 0
+
+  constructor(room: number) {
+    this.#room = room
+  }
+
+  get(key: string): T | undefined {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return undefined
+    // The least recently used comes first.
+    this.#entries.delete(key)
+    this.#entries.set(key, entry)
+    return entry.value
+  }
+
+  /** One key always has the same value. */
+  put(key: string, value: T, octets: number): void {
+    if (this.get(key) !== undefined) return
+    this.#entries.set(key, { value, octets })
+    this.#octets += octets
+    for (const [oldest, entry] of this.#entries) {
+      if (this.#octets <= this.#room) break
+      this.#entries.delete(oldest)
+      this.#octets -= entry.octets
+    }
   }
 }
 
@@ -97,7 +122,7 @@ function difference(
 ): Versioned | undefined {
   const from = bases.get(base)
   if (from === undefined) return undefined
-  return once(shared, `diff ${base} ${tag}`, () => pidfDiff(readView(shared, base, from), readView(shared, tag, view)))
+  return bases.difference(base, tag, () => pidfDiff(readView(shared, base, from), readView(shared, tag, view)))
 }
 
 function readView(shared: Map<string, unknown>, tag: string, view: Uint8Array): XmlElement {
