@@ -40,6 +40,8 @@ export class Guest {
   /** Undefined while it is off. */
   #child: ChildProcess | undefined
   #stick: Stick | undefined
+  /** Stays off at the next reset. */
+  #holds = false
   #control: Promise<Control> | undefined
   #shell: Promise<Shell> | undefined
 
@@ -113,6 +115,7 @@ export class Guest {
       ],
       { stdio: ['ignore', 'ignore', 'inherit'] },
     )
+    this.#holds = false
     const ended = new AbortController()
     const control = Control.open(join(this.#sockets, 'control'), ended.signal)
     const shell = Shell.open(join(this.#sockets, 'shell'), ended.signal)
@@ -128,7 +131,7 @@ export class Guest {
       this.#child = undefined
       // A reset is a new emulator, which saves minutes: QEMU keeps what it has translated over a reset of its machine, and
       // finds page by page, with each write of firmware and kernel, that it is stale.
-      if (wasReset) this.start(extra, firmwareCode)
+      if (wasReset && !this.#holds) this.start(extra, firmwareCode)
     })
   }
 
@@ -177,6 +180,7 @@ export class Guest {
 
   async pullOut(): Promise<void> {
     this.#stick = undefined
+    if (this.#child === undefined || this.#child.exitCode !== null) return
     const control = await this.control()
     await control.do('device_del', { id: 'stick' })
     await control.event('DEVICE_DELETED')
@@ -244,6 +248,13 @@ export class Guest {
     } finally {
       socket.close()
     }
+  }
+
+  /** Resolves when the unit resets itself the next time, and leaves it off. */
+  async untilReset(): Promise<void> {
+    this.#holds = true
+    const child = this.#child
+    if (child !== undefined && child.exitCode === null) await once(child, 'exit')
   }
 
   async cutPower(): Promise<void> {

@@ -108,9 +108,9 @@ test('updates: blessed when good, left again when bad, not started when changed;
     async () => {
       stick.put('c.bundle', { file: bundles.bad })
       await guest.plugIn(stick)
-      await guest.sh(`until [ -f /data/update/trial ]; do sleep 0.2; done`)
-      await guest.sh('umount /run/porchlight/volume/* 2>/dev/null; sync; true').catch(() => '')
-      await guest.cutPower()
+      // Installed, it asks for a restart: before that comes, the stick is pulled out and the slot changed.
+      await guest.untilReset()
+      await guest.pullOut()
       // The root's first block, which holds what every mount reads.
       run('qemu-io', ['-c', `write -P 0xff ${partition('porchlight-a').start + 1000} 1`, guest.disk])
       const before = { good: starts(good), bad: starts(bad) }
