@@ -17,6 +17,8 @@ import {
   asNames,
   deleteAllNews,
   deleteNews,
+  forgetGone,
+  forgetMember,
   innerNode,
   type ListNode,
   memberOf,
@@ -121,6 +123,7 @@ class ListDocument {
   whole(): NotifyBody {
     const { db } = this.#turn
     deleteAllNews(db, this.#id)
+    forgetGone(this.#id, this.#turn)
     const named: { readonly key: string; readonly member: NodeMember; readonly octets: number }[] = []
     for (const [key, member] of membersOfNode(db, this.#id)) {
       const octets = resourceOctets(unknown(member))
@@ -157,6 +160,7 @@ class ListDocument {
         break
       }
       deleteNews(db, this.#id, key)
+      if (member === undefined) forgetMember(this.#id, key, this.#turn)
       // What no datagram holds is not told: that there is such a member is.
       if (!isTold && member !== undefined) this.#place(member)
       if (member?.kind === 'list' && newsOf(db, innerNode(this.#id, key, this.#turn), 1).length > 0)

@@ -12,7 +12,7 @@ import type { ListContext } from './context.ts'
 import { type List, listOf, type Member } from './list.ts'
 import { mayRead } from './policy.ts'
 import { closeRemote, openRemote, remoteState } from './remote-members.ts'
-import { forgetTold } from './told.ts'
+import { forgetTold, isOfOtherKind, listVersionOf, putListVersion, toldMembers } from './told.ts'
 
 export interface ListNode {
   readonly package: string
@@ -121,12 +121,47 @@ export function openNode(id: string, node: ListNode, list: List, context: ListCo
 
 /** Ends a node with all that belongs to it. */
 export function closeNode(id: string, context: ListContext, turn: Turn): Output[] {
+  const outputs = takeDown(id, context, turn)
+  forgetBelow(id, turn)
+  return outputs
+}
+
+/** Ends a node within another, whose subscriber still holds what he was told of it. */
+export function closeInnerNode(
+  id: string,
+  { parent, uri, version }: ListNode,
+  context: ListContext,
+  turn: Turn,
+): Output[] {
+  const outputs = takeDown(id, context, turn)
+  putListVersion(turn.db, parent, uri, version)
+  return outputs
+}
+
+/** Forgets what a subscriber was told of one who is no longer a member, and was told to be gone. */
+export function forgetMember(id: string, key: string, turn: Turn): void {
+  if (listVersionOf(turn.db, id, key) > 0) forgetBelow(innerNode(id, key, turn), turn)
+  forgetTold(turn.db, id, key)
+}
+
+/** Forgets the same of all who are no longer members. */
+export function forgetGone(id: string, turn: Turn): void {
+  for (const key of toldMembers(turn.db, id))
+    if (turn.db.get(members, [id, key]) === undefined) forgetMember(id, key, turn)
+}
+
+function forgetBelow(id: string, turn: Turn): void {
+  for (const key of toldMembers(turn.db, id)) forgetMember(id, key, turn)
+}
+
+/** Ends a node, and keeps what was told of its members and versions of the lists in it. */
+function takeDown(id: string, context: ListContext, turn: Turn): Output[] {
   const node = nodeOf(turn.db, id)
   if (node === undefined) return []
   const outputs: Output[] = []
   for (const [key, member] of membersOfNode(turn.db, id))
     outputs.push(...removeMember(id, node, key, member, context, turn))
-  for (const [key] of turn.db.range(news, { prefix: [id] })) turn.db.delete(news, key)
+  deleteAllNews(turn.db, id)
   for (const { auid, xui, path } of addresses(node.from)) turn.db.delete(readers, [auid, xui, path, id])
   turn.db.delete(nodes, [id])
   return outputs
@@ -166,7 +201,8 @@ export function updateNode(
     }
     if (before !== undefined) outputs.push(...removeMember(id, node, key, before, context, turn))
     outputs.push(...addMember(id, node, key, member, context, turn))
-    putNews(turn.db, id, key)
+    // Whoever has gone and come back meanwhile may have another name, or state that nobody watched.
+    putWholeNews(turn.db, id, key)
     hasNews = true
   }
   for (const { auid, xui, path } of addresses(node.from)) turn.db.delete(readers, [auid, xui, path, id])
@@ -271,6 +307,7 @@ function addMember(
   turn: Turn,
 ): Output[] {
   const outputs: Output[] = []
+  if (isOfOtherKind(turn.db, id, key, kind === 'list')) forgetMember(id, key, turn)
   let became: NodeMemberKind = kind
   if (kind === 'list') {
     const opened = openInner(id, node, key, context, turn)
@@ -297,8 +334,12 @@ function removeMember(
   turn: Turn,
 ): Output[] {
   turn.db.delete(members, [id, key])
-  forgetTold(turn.db, id, key)
-  if (kind === 'list') return closeNode(innerNode(id, key, turn), context, turn)
+  if (kind === 'list') {
+    const inner = innerNode(id, key, turn)
+    const innerList = nodeOf(turn.db, inner)
+    return innerList === undefined ? [] : closeInnerNode(inner, innerList, context, turn)
+  }
+  if (kind !== 'user') forgetMember(id, key, turn)
   if (kind === 'remote') return closeRemote(id, key, context, turn)
   return kind === 'user' ? [wakeLeg(id, node, key, turn)] : []
 }
@@ -353,7 +394,9 @@ function openInner(
   if (!mayRead(key, subscriberOfNode(node), context, turn)) return 'refused'
   const list = listOf(key, context, turn)
   if (typeof list === 'string') return 'refused'
-  const inner: ListNode = { ...node, uri: key, parent: id, version: 0, isUrgent: false, names: [], from: [] }
+  const version = listVersionOf(turn.db, id, key)
+  forgetTold(turn.db, id, key)
+  const inner: ListNode = { ...node, uri: key, parent: id, version, isUrgent: false, names: [], from: [] }
   return openNode(innerNode(id, key, turn), inner, list, context, turn)
 }
 

@@ -17,7 +17,16 @@ import type { Instant, Output, SipEntity, Transaction, Turn } from '../../turn.t
 import type { DocumentChange } from '../xdms/documents.ts'
 import { type ListContext, listPackages } from './context.ts'
 import { eventListOption, isListUri, listPackage } from './list-package.ts'
-import { closeNode, memberOf, nodeOf, nodesReading, noteNews, rootOf, subscriberOfNode, updateNode } from './nodes.ts'
+import {
+  closeInnerNode,
+  memberOf,
+  nodeOf,
+  nodesReading,
+  noteNews,
+  rootOf,
+  subscriberOfNode,
+  updateNode,
+} from './nodes.ts'
 import {
   memberOfKey,
   noteFiltersRefused,
@@ -175,7 +184,8 @@ export class ResourceListServer implements SipEntity {
       if (root === undefined) return updated.outputs
       return [...updated.outputs, ...this.#notifier.notifySubscription(root.node.package, root.node.uri, root.id, turn)]
     }
-    if (node.parent !== '') return [...closeNode(id, this.#context, turn), ...this.#listChanged(node.parent, turn)]
+    if (node.parent !== '')
+      return [...closeInnerNode(id, node, this.#context, turn), ...this.#listChanged(node.parent, turn)]
     const reason = updated === 'missing' ? 'noresource' : 'rejected'
     return this.#notifier.terminate(node.package, node.uri, id, reason, turn)
   }

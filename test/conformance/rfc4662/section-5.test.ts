@@ -231,6 +231,24 @@ describe('§5.6 large lists', () => {
     world.check()
   })
 
+  test('RLS-22: of who goes and comes back before that is told, versions go on, and the new name is told', async () => {
+    const world = await ListWorld.of([alice, carol], undefined, open)
+    const subscription = await world.watch('Bob', friends, partial)
+    await world.publish('Carol', 'open', 'first')
+    await world.pass(61_000)
+    await world.publish('Carol', 'open', 'second')
+    await world.keep('Bob', [alice])
+    await world.keep('Bob', [alice, `<entry uri="${carol}"><display-name>Caz</display-name></entry>`])
+    await world.pass(61_000)
+    const told = () => subscription.list!.rows.get(carol)!
+    assert.deepEqual(told().names, ['Caz'])
+    assert.match(told().view!.canonical!, /second/)
+    await world.publish('Carol', 'closed', 'third')
+    await world.pass(61_000)
+    assert.match(told().view!.canonical!, /third/)
+    world.check()
+  })
+
   test('RLS-32: to who offers it a body goes deflated', async () => {
     const world = await ListWorld.of([alice, carol])
     const subscription = await world.watch('Bob', friends, { headers: [['Accept-Encoding', 'deflate']] })
