@@ -10,8 +10,12 @@ import { type Guest, imagePath } from './guest.ts'
 
 /** The guest's own address in the emulator's network. */
 const guestAddress = { address: '10.0.2.15', port: 5060 }
-/** What was answered longer ago than this outlives a power cut, soft state too. */
-const softMs = 5000
+/**
+ * What was answered longer ago than five seconds outlives a power cut, soft state too; whoever was notified longer ago than
+ * 64*T1 is not notified of the same again after it, and which of both it is must not hang on how fast a unit starts. Timers of an
+ * emulated unit on a machine in use are late.
+ */
+const settledMs = 40_000
 
 /** Makes the image into a unit that serves box.example with the cast as its users; returns where it is. */
 export function provisionedImage(
@@ -43,8 +47,7 @@ export class GuestWorld extends LoopbackWorld {
   }
 
   async restart(): Promise<void> {
-    // The promise for soft state begins after this long; timers of an emulated unit on a machine in use are late as much again.
-    await wait(2 * softMs)
+    await wait(settledMs)
     await this.#guest.cutPower()
     this.#guest.start()
     await this.#guest.serving()
