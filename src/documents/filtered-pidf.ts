@@ -8,7 +8,7 @@ import { pidfNamespace } from './pidf.ts'
 import type { Filter } from './simple-filter.ts'
 import { XmlError } from './xml/errors.ts'
 import { parseXml, type XmlLimits } from './xml/parse.ts'
-import type { XmlElement } from './xml/tree.ts'
+import { isNamed, type XmlElement } from './xml/tree.ts'
 
 /** The document as the filter shows it; see `filteredDocument`. */
 export function filteredPidf(
@@ -33,10 +33,6 @@ const pidf: DocumentKind = {
   },
   // Tuples, persons and devices lie right below the root; what is in them is shown whole.
   componentDepth: 2,
-}
-
-function isNamed(element: XmlElement, namespace: string, name: string): boolean {
-  return element.name === name && element.namespace === namespace
 }
 
 function isValid(bytes: Uint8Array, limits: XmlLimits): boolean {

@@ -9,6 +9,7 @@ import { canonicalText } from './xml/compare.ts'
 import { escapeAttribute } from './xml/escape.ts'
 import {
   attributeValue,
+  isNamed,
   NamespaceScope,
   textContent,
   trimXml,
@@ -51,10 +52,6 @@ export function filteredDocument(
   if (kind.isValid === undefined || kind.isValid(bytes) || !kind.isValid(written(root, root))) return bytes
   // What is left out must not make the document invalid: the steps that did are reversed (RFC 4661 §3.5.2).
   return written(root, picking.result(true) ?? root)
-}
-
-function isNamed(element: XmlElement, namespace: string, name: string): boolean {
-  return element.name === name && element.namespace === namespace
 }
 
 class Picking {
@@ -225,6 +222,6 @@ function instance(element: XmlElement, evaluation: Evaluation): string {
   const name = `${element.namespace} ${element.name}`
   if (parent === undefined) return name
   const id = attributeValue(element, 'id')
-  const same = parent.children.filter(node => node.kind === 'element' && isNamed(node, element.namespace, element.name))
+  const same = parent.children.filter(node => isNamed(node, element.namespace, element.name))
   return `${instance(parent, evaluation)}/${name}${id === undefined ? `[${same.indexOf(element)}]` : `#${id}`}`
 }

@@ -9,7 +9,7 @@ import { connect, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { answerChallenge } from '../../src/protocols/sip/digest.ts'
-import { porchlight, RunningBox, temporaryData } from './box.ts'
+import { type Health, porchlight, RunningBox, statusOf, temporaryData } from './box.ts'
 
 /** Resident memory of the box after everything here, octets. */
 const memoryBound = 160 * 2 ** 20
@@ -138,12 +138,7 @@ test('bad documents', { timeout: 110_000 }, async t => {
     )
   const box = await RunningBox.start(t, data)
   const client = new Client(t, box.port('http'))
-  const status = async () =>
-    JSON.parse((await porchlight(['status', '--json', '--data', data])).output) as {
-      pid: number
-      memoryOctets: number
-      lastError: unknown
-    }
+  const status = () => statusOf<Health>(data)
   const before = await status()
 
   const kept = list('<entry uri="sip:bob@box.example"/>')

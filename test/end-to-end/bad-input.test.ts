@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import type { SipResponse } from '../../src/protocols/sip/message.ts'
-import { porchlight, RunningBox, temporaryData } from './box.ts'
+import { type Health, porchlight, RunningBox, statusOf, temporaryData } from './box.ts'
 import { DatagramClient, type RawRequest, StreamClient, type User } from './raw-client.ts'
 
 /** Resident memory of the box after everything here, octets: 80 MiB are its own, and the rest is bounded by limits.ts. */
@@ -29,13 +29,10 @@ function publish(body: string | Uint8Array, fields: Readonly<Record<string, stri
   return { method: 'PUBLISH', uri: aliceUri, fields: { Event: 'presence', Expires: '3600', ...type, ...fields }, body }
 }
 
-interface Status {
-  readonly pid: number
-  readonly memoryOctets: number
+interface Status extends Health {
   readonly publications: number
   readonly registrations: number
   readonly connections: number
-  readonly lastError: unknown
   readonly counters: Readonly<Record<string, number>>
 }
 
@@ -45,7 +42,7 @@ test('bad input', { timeout: 110_000 }, async t => {
   writeFileSync(users, [alice, bob].map(({ name, password }) => `sip:${name}@box.example,${password}\n`).join(''))
   assert.equal((await porchlight(['user', 'import', users, '--data', data])).status, 0)
   const box = await RunningBox.start(t, data)
-  const status = async () => JSON.parse((await porchlight(['status', '--json', '--data', data])).output) as Status
+  const status = () => statusOf<Status>(data)
   const datagrams = (one: TestContext, address?: string) => DatagramClient.open(one, box.port('udp'), address)
   const stream = (one: TestContext, address?: string) => StreamClient.open(one, box.port('tcp'), address)
   /** The counters that grew while `work` ran, by how much. */

@@ -1,5 +1,5 @@
 /**
- * Bad input to lists, partial documents, filters and the Content Server of the built box (issue 4 §6): each kind has a clear
+ * Bad input to lists, partial documents, filters and the Content Server of the built box: each kind has a clear
  * answer, nothing of what was there is lost, nobody is asked anything, and memory stays bounded. Lists that contain themselves by
  * way of three servers are in `conformance/rfc4662/section-7.test.ts`, where there are three boxes.
  */
@@ -8,10 +8,10 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { inflateSync } from 'node:zlib'
-import type { SipRequest } from '../../src/protocols/sip/message.ts'
+import type { SipMessage } from '../../src/protocols/sip/message.ts'
 import { listDocument, listsType, servicesDocument, servicesType } from '../actors/list-owner.ts'
 import { png } from '../unit/entities/content-server/images.ts'
-import { porchlight, RunningBox, temporaryData } from './box.ts'
+import { type Health, porchlight, RunningBox, statusOf, temporaryData } from './box.ts'
 import { HttpClient } from './http-client.ts'
 import { DatagramClient, StreamClient } from './raw-client.ts'
 
@@ -35,9 +35,9 @@ function pidf(basic: string, note: string): string {
   return `<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="${aor}"><tuple id="t"><status><basic>${basic}</basic></status><note>${note}</note></tuple></presence>`
 }
 
-function textOf(notify: SipRequest): string {
-  const isDeflated = notify.header('Content-Encoding') === 'deflate'
-  return Buffer.from(isDeflated ? inflateSync(notify.body) : notify.body).toString()
+function textOf(message: SipMessage): string {
+  const isDeflated = message.header('Content-Encoding') === 'deflate'
+  return Buffer.from(isDeflated ? inflateSync(message.body) : message.body).toString()
 }
 
 test('bad lists, patches, filters, references and objects', { timeout: 110_000 }, async t => {
@@ -46,12 +46,7 @@ test('bad lists, patches, filters, references and objects', { timeout: 110_000 }
   assert.equal(added.status, 0, added.errors)
   const box = await RunningBox.start(t, data, ['presence.minNotifyIntervalSeconds=0'])
   const http = new HttpClient(t, box.port('http'))
-  const status = async () =>
-    JSON.parse((await porchlight(['status', '--json', '--data', data])).output) as {
-      pid: number
-      memoryOctets: number
-      lastError: unknown
-    }
+  const status = () => statusOf<Health>(data)
   const before = await status()
   const source = await DatagramClient.open(t, box.port('udp'))
   const publish = (fields: Record<string, string>, body: string) =>
@@ -139,7 +134,7 @@ test('bad lists, patches, filters, references and objects', { timeout: 110_000 }
     async function badPatch() {
       const refused = await publish(fields(), diff('<d:remove sel="*/nobody"/>'))
       assert.equal(refused.contentType?.type, 'application/patch-ops-error+xml')
-      return refused as unknown as SipRequest
+      return refused
     }
     const good = await publish(fields(), diff('<d:replace sel="*/tuple/note/text()">kept</d:replace>'))
     assert.equal(good.status, 200, 'the state before is still the one that a patch is for')

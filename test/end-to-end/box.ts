@@ -30,6 +30,18 @@ export async function porchlight(words: readonly string[], input = ''): Promise<
   return ended()
 }
 
+/** What `status --json` says; `Status` names what the caller reads of it. */
+export async function statusOf<Status>(data: string): Promise<Status> {
+  return JSON.parse((await porchlight(['status', '--json', '--data', data])).output) as Status
+}
+
+/** What a test reads that sends a box bad input: it is the same process, within its memory, and has had no fault of its own. */
+export interface Health {
+  readonly pid: number
+  readonly memoryOctets: number
+  readonly lastError: unknown
+}
+
 export class RunningBox {
   readonly child: ChildProcess
   /** What it printed until it was ready. */

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { porchlight, RunningBox, temporaryData } from './box.ts'
+import { porchlight, RunningBox, statusOf, temporaryData } from './box.ts'
 
 test('wrong use: one clear line and status 2; --help: status 0', async t => {
   const data = temporaryData(t)
@@ -92,8 +92,7 @@ test('user import: 10,000 users in under 10 s while the box runs; errors by line
   const refused = await porchlight(['user', 'import', file, '--data', data])
   assert.equal(refused.status, 1)
   assert.match(refused.errors, /^porchlight: line 5001: .*elsewhere\.example.*\n$/)
-  const status = async () =>
-    JSON.parse((await porchlight(['status', '--json', '--data', data])).output) as { users: number }
+  const status = () => statusOf<{ users: number }>(data)
   assert.equal((await status()).users, 2)
   writeFileSync(file, lines.join(''))
   const started = performance.now()
@@ -166,7 +165,7 @@ test('status: what an operator asks first, as lines and as JSON; status 3 when n
     'running',
   ])
     assert.match(output, new RegExp(`^${word} `, 'm'))
-  const status = JSON.parse((await porchlight(['status', '--json', '--data', data])).output) as Record<string, unknown>
+  const status = await statusOf<Record<string, unknown>>(data)
   assert.equal(status.running, true)
   assert.equal(status.users, 2)
   assert.equal(status.lastError, null)

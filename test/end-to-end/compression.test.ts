@@ -10,7 +10,7 @@ import { type TestContext, test } from 'node:test'
 import { assemble } from '../../src/protocols/sigcomp/assembler.ts'
 import type { SipResponse } from '../../src/protocols/sip/message.ts'
 import { Mutator } from '../fuzz/mutator.ts'
-import { porchlight, RunningBox, temporaryData } from './box.ts'
+import { porchlight, RunningBox, statusOf, temporaryData } from './box.ts'
 import { type CompressingClient, CompressingDatagramClient, CompressingStreamClient } from './compressing-client.ts'
 import { DatagramClient, type RawRequest, type User } from './raw-client.ts'
 
@@ -35,7 +35,7 @@ async function open(t: TestContext, settings: readonly string[] = []) {
   assert.equal((await porchlight(['user', 'import', users, '--data', data])).status, 0)
   const set = ['presence.defaultHandling=allow', 'presence.minNotifyIntervalSeconds=0', ...settings]
   const box = await RunningBox.start(t, data, set)
-  const status = async () => JSON.parse((await porchlight(['status', '--json', '--data', data])).output) as Status
+  const status = () => statusOf<Status>(data)
   return { data, set, box, status }
 }
 

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { SipRequest } from '../../src/protocols/sip/message.ts'
-import { porchlight, RunningBox, temporaryData } from './box.ts'
+import { porchlight, RunningBox, statusOf, temporaryData } from './box.ts'
 import { type RawClient, type RawRequest, StreamClient, type User } from './raw-client.ts'
 
 const alice: User = { name: 'alice', password: 'secret of alice' }
@@ -97,8 +97,7 @@ test('over TLS and TCP: register, subscribe, be notified on one connection; it c
     await client.ponged(2)
   }
 
-  const status = async () =>
-    JSON.parse((await porchlight(['status', '--json', '--data', data])).output) as Record<string, number>
+  const status = () => statusOf<Record<string, number>>(data)
   const before = await status()
   assert.deepEqual([before.connections, before.registrations, before.subscriptions], [2, 2, 2])
   bobs.close()

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { png } from '../unit/entities/content-server/images.ts'
-import { porchlight, RunningBox } from './box.ts'
+import { porchlight, RunningBox, statusOf } from './box.ts'
 import { HttpClient } from './http-client.ts'
 import { DatagramClient } from './raw-client.ts'
 
@@ -61,8 +61,7 @@ test('a full disk: 507 and an alarm, while presence goes on for as long as the r
   let http = new HttpClient(t, box.port('http'))
   let sip = await DatagramClient.open(t, box.port('udp'))
   const put = async (name: string) => (await http.ask('PUT', `${documents}/${name}`, list(name), listType)).status
-  const alarms = async () =>
-    (JSON.parse((await porchlight(['status', '--json', '--data', data])).output) as { alarms: string[] }).alarms
+  const alarms = async () => (await statusOf<{ alarms: string[] }>(data)).alarms
   let etag: string | undefined
   const publish = async (note: string) => {
     const uri = 'sip:alice@box.example'

@@ -1,5 +1,5 @@
 /**
- * The hardening that is only seen on a running unit (issue 6 §3): one boot of a provisioned unit, which a technician asks for its
+ * The hardening that is only seen on a running unit: one boot of a provisioned unit, which a technician asks for its
  * support bundle by a stick. What the kernel and systemd say there is read, and that none of the unit's secrets is in it.
  */
 

@@ -234,25 +234,19 @@ export function rootOf(
   node: ListNode,
   turn: Turn,
 ): { readonly id: string; readonly node: ListNode } | undefined {
-  let [at, current] = [id, node]
-  while (current.parent !== '') {
-    putNews(turn.db, current.parent, current.uri)
-    const parent = nodeOf(turn.db, current.parent)
-    if (parent === undefined) return undefined
-    at = current.parent
-    current = parent
-  }
-  return { id: at, node: current }
+  return rootAbove(id, node, turn.db, inner => putNews(turn.db, inner.parent, inner.uri))
 }
 
-/** The root above a node. */
+/** The root above a node; `passed` is given every list within another on the way. */
 export function rootAbove(
   id: string,
   node: ListNode,
   db: Transaction,
+  passed: (inner: ListNode) => void = () => {},
 ): { readonly id: string; readonly node: ListNode } | undefined {
   let [at, current] = [id, node]
   while (current.parent !== '') {
+    passed(current)
     const parent = nodeOf(db, current.parent)
     if (parent === undefined) return undefined
     at = current.parent

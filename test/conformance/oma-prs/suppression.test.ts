@@ -66,16 +66,9 @@ function subscribe(body: string, headers: HeaderField[] = [], from = bob): SipRe
 }
 
 function refresh(accepted: SipResponse, body?: string, headers: HeaderField[] = []): SipResponse {
-  return world.request('SUBSCRIBE', accepted.header('Contact')!.slice(1, -1), {
+  return world.resubscribe(accepted, {
     cseq: accepted.cseq.number + ++step,
-    headers: [
-      ['From', accepted.header('From')!],
-      ['To', accepted.header('To')!],
-      ['Call-ID', accepted.callId],
-      ['Event', 'presence'],
-      ...(body === undefined ? [] : [['Content-Type', type] as const]),
-      ...headers,
-    ],
+    headers: [...(body === undefined ? [] : [['Content-Type', type] as const]), ...headers],
     ...(body === undefined ? {} : { body }),
   })
 }

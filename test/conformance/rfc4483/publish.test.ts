@@ -89,7 +89,7 @@ test('§5.8: the type is that of the object; one that says another is not taken,
   assert.match(await publish(card, { inner: 'Content-ID: <1@alice>' }), /^SIP\/2.0 415 /)
 })
 
-test('§5.3, issue 4 §6: what lies elsewhere is 415 without the type in Accept, says why, and is asked of nobody', async () => {
+test('§5.3: what lies elsewhere is 415 without the type in Accept, says why, and is asked of nobody', async () => {
   for (const url of [
     'http://169.254.169.254/latest/meta-data/',
     'http://localhost:8080/content/users/sip:alice@box.example/presence',

@@ -70,16 +70,9 @@ function subscribe(filters: string, headers: HeaderField[] = []): SipResponse {
 }
 
 function refresh(accepted: SipResponse, filters?: string): SipResponse {
-  const contact = accepted.header('Contact')!.slice(1, -1)
-  return world.request('SUBSCRIBE', contact, {
+  return world.resubscribe(accepted, {
     cseq: accepted.cseq.number + ++step,
-    headers: [
-      ['From', accepted.header('From')!],
-      ['To', accepted.header('To')!],
-      ['Call-ID', accepted.callId],
-      ['Event', 'presence'],
-      ...(filters === undefined ? [] : [['Content-Type', 'application/simple-filter+xml'] as const]),
-    ],
+    headers: filters === undefined ? [] : [['Content-Type', 'application/simple-filter+xml'] as const],
     ...(filters === undefined ? {} : { body: set(filters) }),
   })
 }

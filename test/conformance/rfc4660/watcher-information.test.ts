@@ -36,12 +36,9 @@ function watchOwn(body: string, headers: HeaderField[] = []): SipResponse {
 }
 
 function refresh(accepted: SipResponse, body?: string): SipResponse {
-  return world.request('SUBSCRIBE', accepted.header('Contact')!.slice(1, -1), {
+  return world.resubscribe(accepted, {
     cseq: accepted.cseq.number + ++step,
     headers: [
-      ['From', accepted.header('From')!],
-      ['To', accepted.header('To')!],
-      ['Call-ID', accepted.callId],
       ['Event', 'presence.winfo'],
       ...(body === undefined ? [] : [['Content-Type', 'application/simple-filter+xml'] as const]),
     ],

@@ -94,9 +94,16 @@ export class PresenceWorld extends EntityWorld {
   /** A SUBSCRIBE within the dialog that `accepted` has made. */
   resubscribe(
     accepted: SipResponse,
-    options: { expires?: number; cseq?: number; uri?: string; headers?: HeaderField[]; from?: string } = {},
+    options: {
+      expires?: number
+      cseq?: number
+      uri?: string
+      headers?: HeaderField[]
+      from?: string
+      body?: string
+    } = {},
   ): SipResponse {
-    const { expires, headers = [], cseq = accepted.cseq.number + 1 } = options
+    const { expires, headers = [], cseq = accepted.cseq.number + 1, body } = options
     const contact = accepted.contacts
     if (contact === '*' || contact[0] === undefined) throw new Error('no Contact')
     const uri = options.uri ?? accepted.header('Contact')!.slice(1, -1)
@@ -110,6 +117,7 @@ export class PresenceWorld extends EntityWorld {
         ...(expires === undefined ? [] : [['Expires', String(expires)] as const]),
         ...headers,
       ],
+      ...(body === undefined ? {} : { body }),
     })
   }
 
