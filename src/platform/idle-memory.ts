@@ -1,6 +1,6 @@
 /**
  * Gives memory back to the system when a busy time is over. V8 collects garbage when it needs room, so what a busy hour has left
- * would stay for as long as the quiet after it lasts: 25 of 130 MiB for a box with 10,000 publications and subscriptions.
+ * would stay for as long as the quiet after it lasts: 25 of 140 MiB for a box with 10,000 publications and subscriptions.
  */
 
 /**
