@@ -35,8 +35,9 @@ const routes: readonly Row[] = [
   // PRS-6, PRS-11 and XDM-2 are one here: what a subscription is about may be with all three XDMSs.
   { over: 'XDM-2', methods: ['SUBSCRIBE'], to: ['box', 'user'], events: changeEvents, entity: 'xdms', asks: 'server' },
   { over: 'PRS-3', methods: ['PUBLISH', 'SUBSCRIBE'], to: ['box', 'user'], entity: 'presence-server', asks: 'server' },
-  { over: 'PRS-3', methods: ['OPTIONS'], to: ['box'], entity: 'presence-server', asks: 'nobody' },
-  { over: 'PRS-2', methods: 'any', to: ['box', 'user', 'instance'], entity: 'proxy', asks: 'proxy' },
+  // It answers OPTIONS for all entities, and 405 or 501 to what nobody here does.
+  { over: 'PRS-3', methods: 'any', to: ['box'], entity: 'presence-server', asks: 'nobody' },
+  { over: 'PRS-2', methods: 'any', to: ['user', 'instance'], entity: 'proxy', asks: 'proxy' },
   { over: 'IP-1', methods: 'any', to: ['elsewhere'], entity: 'proxy', asks: 'proxy' },
 ]
 

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { dataPaths } from '../platform/data-paths.ts'
 import { SystemRandom } from '../platform/random.ts'
 import type { SettingListing } from '../settings.ts'
 import { type CommandLine, type CommandName, UsageError } from './arguments.ts'
@@ -115,6 +116,8 @@ const works: Readonly<Record<Exclude<CommandName, 'serve' | 'status'>, Work>> = 
 }
 
 async function withBox<T>(line: CommandLine, create: boolean, work: (box: Box) => Promise<T>): Promise<T> {
+  const { directory, isNew } = dataPaths(line.data)
+  if (isNew && !create) process.stderr.write(`porchlight: nothing is stored in ${directory} yet\n`)
   const box = await openBox({ data: line.data, overrides: overridesOf(line.set), create })
   try {
     return await work(box)

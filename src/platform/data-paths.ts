@@ -1,9 +1,9 @@
 /** Where things stand below the data directory, which holds everything the box keeps. */
 
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Instant } from '../turn.ts'
-import { databaseFile } from './storage/data-directory.ts'
+import { databaseFile, makeDirectory } from './storage/data-directory.ts'
 
 export interface DataPaths {
   /** The directory itself; the store's files stand in it. */
@@ -32,7 +32,7 @@ export function dataPaths(path: string): DataPaths {
 /** Makes the data directory, for its owner only. Throws an Error of one clear line. */
 export function makeDataDirectory({ directory }: DataPaths): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectory(directory)
     if (!statSync(directory).isDirectory()) throw new Error('it is a file')
   } catch (error) {
     throw new Error(`cannot use the data directory ${directory}: ${(error as Error).message}`)

@@ -39,6 +39,17 @@ test('a data directory that is a file is named in one line', async t => {
   }
 })
 
+test('a data directory that cannot be made, or is not there yet, is named in one line', async t => {
+  for (const words of [['serve'], ['user', 'add', 'carol']]) {
+    const { status, errors } = await porchlight([...words, '--data', '/proc/no/such'])
+    assert.equal(status, 1, words.join(' '))
+    assert.match(errors, /^porchlight: cannot use the data directory \/proc\/no\/such: [^\n]*\n$/)
+  }
+  const { status, output, errors } = await porchlight(['user', 'list', '--data', temporaryData(t)])
+  assert.deepEqual([status, output], [0, ''])
+  assert.match(errors, /^porchlight: nothing is stored in [^\n]* yet\n$/)
+})
+
 test('users: the same commands with the same words, running and not', async t => {
   const data = temporaryData(t)
   const commands = async (): Promise<string[]> => {

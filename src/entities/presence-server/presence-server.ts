@@ -5,8 +5,9 @@
 
 import { limits } from '../../limits.ts'
 import type { HttpAnswer } from '../../protocols/http/message.ts'
-import { methodNotAllowed } from '../../protocols/sip/errors.ts'
+import { methodNotAllowed, notImplemented } from '../../protocols/sip/errors.ts'
 import { type HeaderField, respond, type SipRequest, type SipResponse } from '../../protocols/sip/message.ts'
+import { isKnownMethod } from '../../protocols/sip/parse.ts'
 import { asksForCompression } from '../../protocols/sip/via.ts'
 import { contentCodings, decodeContent } from '../../protocols/sip-events/content-coding.ts'
 import type { EventPackage, Subscriber } from '../../protocols/sip-events/event-package.ts'
@@ -144,7 +145,7 @@ export class PresenceServer implements SipEntity {
       case 'OPTIONS':
         return [this.#capabilities(request, turn)]
       default:
-        throw methodNotAllowed(methods)
+        throw isKnownMethod(request.method) ? methodNotAllowed(this.#methods()) : notImplemented()
     }
   }
 
@@ -215,12 +216,17 @@ export class PresenceServer implements SipEntity {
     return { publications: countPublications(db, now), subscriptions: this.#notifier.counts(db) }
   }
 
+  /** Of the box: what this entity does, and those whose OPTIONS it answers. */
+  #methods(): string[] {
+    return [...methods, ...this.#beside.methods]
+  }
+
   /** RFC 3903 §7 (PS-11), RFC 3261 §11.2. */
   #capabilities(request: SipRequest, turn: Turn): Output {
     const response = respond(request, 200, {
       toTag: turn.fingerprint('options', request.callId),
       headers: [
-        ['Allow', [...methods, ...this.#beside.methods].join(', ')],
+        ['Allow', this.#methods().join(', ')],
         ['Allow-Events', this.allowEvents.join(', ')],
         ['Accept', publishContentTypes.join(', ')],
         ['Accept-Encoding', contentCodings.join(', ')],

@@ -19,16 +19,32 @@ import {
   statSync,
 } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { StoreError } from './error.ts'
 import { journalFiles } from './journal.ts'
 
 export const databaseFile = 'store.mdb'
 
+/**
+ * Makes a directory and those above it, for their owner only. Throws the system's error. Node.js's own way of making all of them
+ * never ends where the system says that a directory is missing which is there, as below /proc.
+ */
+export function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return
+  const above = dirname(directory)
+  if (above !== directory) makeDirectory(above)
+  try {
+    mkdirSync(directory, { mode: 0o700 })
+  } catch (error) {
+    // Another process was quicker.
+    if (!existsSync(directory)) throw error
+  }
+}
+
 /** Makes the directory if need be; only its owner may look into it. Throws StoreError. */
 export function prepareDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
+    makeDirectory(resolve(directory))
     if ((statSync(directory).mode & 0o777) !== 0o700) chmodSync(directory, 0o700)
   } catch (error) {
     throw new StoreError('failed', `the data directory ${directory} cannot be used: ${(error as Error).message}`, error)

@@ -41,6 +41,24 @@ test('§11.2 and PS-11: OPTIONS to the box tells what all its entities do, with 
   assert.deepEqual(response.headers('Supported'), ['gruu', 'path', 'outbound', 'eventlist', 'recipient-list-subscribe'])
 })
 
+test('§8.2.1: what no entity of the box does is answered 405 with all that they do, or 501 where nobody could know it', async () => {
+  for (const [method, status] of [
+    ['INFO', 405],
+    ['MESSAGE', 405],
+    ['INVITE', 405],
+    ['UNHEARD-OF', 501],
+  ] as const) {
+    const { responses } = await new TortureBox({ domain: 'box.example' }).feed(
+      request(method, 'sip:box.example'),
+      'udp',
+    )
+    const final = responses.at(-1)
+    assert.equal(final?.status, status, method)
+    if (status === 405)
+      assert.deepEqual([...final.headers('Allow')].sort(), ['OPTIONS', 'PUBLISH', 'REGISTER', 'SUBSCRIBE'])
+  }
+})
+
 test('RFC 6665 §4.4.4: Allow-Events names every package of the box, whichever entity answers', async () => {
   for (const [event, status] of [
     ['presence', 200],

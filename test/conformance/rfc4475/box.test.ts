@@ -47,8 +47,8 @@ const rows: Readonly<Record<string, Row>> = {
         ['<sip:%00@host5.example.com>', '<sip:%00%00@host5.example.com>'],
       ),
   },
-  // "A proxy would typically reject it with a 404": its Request-URI is the box itself, which has no such method.
-  esc02: { box: 407, laboratory: 404, domain: 'registrar.example.com', why: asked },
+  // "An endpoint would reject this message with a 501": its Request-URI is the box itself.
+  esc02: { box: 501, laboratory: 501, domain: 'registrar.example.com' },
   lwsdisp: forUser('sip:user@example.com'),
   longreq: forUser('sip:user@example.com', ({ forwarded }) => {
     // 33 further Vias below ours and the sender's.
