@@ -29,7 +29,8 @@ export const listsRows: RowsOf<'lists', ListsSettings> = {
     path: ['Vendor', 'Porchlight', 'Lists', 'MembersMax'],
     format: 'int',
     default: 500,
-    meaning: 'members of one list that are served; a subscription to a longer one is refused with 403',
+    meaning:
+      'members of a list that one subscription shows, those of lists within it included; a longer one is refused',
     effect: 'at once',
     ...wholeNumber(1, 2_000),
   },

@@ -110,12 +110,24 @@ export function innerNode(id: string, key: string, turn: Turn): string {
   return turn.fingerprint('list', id, key)
 }
 
+/** How many more members the lists within a tree may have (RLS-23): few lists within one another could make millions. */
+interface Room {
+  left: number
+}
+
 /** Opens a node for a list and for the lists in it, and asks for legs for their members. */
-export function openNode(id: string, node: ListNode, list: List, context: ListContext, turn: Turn): Output[] {
+export function openNode(
+  id: string,
+  node: ListNode,
+  list: List,
+  context: ListContext,
+  turn: Turn,
+  room: Room = { left: turn.settings.lists.membersMax - list.members.size },
+): Output[] {
   putNode(turn.db, id, { ...node, names: flat(list.names), from: flatAddresses(list.from) })
   for (const { auid, xui, path } of list.from) turn.db.put(readers, [auid, xui, path, id], null)
   const outputs: Output[] = []
-  for (const [key, member] of list.members) outputs.push(...addMember(id, node, key, member, context, turn))
+  for (const [key, member] of list.members) outputs.push(...addMember(id, node, key, member, room, context, turn))
   return outputs
 }
 
@@ -179,9 +191,11 @@ export function updateNode(
 ): { readonly outputs: Output[]; readonly hasNews: boolean } | 'missing' | 'too-long' {
   const list = listOf(node.uri, context, turn)
   if (typeof list === 'string') return list
+  const known = new Map(membersOfNode(turn.db, id))
+  const room = roomAfter(id, node, known, list, turn)
+  if (node.parent !== '' && room.left < 0) return 'too-long'
   const outputs: Output[] = []
   let hasNews = false
-  const known = new Map(membersOfNode(turn.db, id))
   for (const [key, member] of known) {
     if (list.members.has(key)) continue
     outputs.push(...removeMember(id, node, key, member, context, turn))
@@ -191,16 +205,19 @@ export function updateNode(
   for (const [key, member] of list.members) {
     const before = known.get(key)
     if (before !== undefined && isSame(before, member)) {
-      const asked = stand(id, node, key, before, context, turn)
+      const asked = stand(id, node, key, before, room, context, turn)
       outputs.push(...asked)
-      if (asked.length > 0 && isSeenAgain(id, node, key, before, context, turn)) {
+      if (isList(before) && memberOf(turn.db, id, key)?.kind !== before.kind) {
+        putWholeNews(turn.db, id, key)
+        hasNews = true
+      } else if (asked.length > 0 && isSeenAgain(id, node, key, before, context, turn)) {
         putNews(turn.db, id, key)
         hasNews = true
       }
       continue
     }
     if (before !== undefined) outputs.push(...removeMember(id, node, key, before, context, turn))
-    outputs.push(...addMember(id, node, key, member, context, turn))
+    outputs.push(...addMember(id, node, key, member, room, context, turn))
     // Whoever has gone and come back meanwhile may have another name, or state that nobody watched.
     putWholeNews(turn.db, id, key)
     hasNews = true
@@ -297,6 +314,7 @@ function addMember(
   node: ListNode,
   key: string,
   { kind, uri, names }: Member,
+  room: Room,
   context: ListContext,
   turn: Turn,
 ): Output[] {
@@ -304,7 +322,7 @@ function addMember(
   if (isOfOtherKind(turn.db, id, key, kind === 'list')) forgetMember(id, key, turn)
   let became: NodeMemberKind = kind
   if (kind === 'list') {
-    const opened = openInner(id, node, key, context, turn)
+    const opened = openInner(id, node, key, room, context, turn)
     if (typeof opened === 'string') became = opened
     else outputs.push(...opened)
   }
@@ -344,6 +362,7 @@ function stand(
   node: ListNode,
   key: string,
   member: NodeMember,
+  room: Room,
   context: ListContext,
   turn: Turn,
 ): Output[] {
@@ -354,8 +373,8 @@ function stand(
     if (remoteState(turn.db, id, key)?.state !== 'terminated') return []
     return [...closeRemote(id, key, context, turn), ...openRemote(id, key, context, turn)]
   }
-  if (member.kind !== 'refused' && member.kind !== 'loop') return []
-  return addMember(id, node, key, { ...member, kind: 'list' }, context, turn)
+  if (!isList(member) || nodeOf(turn.db, innerNode(id, key, turn)) !== undefined) return []
+  return addMember(id, node, key, { ...member, kind: 'list' }, room, context, turn)
 }
 
 /** Whether there is something to tell of a user again who was refused, or did not exist. */
@@ -377,6 +396,7 @@ function openInner(
   id: string,
   node: ListNode,
   key: string,
+  room: Room,
   context: ListContext,
   turn: Turn,
 ): Output[] | 'refused' | 'loop' {
@@ -387,11 +407,36 @@ function openInner(
   }
   if (!mayRead(key, subscriberOfNode(node), context, turn)) return 'refused'
   const list = listOf(key, context, turn)
-  if (typeof list === 'string') return 'refused'
+  if (typeof list === 'string' || list.members.size > room.left) return 'refused'
+  room.left -= list.members.size
   const version = listVersionOf(turn.db, id, key)
   forgetTold(turn.db, id, key)
   const inner: ListNode = { ...node, uri: key, parent: id, version, isUrgent: false, names: [], from: [] }
-  return openNode(innerNode(id, key, turn), inner, list, context, turn)
+  return openNode(innerNode(id, key, turn), inner, list, context, turn, room)
+}
+
+/** What room a tree has left once a node of it has become `list`; looked for only where there are lists within lists. */
+function roomAfter(id: string, node: ListNode, known: ReadonlyMap<string, NodeMember>, list: List, turn: Turn): Room {
+  const { membersMax } = turn.settings.lists
+  if (node.parent === '' && ![...known.values(), ...list.members.values()].some(isList))
+    return { left: membersMax - list.members.size }
+  let size = sizeBelow(rootAbove(id, node, turn.db)?.id ?? id, turn) - known.size + list.members.size
+  for (const [key, member] of known)
+    if (isList(member) && list.members.get(key)?.kind !== 'list') size -= sizeBelow(innerNode(id, key, turn), turn)
+  return { left: membersMax - size }
+}
+
+/** Members of a list and of those within it. */
+function sizeBelow(id: string, turn: Turn): number {
+  let size = 0
+  for (const [key, member] of membersOfNode(turn.db, id))
+    size += 1 + (isList(member) ? sizeBelow(innerNode(id, key, turn), turn) : 0)
+  return size
+}
+
+/** Whether a member is a list of this box, opened or not. */
+function isList({ kind }: Pick<NodeMember, 'kind'>): boolean {
+  return kind === 'list' || kind === 'refused' || kind === 'loop'
 }
 
 function wakeLeg(id: string, node: ListNode, key: string, turn: Turn): Output {
@@ -399,7 +444,7 @@ function wakeLeg(id: string, node: ListNode, key: string, turn: Turn): Output {
 }
 
 function isSame(before: NodeMember, { kind, uri, names }: Member): boolean {
-  const isSameKind = before.kind === kind || (kind === 'list' && (before.kind === 'refused' || before.kind === 'loop'))
+  const isSameKind = before.kind === kind || (kind === 'list' && isList(before))
   return isSameKind && before.uri === uri && flat(before.names).join('\0') === flat(names).join('\0')
 }
 

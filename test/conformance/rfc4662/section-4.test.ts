@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { respond } from '../../../src/protocols/sip/message.ts'
 import { listDocument, listsType, putList } from '../../actors/list-owner.ts'
+import type { ListTable } from '../../actors/list-table.ts'
 import { alice, bob, carol, friends, ListWorld } from './list-world.ts'
 
 describe('§4 operation of list subscriptions', () => {
@@ -136,6 +137,42 @@ describe('§4.4 processing of SUBSCRIBE', () => {
     assert.match(exchange.final!.reason, /More Than 500 Members/)
     assert.equal(await putList(world, 'Bob', [alice]), 200)
     assert.equal((await world.watch()).list!.state(alice), 'active closed')
+    world.check()
+  })
+
+  test('RLS-23: lists within lists count with the list they lie in, so that few of them do not become millions', async () => {
+    const uri = (level: number, at: number) => `sip:level${level}-${at}@box.example`
+    const every = (level: number) => Array.from({ length: 10 }, (_, at) => uri(level, at))
+    const services = Array.from({ length: 7 }, (_, level) =>
+      every(level).map(one => ({ uri: one, inline: level === 6 ? [alice] : [alice, ...every(level + 1)] })),
+    )
+    const world = await ListWorld.of([alice], services.flat())
+    const subscription = await world.watch('Bob', uri(0, 0))
+    assert.equal(subscription.exchange.final?.status, 200)
+    const count = (list: ListTable): number =>
+      [...list.rows.values()].reduce((sum, row) => sum + 1 + (row.list ? count(row.list) : 0), 0)
+    assert.ok(count(subscription.list!) <= 500, String(count(subscription.list!)))
+    assert.equal(subscription.list!.state(alice), 'active closed')
+    world.check()
+  })
+
+  test('RLS-23: a list within a list that grows too long is told to be refused, and comes back with the next SUBSCRIBE', async () => {
+    const family = 'sip:family@box.example'
+    const services = [{ uri: friends, inline: [alice, family] }, { uri: family }]
+    const world = await ListWorld.of([carol], services, [['lists.membersMax', '4']])
+    const subscription = await world.watch()
+    assert.equal(subscription.list!.state(family), 'list')
+    // Two members above and three below are one too many.
+    await world.keep('Bob', [carol, alice, bob])
+    await world.quiet()
+    assert.equal(subscription.list!.state(family), 'terminated rejected')
+    await world.publish('Alice', 'open')
+    assert.equal(subscription.list!.state(alice), 'active open')
+    await world.keep('Bob', [carol, bob])
+    await world.quiet()
+    assert.equal(await world.refresh(subscription), 200)
+    assert.deepEqual([...subscription.list!.rows.get(family)!.list!.rows.keys()].sort(), [bob, carol])
+    await world.refresh(subscription, 0)
     world.check()
   })
 
