@@ -42,7 +42,8 @@ export function listDocuments({ reader, isUser, userOfXui }: ListDocumentsOption
     placeOf(db, uri) {
       if (areServicesHere()) return placeOfService(db, uri)
       const owner = ownerOfService(db, uri)
-      return owner === undefined ? undefined : servicesAddress(owner)
+      // What names of other domains are is not for a document of ours to say (RFC 4826 §4.4.5).
+      return owner === undefined || userOfXui(uri) === undefined ? undefined : servicesAddress(owner)
     },
     service(place, uri, { db }) {
       const stored = reader.at(db, place)

@@ -11,6 +11,7 @@ import { type Instant, type Output, type Transaction, type Turn, table } from '.
 import { removeObjects } from '../content-server/objects.ts'
 import { presenceWakes } from '../presence-server/wakes.ts'
 import { removeDocuments } from '../xdms/removal.ts'
+import { placeOfService } from '../xdms/rls-xdms/rls-services.ts'
 import { removeRegistration } from './bindings.ts'
 
 /** H(username:realm:password), hexadecimal, by algorithm (RFC 7616 §3.4.2). */
@@ -61,10 +62,14 @@ export function isUser(turn: Pick<Turn, 'db' | 'settings'>, aor: string): boolea
   return !turn.settings.auth.required || turn.db.get(accounts, [aor]) !== undefined
 }
 
-/** Makes an account and returns its address-of-record. Throws AccountError if the address is not one of the domain, or is taken. */
+/**
+ * Makes an account and returns its address-of-record. Throws AccountError if the address is not one of the domain, or is taken, be
+ * it by a list (RFC 4826 §4.4.5): who asked for the user would be told of that.
+ */
 export function addUser(db: Transaction, user: NewUser, domain: Domain, now: Instant): string {
   const aor = userAddress(user.address, domain.domain)
   if (db.get(accounts, [aor]) !== undefined) throw new AccountError(`${aor} exists already`)
+  requireFree(db, aor)
   const { displayName } = user
   db.put(accounts, [aor], {
     ...(displayName ? { displayName } : {}),
@@ -72,6 +77,12 @@ export function addUser(db: Transaction, user: NewUser, domain: Domain, now: Ins
     ...credentials(aor, user.password, domain.realm),
   })
   return aor
+}
+
+/** Throws AccountError when an address is that of a list. */
+function requireFree(db: Transaction, aor: string): void {
+  const service = placeOfService(db, aor)
+  if (service !== undefined) throw new AccountError(`${aor} is the address of a list of ${service.xui || 'everybody'}`)
 }
 
 /** Gives a user another password. Throws AccountError if there is no such user. */
@@ -136,8 +147,10 @@ export function importUsers(
     try {
       const aor = userAddress(address, domain.domain)
       const existing = db.get(accounts, [aor])
-      if (existing === undefined) added.push(aor)
-      else changed++
+      if (existing === undefined) {
+        requireFree(db, aor)
+        added.push(aor)
+      } else changed++
       const name = displayName || existing?.displayName
       db.put(accounts, [aor], {
         ...(name ? { displayName: name } : {}),

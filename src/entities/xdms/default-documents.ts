@@ -68,8 +68,9 @@ function isFitting(
   const { xui } = address
   try {
     const root = readDocument(Buffer.from(filledIn(text, xui)), limits.xcapDocument)
-    // Its references are to himself, by his address.
-    const userOf = (uri: string) => (uri === xui ? xui : undefined)
+    // Its references are to himself, by his address, and its services are names of the domain.
+    const domain = `@${turn.settings.domain}`
+    const userOf = (uri: string) => (uri.split(';', 1)[0]!.endsWith(domain) ? uri : undefined)
     usage.constrain?.(root, { address, usage, turn, userOf, isUser: user => isUser(turn, user) })
     usage.changed?.(address, undefined, root, turn.db)
     return true

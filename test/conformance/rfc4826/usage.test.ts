@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseXml } from '../../../src/documents/xml/parse.ts'
 import { attributeValue, childElement, childElements, textContent } from '../../../src/documents/xml/tree.ts'
+import { importUsers } from '../../../src/entities/sip-ip-core/accounts.ts'
 import { DocumentBox } from '../../unit/entities/xdms/box.ts'
 
 const lists = '/resource-lists/users/sip:bill@example.com/index'
@@ -131,6 +132,40 @@ test('§4.4.5: a service URI is unique on the server, and no address of somebody
   assert.equal(box.delete(services).status, 200)
   const now = document(service('sip:friends@example.com'))
   assert.equal(box.put(joes, now, servicesType, { user: 'joe' }).status, 200)
+})
+
+test('§4.4.5: a service URI is one of this domain, and none that the server has itself', () => {
+  const box = new DocumentBox()
+  for (const uri of [
+    'sip:dora@other.example',
+    'sip:example.com',
+    'tel:+15551234',
+    'http://example.com/',
+    'friends',
+    '',
+  ]) {
+    const answer = box.put(services, document(service(uri)), servicesType)
+    assert.equal(answer.conflict.name, 'constraint-failure', uri)
+  }
+  assert.equal(
+    box.put(services, document(service('sip:rls@example.com')), servicesType).conflict.name,
+    'uniqueness-failure',
+  )
+  assert.equal(box.put(services, document(service('sips:friends@EXAMPLE.com')), servicesType).status, 201)
+})
+
+test('§4.4.5: no user is added under the address of a list', () => {
+  const box = new DocumentBox()
+  assert.equal(box.put(services, document(service('sip:friends@example.com')), servicesType).status, 201)
+  assert.throws(
+    () => box.addUser('friends'),
+    /sip:friends@example.com is the address of a list of sip:bill@example.com/,
+  )
+  const domain = { domain: 'example.com', realm: 'example.com' }
+  const csv = 'ann,secret\nfriends,secret\n'
+  assert.throws(() => box.act(({ db }) => importUsers(db, csv, domain, 0)), /line 2: .*address of a list/)
+  assert.equal(box.delete(services).status, 200)
+  box.addUser('friends')
 })
 
 test('§4.4.5, XDM-41: resource-list is an absolute URI below resource-lists/users of the same user, of any root', () => {

@@ -36,6 +36,7 @@ export const rlsServicesUsage: ApplicationUsage = {
   globalReaders: 'operators',
   constrain(root, context) {
     const services = rlsServices(root)
+    if (context.address.path === indexed) for (const service of services) checkDomain(service, context)
     checkUnique(root, services, context)
     for (const service of services) {
       if (service.resourceList !== undefined) checkReference(service, context)
@@ -57,6 +58,12 @@ export function placeOfService(db: Transaction, uri: string): DocumentAddress | 
   return place?.path === indexed ? { auid, ...place } : undefined
 }
 
+/** A service is one of this server; a URI of another domain is what that domain makes of it (§4.4.5). */
+function checkDomain({ element, uri }: RlsService, { userOf }: ConstraintContext): void {
+  if (!/^\s*sips?:/i.test(uri) || userOf(uri.trim()) === undefined)
+    throw constraintFailure('uri is no SIP URI of a name in this domain', element)
+}
+
 /** §4.4.5: unique among all services of the server, and nobody's own address. */
 function checkUnique(root: XmlElement, services: readonly RlsService[], context: ConstraintContext): void {
   const here = new Set<string>()
@@ -75,6 +82,8 @@ function isElsewhere(key: string, { address, turn, isUser }: ConstraintContext):
   // A user's address with a parameter is his to use alone.
   const whose = addressOfList(key)
   if (whose !== undefined && address.xui !== '' && whose !== address.xui) return true
+  // That of the lists that come with a request is the server's own.
+  if (key === `sip:${turn.settings.lists.requestUser}@${turn.settings.domain}`) return true
   const service = turn.db.get(serviceUris, [key])
   if (service !== undefined) return service.xui !== address.xui || service.path !== address.path
   // In a laboratory anybody is a user, so that no address would be free.
