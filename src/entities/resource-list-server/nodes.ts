@@ -11,7 +11,7 @@ import type { DocumentAddress } from '../xdms/documents.ts'
 import type { ListContext } from './context.ts'
 import { type List, listOf, type Member } from './list.ts'
 import { mayRead } from './policy.ts'
-import { closeRemote, openRemote, remoteState } from './remote-members.ts'
+import { closeRemote, isRefusedRemote, openRemote } from './remote-members.ts'
 import { forgetTold, isOfOtherKind, listVersionOf, putListVersion, toldMembers } from './told.ts'
 
 export interface ListNode {
@@ -370,7 +370,7 @@ function stand(
     return context.states.hasLeg(node.package, key, id, turn.db) ? [] : [wakeLeg(id, node, key, turn)]
   if (member.kind === 'remote') {
     // One that rests for good is tried again with every SUBSCRIBE of the list, as it would be by who subscribes to it alone.
-    if (remoteState(turn.db, id, key)?.state !== 'terminated') return []
+    if (!isRefusedRemote(turn.db, id, key)) return []
     return [...closeRemote(id, key, context, turn), ...openRemote(id, key, context, turn)]
   }
   if (!isList(member) || nodeOf(turn.db, innerNode(id, key, turn)) !== undefined) return []

@@ -120,13 +120,16 @@ export function formatRemoteList(list: RemoteList, version: number, id: string):
   const resources = list.resources.map(({ uri, names, instances }) => ({
     uri,
     names,
-    instances: instances.map(({ id: instance, state, reason, part, list: inner }) => {
+    instances: instances.flatMap(({ id: instance, state, reason, part, list: inner }) => {
       const place = parts.length + 1
       const attached = inner ? formatRemoteList(inner, version, `${id}.${place}`) : part
-      if (attached === undefined) return { id: instance, state, reason }
+      // What an instance must have (§5.5), whatever its notifier has said.
+      if (attached === undefined && state === 'active') return []
+      const why = reason ?? (state === 'terminated' ? 'deactivated' : undefined)
+      if (attached === undefined) return [{ id: instance, state, reason: why }]
       const contentId = `${place}.${version}@${id}`
       parts.push({ ...attached, contentId })
-      return { id: instance, state, reason, cid: contentId }
+      return [{ id: instance, state, reason: why, cid: contentId }]
     }),
   }))
   const body = formatRlmi({ uri: list.uri, version, fullState: true, names: list.names, resources })

@@ -4,8 +4,10 @@
  */
 
 import { MultipartError } from '../../documents/multipart.ts'
+import { pidfContentType } from '../../documents/pidf.ts'
 import { rlmiContentType } from '../../documents/rlmi.ts'
 import { type Filter, formatFilterSet, simpleFilterContentType } from '../../documents/simple-filter.ts'
+import { watcherinfoContentType } from '../../documents/watcherinfo.ts'
 import { XmlError } from '../../documents/xml/errors.ts'
 import type { HeaderField, SipRequest } from '../../protocols/sip/message.ts'
 import { isSipUri, parseUri } from '../../protocols/sip/uri.ts'
@@ -81,6 +83,12 @@ export function sentFilters(id: string, key: string, node: ListNode, context: Li
   })
 }
 
+/** Whether a member could not be subscribed to, and is not tried again by itself: what passes is, in the time its notifier has said. */
+export function isRefusedRemote(db: Transaction, id: string, key: string): boolean {
+  const told = remoteState(db, id, key)
+  return told?.state === 'terminated' && (told.reason === 'rejected' || told.reason === 'noresource')
+}
+
 /** Whether there is a subscription to a member, or will be. */
 export function holdsRemote(id: string, key: string, context: ListContext, turn: Turn): boolean {
   return context.subscriber.record(keyOf(id, key), turn) !== undefined
@@ -89,7 +97,8 @@ export function holdsRemote(id: string, key: string, context: ListContext, turn:
 /** Keeps what a NOTIFY has told of a member. */
 export function noteRemote(id: string, key: string, request: SipRequest, context: ListContext, turn: Turn): Output[] {
   const before = remoteState(turn.db, id, key)
-  const state = /^\s*active\b/i.test(request.header('Subscription-State') ?? '') ? 'active' : 'pending'
+  // Any other word than these is one for `active` (RFC 6665 §4.1.3).
+  const state = /^\s*pending\b/i.test(request.header('Subscription-State') ?? '') ? 'pending' : 'active'
   const outputs: Output[] = []
   let [contentType, body, list] = [before?.contentType ?? '', before?.body, before?.list]
   if (request.body.length > 0) {
@@ -97,12 +106,15 @@ export function noteRemote(id: string, key: string, request: SipRequest, context
     if (tellsOfList(contentType)) {
       body = undefined
       list = readable(list, contentType, request.body)
-      if (list?.isWhole === false) outputs.push(...context.subscriber.refresh(keyOf(id, key), turn))
+      // Asked for once: COMPAT(kamailio) answers a refresh without full state too (RLS-06), and would be asked on and on.
+      if (list?.isWhole === false && before?.list?.isWhole !== false)
+        outputs.push(...context.subscriber.refresh(keyOf(id, key), turn))
     } else {
       list = undefined
       body = request.body
     }
-  }
+    // Who is no longer granted what he saw before is told so without a state.
+  } else if (state === 'pending') [contentType, body, list] = ['', undefined, undefined]
   turn.db.put(states, [id, key], { state, reason: undefined, contentType, body, list })
   return outputs
 }
@@ -184,7 +196,10 @@ export function remoteSubject(
   }
 }
 
+/** Types of what notifiers tell. */
+export const notifiedTypes: readonly string[] = [pidfContentType, watcherinfoContentType, 'multipart/related']
+
 const bodyTypes: Readonly<Record<string, string>> = {
-  presence: 'application/pidf+xml',
-  'presence.winfo': 'application/watcherinfo+xml',
+  presence: pidfContentType,
+  'presence.winfo': watcherinfoContentType,
 }

@@ -32,6 +32,7 @@ import {
   noteFiltersRefused,
   noteLost,
   noteRemote,
+  notifiedTypes,
   remoteSubject,
   renewRemote,
   sentFilters,
@@ -108,9 +109,10 @@ export class ResourceListServer implements SipEntity {
 
   request(request: SipRequest, turn: Turn): Output[] {
     checkRequire(request, supportedOptions)
-    if (request.method === 'NOTIFY') return this.#subscriber.notify(request, turn)
-    if (request.method !== 'SUBSCRIBE') throw methodNotAllowed(['SUBSCRIBE', 'NOTIFY'])
-    decodeContent(request, [resourceListsType], limits.xcapDocument.bytes)
+    if (request.method !== 'SUBSCRIBE' && request.method !== 'NOTIFY') throw methodNotAllowed(['SUBSCRIBE', 'NOTIFY'])
+    const isNotify = request.method === 'NOTIFY'
+    decodeContent(request, isNotify ? notifiedTypes : [resourceListsType], limits.xcapDocument.bytes)
+    if (isNotify) return this.#subscriber.notify(request, turn)
     return this.#notifier.subscribe(request, turn)
   }
 

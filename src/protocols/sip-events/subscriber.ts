@@ -18,7 +18,7 @@ import { type HeaderField, respond, SipRequest, type SipResponse } from '../sip/
 import { Params } from '../sip/params.ts'
 import { isSipUri, parseUri } from '../sip/uri.ts'
 import { leastSequence } from './notify.ts'
-import { eventOf } from './request.ts'
+import { checkBodyType, eventOf } from './request.ts'
 import {
   backoffSeconds,
   retrySeconds,
@@ -138,7 +138,7 @@ export class Subscriber {
 
   /**
    * NOTIFY (RFC 6665 §4.1.3). Throws 481 for a subscription that is not ours, 489 for another package, 500 out of order, 400
-   * without a Subscription-State.
+   * without a Subscription-State, 415 for a state of a kind that was not asked for.
    */
   notify(request: SipRequest, turn: Turn): Output[] {
     const key = turn.db.get(this.#tables.dialogs, [request.callId])
@@ -159,11 +159,14 @@ export class Subscriber {
       const why = state.reason ?? 'terminated'
       return [answer, ...told, ...this.#again(key, record, { afterSeconds, why }, turn)]
     }
+    const accepted = this.#options.subject(key, turn)?.accept.split(', ') ?? []
+    if (!accepted.includes('*/*')) checkBodyType(request, accepted)
     const kept: SubscriberRecord = {
       ...record,
       dialog: { ...dialog, localSequence: record.sequence },
       state: state.name === 'pending' ? 'pending' : 'active',
-      ...lasting(record, state.expires ?? record.askedSeconds, turn.now),
+      // What lasts longer than was asked for would not be refreshed, and so not be missed (§4.1.2.1).
+      ...lasting(record, Math.min(state.expires ?? record.askedSeconds, record.askedSeconds), turn.now),
       awaitsAll: false,
     }
     const wake = this.#put(key, kept, turn)

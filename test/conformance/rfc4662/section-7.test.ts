@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { respond, type SipRequest } from '../../../src/protocols/sip/message.ts'
+import { type HeaderField, respond, type SipRequest } from '../../../src/protocols/sip/message.ts'
 import { listDocument, listsType, type Service, servicesDocument, servicesType } from '../../actors/list-owner.ts'
 import type { Subscription, Wishes } from '../../actors/watcher.ts'
 import { Boxes } from '../../simulation/boxes.ts'
@@ -154,12 +154,15 @@ describe('a server elsewhere that has its ways (RLS-15)', () => {
     `<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="${dora}"><tuple id="t"><status><basic>open</basic></status><note>${note}</note></tuple></presence>`
 
   /** A box with dora on Bob's list, and a peer that answers SUBSCRIBEs as told. */
-  async function against(answer: (request: SipRequest, count: number) => number | undefined) {
+  async function against(
+    answer: (request: SipRequest, count: number) => number | undefined,
+    refusalFields: readonly HeaderField[] = [],
+  ) {
     const boxes = new Boxes(11, ['a.example'])
     const peer = boxes.peer('peer.example')
     const asked: { request: SipRequest; at: number }[] = []
     let cseq = 0
-    const notify = (request: SipRequest, state: string, note?: string) =>
+    const notify = (request: SipRequest, state: string, note?: string, instead: readonly HeaderField[] = []) =>
       peer.send(
         'NOTIFY',
         /<([^>]*)>/.exec(request.header('Contact')!)![1]!,
@@ -170,17 +173,19 @@ describe('a server elsewhere that has its ways (RLS-15)', () => {
           ['CSeq', `${++cseq} NOTIFY`],
           ['Event', 'presence'],
           ['Subscription-State', state],
-          ...(note === undefined ? [] : ([['Content-Type', 'application/pidf+xml']] as const)),
+          ...(note === undefined || instead.length > 0
+            ? instead
+            : ([['Content-Type', 'application/pidf+xml']] as const)),
         ],
         boxes.now(),
-        note === undefined ? undefined : pidf(note),
+        note === undefined || note.startsWith('--x') ? note : pidf(note),
       )
     peer.handlers.set('SUBSCRIBE', request => {
       asked.push({ request, at: boxes.now() })
       const status = answer(request, asked.length)
       if (status === undefined) return undefined
       const headers = [['Expires', request.header('Expires')!] as const, ['Contact', '<sip:10.2.0.1:5060>'] as const]
-      return respond(request, status, { toTag: 'peer', headers: status < 300 ? headers : [] })
+      return respond(request, status, { toTag: 'peer', headers: status < 300 ? headers : refusalFields })
     })
     await keep(boxes, bob, [{ uri: friends, inline: [dora] }])
     const subscription = await watch(boxes)
@@ -250,6 +255,86 @@ describe('a server elsewhere that has its ways (RLS-15)', () => {
     notify(last, 'active;expires=3600', 'again')
     await boxes.pass(1_000)
     assert.equal(list.state(dora), 'active open again')
+  })
+
+  test('a notifier that has said when to come again is not asked before, be the list refreshed or not (RFC 3261 §20.33)', async () => {
+    for (const [status, isAskedAgain] of [
+      [503, false],
+      [403, true],
+    ] as const) {
+      const { boxes, asked, subscription, list } = await against(() => status, [['Retry-After', '600']])
+      for (let again = 0; again < 3; again++) {
+        boxes.person(bob).watcher.refresh(subscription, 3600, boxes.now())
+        await boxes.pass(1_000)
+      }
+      assert.equal(asked.length > 1, isAskedAgain, String(status))
+      await boxes.pass(700_000)
+      assert.ok(asked.length > 1)
+      assert.match(list.state(dora), /^terminated/)
+      check(boxes, subscription)
+    }
+  })
+
+  test('a state of a kind that was not asked for, or that cannot be decoded, is answered 415 and changes nothing', async () => {
+    const { boxes, asked, notify, list, subscription } = await against(() => 200)
+    notify(asked[0]!.request, 'active;expires=3600', 'good')
+    await boxes.pass(1_000)
+    for (const fields of [
+      [['Content-Type', 'application/pidf-diff+xml']],
+      [['Content-Type', 'text/html']],
+      [
+        ['Content-Type', 'application/pidf+xml'],
+        ['Content-Encoding', 'gzip'],
+      ],
+    ] as const) {
+      const exchange = notify(asked[0]!.request, 'active;expires=3600', 'other', fields)
+      await boxes.pass(1_000)
+      assert.equal(exchange.final?.status, 415)
+      assert.ok(exchange.final!.headers('Accept').includes('application/pidf+xml'))
+      assert.equal(list.state(dora), 'active open good')
+    }
+    notify(asked[0]!.request, 'active;expires=3600', 'still')
+    await boxes.pass(1_000)
+    assert.equal(list.state(dora), 'active open still')
+    check(boxes, subscription)
+  })
+
+  test('who is pending again is told without the state that was granted before', async () => {
+    const { boxes, asked, notify, list, subscription } = await against(() => 200)
+    notify(asked[0]!.request, 'active;expires=3600', 'granted')
+    await boxes.pass(1_000)
+    notify(asked[0]!.request, 'pending;expires=3600')
+    await boxes.pass(1_000)
+    assert.equal(list.state(dora), 'pending')
+    boxes.person(bob).watcher.refresh(subscription, 3600, boxes.now())
+    await boxes.pass(1_000)
+    assert.equal(list.state(dora), 'pending')
+    assert.doesNotMatch(subscription.notifications.at(-1)!.body, /granted/)
+    check(boxes, subscription)
+  })
+
+  test('a notifier that grants more than was asked for is asked again all the same (RFC 6665 §4.1.2.1)', async () => {
+    const { boxes, asked, notify } = await against(() => 200)
+    notify(asked[0]!.request, 'active;expires=999999999', 'for ever')
+    await boxes.pass(3_600_000)
+    assert.ok(asked.length > 1)
+  })
+
+  test('COMPAT(kamailio): one that answers a refresh without full state is asked for it once, not on and on (RLS-06)', async () => {
+    const rlmi = (version: number, fullState: boolean) =>
+      `--x\r\nContent-Type: application/rlmi+xml\r\n\r\n<list xmlns="urn:ietf:params:xml:ns:rlmi" uri="${dora}" version="${version}" fullState="${fullState}"><resource uri="sip:emil@peer.example"><instance id="1" state="active"/></resource></list>\r\n--x--\r\n`
+    const type = [['Content-Type', 'multipart/related;type="application/rlmi+xml";boundary=x']] as const
+    const { boxes, asked, notify, list, subscription } = await against(() => 200)
+    notify(asked[0]!.request, 'active;expires=3600', rlmi(0, true), type)
+    await boxes.pass(1_000)
+    // Active without state, which it must not be: told without instance, since ours must not be so (§5.5).
+    assert.equal(list.rows.get(dora)!.list!.state('sip:emil@peer.example'), 'unknown')
+    for (const version of [2, 4, 6, 8]) {
+      notify(asked[0]!.request, 'active;expires=3600', rlmi(version, false), type)
+      await boxes.pass(1_000)
+    }
+    assert.equal(asked.length, 2)
+    check(boxes, subscription)
   })
 
   test('a killed box goes on with the dialogs it has', async () => {
