@@ -17,7 +17,7 @@ import {
 } from '../../documents/xml/tree.ts'
 import { limits } from '../../limits.ts'
 import { ParseError } from '../../protocols/sip/errors.ts'
-import { addressOfRecord, isSipUri, isTelUri, parseUri } from '../../protocols/sip/uri.ts'
+import { addressOfRecord, isSipUri, isTelUri, parseUri, type Uri } from '../../protocols/sip/uri.ts'
 import type { Turn } from '../../turn.ts'
 import type { DocumentAddress } from '../xdms/documents.ts'
 import { type FoundLists, type ListSource, walkLists } from '../xdms/list-walk.ts'
@@ -104,8 +104,9 @@ class ListReader {
   read(start: string | XmlElement): boolean {
     if (typeof start !== 'string') this.names.push(...namesOf(start))
     return walkLists(start, this.#source, {
-      entry: element => {
-        this.#add(element)
+      start: list => this.names.push(...namesOf(list)),
+      entry: (element, reference) => {
+        this.#add(element, reference)
         // One that is met again and again is no further member, but it is work.
         if (++this.#entries > limits.externalLists.members) return false
         return this.members.size <= this.#turn.settings.lists.membersMax
@@ -114,16 +115,19 @@ class ListReader {
     })
   }
 
-  #add(element: XmlElement): void {
+  #add(element: XmlElement, reference: XmlElement | undefined): void {
     const uri = attributeValue(element, 'uri')?.trim() ?? ''
     if (uri.length > limits.lists.uriCharacters) return
     const [key, kind] = this.#identify(uri)
-    if (!this.members.has(key)) this.members.set(key, { kind, uri, names: namesOf(element) })
+    if (this.members.has(key)) return
+    // RFC 4826 §3.1: a nickname in place of the name in the entry that is referred to.
+    const nicknames = reference === undefined ? [] : namesOf(reference)
+    this.members.set(key, { kind, uri, names: nicknames.length > 0 ? nicknames : namesOf(element) })
   }
 
   #identify(text: string): [key: string, kind: MemberKind] {
     try {
-      const uri = parseUri(text)
+      const uri = subscribableUri(text)
       const service = serviceUri(uri)
       if (this.#context.documents.placeOf(this.#turn.db, service) !== undefined) return [service, 'list']
       const user = isTelUri(uri) ? this.#context.documents.userOfXui(text) : this.#context.userOf(uri)
@@ -134,6 +138,11 @@ class ListReader {
       throw error
     }
   }
+}
+
+/** What is subscribed to for a member: of a `pres` URI the SIP URI of the same name (RFC 4826 §4.5, RFC 3859 §3.1). Throws ParseError. */
+export function subscribableUri(text: string): Uri {
+  return parseUri(text.replace(/^pres:/i, 'sip:'))
 }
 
 /** The display names of a list or an entry (RFC 4826 §3.1), as many as are shown. */

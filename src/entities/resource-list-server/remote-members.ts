@@ -10,10 +10,11 @@ import { type Filter, formatFilterSet, simpleFilterContentType } from '../../doc
 import { watcherinfoContentType } from '../../documents/watcherinfo.ts'
 import { XmlError } from '../../documents/xml/errors.ts'
 import type { HeaderField, SipRequest } from '../../protocols/sip/message.ts'
-import { isSipUri, parseUri } from '../../protocols/sip/uri.ts'
+import { isSipUri } from '../../protocols/sip/uri.ts'
 import { nameAddr, type Subject } from '../../protocols/sip-events/subscriber.ts'
 import { type Output, type Transaction, type Turn, table } from '../../turn.ts'
 import { isOursIn, type ListContext } from './context.ts'
+import { subscribableUri } from './list.ts'
 import { listPathField } from './loops.ts'
 import { filtersForNotifier, listFilters } from './member-filters.ts'
 import { type ListNode, memberOf, rootAbove } from './nodes.ts'
@@ -166,7 +167,7 @@ export function remoteSubject(
   filters: readonly Filter[],
   context: ListContext,
 ): Subject | undefined {
-  const target = parseUri(uri)
+  const target = subscribableUri(uri)
   const routes = isSipUri(target) ? context.routeTo(target) : undefined
   if (routes === undefined || node.maxForwards <= 0) return undefined
   const { subscriber, alias, displayName, isPrivate } = node
@@ -180,7 +181,7 @@ export function remoteSubject(
     if (identity !== '') headers.push(['P-Asserted-Identity', nameAddr(identity, displayName)])
   if (isAnonymous) headers.push(['Privacy', 'id'])
   return {
-    target: uri,
+    target: uri.replace(/^pres:/i, 'sip:'),
     from: isAnonymous ? 'sip:anonymous@anonymous.invalid' : subscriber,
     displayName: isAnonymous ? 'Anonymous' : displayName,
     routes,

@@ -23,7 +23,10 @@ export interface ListSource {
 
 /** Who walks; what it returns false for ends the walk. */
 export interface ListVisitor {
-  entry(element: XmlElement): boolean
+  /** `reference`: the `entry-ref` that has led to the entry. */
+  entry(element: XmlElement, reference?: XmlElement): boolean
+  /** The list that a walk from a reference begins at. */
+  start?(list: XmlElement): void
   /** A reference leads to what cannot be had, or there are more of them than the limits allow. */
   unavailable(reference: string): boolean
 }
@@ -31,7 +34,7 @@ export interface ListVisitor {
 /** Walks from what a reference leads to, or from a list; false when the visitor has ended the walk. What does not exist has no members. */
 export function walkLists(from: string | XmlElement, source: ListSource, visitor: ListVisitor): boolean {
   const walk = new ListWalk(source, visitor)
-  return typeof from === 'string' ? walk.reference(from) : walk.element(from)
+  return typeof from === 'string' ? walk.start(from) : walk.element(from)
 }
 
 class ListWalk {
@@ -47,13 +50,18 @@ class ListWalk {
     this.#visitor = visitor
   }
 
-  reference(uri: string): boolean {
+  start(uri: string): boolean {
+    return this.#reference(uri, undefined, list => this.#visitor.start?.(list))
+  }
+
+  #reference(uri: string, by: XmlElement | undefined, found: (element: XmlElement) => void = () => {}): boolean {
     if (this.#followed.has(uri)) return true
     if (this.#followed.size >= limits.externalLists.references) return this.#visitor.unavailable(uri)
     this.#followed.add(uri)
     const elements = this.#elements(uri)
     if (elements === 'unavailable') return this.#visitor.unavailable(uri)
-    return elements.every(element => this.element(element))
+    if (elements.length === 1) found(elements[0]!)
+    return elements.every(element => this.element(element, by))
   }
 
   #elements(uri: string): readonly XmlElement[] | 'unavailable' {
@@ -77,17 +85,17 @@ class ListWalk {
   }
 
   /** An entry, a reference, or a list of such; the one of a service has its own namespace (RFC 4826 §4.1). */
-  element(element: XmlElement): boolean {
+  element(element: XmlElement, by?: XmlElement): boolean {
     switch (element.name) {
       case 'entry':
-        return this.#visitor.entry(element)
+        return this.#visitor.entry(element, by)
       case 'entry-ref': {
         const ref = attributeValue(element, 'ref')
-        return ref === undefined || this.reference(`${this.#source.root}/${ref}`)
+        return ref === undefined || this.#reference(`${this.#source.root}/${ref}`, element)
       }
       case 'external': {
         const anchor = attributeValue(element, 'anchor')
-        return anchor === undefined || this.reference(anchor.trim())
+        return anchor === undefined || this.#reference(anchor.trim(), undefined)
       }
       case 'list':
       case 'resource-lists':

@@ -97,9 +97,17 @@ class SubscriberWorld extends EntityWorld {
   notify(
     subscribe: SipRequest,
     state: string,
-    options: { body?: string; tag?: string; cseq?: number; headers?: HeaderField[]; event?: string } = {},
+    options: {
+      body?: string
+      tag?: string
+      cseq?: number
+      headers?: HeaderField[]
+      event?: string
+      type?: string
+    } = {},
   ): SipResponse {
     const { body = 'news', tag = 'theirs', cseq = ++this.#cseq, headers = [], event = 'xcap-diff' } = options
+    const { type = 'application/xcap-diff+xml' } = options
     return this.request('NOTIFY', 'sip:xdm-client@192.0.2.1:5060;gr=xdm-client', {
       cseq,
       headers: [
@@ -109,6 +117,7 @@ class SubscriberWorld extends EntityWorld {
         ['Contact', `<${contact}>`],
         ['Event', event],
         ['Subscription-State', state],
+        ['Content-Type', type],
         ...headers,
       ],
       body,
@@ -252,6 +261,18 @@ test('a refresh whose answer a restart has swallowed is sent again', () => {
   world.pass(100)
   assert.equal(world.sent.length, 3)
   assert.ok(world.sent[2]!.request.cseq.number > world.sent[1]!.request.cseq.number)
+})
+
+test('RFC 3261 §8.2.3: a NOTIFY with what was not asked for, or in a coding, is answered 415 and makes no dialog', () => {
+  const world = new SubscriberWorld()
+  const subscribe = world.subscribe()
+  const refused = world.notify(subscribe, 'active', { type: 'text/html' })
+  assert.deepEqual([refused.status, refused.header('Accept')], [415, 'application/xcap-diff+xml'])
+  assert.equal(world.notify(subscribe, 'active', { headers: [['Content-Encoding', 'gzip']] }).status, 415)
+  assert.deepEqual(world.heard, [])
+  assert.equal(world.notify(subscribe, 'active', { type: 'Application/XCAP-diff+xml;charset=utf-8' }).status, 200)
+  // What ends it ends it, whatever it brings.
+  assert.equal(world.notify(subscribe, 'terminated;reason=noresource', { type: 'text/html' }).status, 200)
 })
 
 test('§4.1.3: NOTIFYs of a subscription that is not ours, of another package, without a state or out of order', () => {
