@@ -23,16 +23,15 @@ export class MultipartError extends Error {
 }
 
 /**
- * A `multipart/related` whose first part is the root (RFC 2387 §3.1, §3.2). The boundary begins with `boundary`, at most 60
- * characters that need no quoting, and is one that stands in no part. COMPAT(linphone): `hasBareIds` leaves out the brackets of
- * Content-IDs and spells the field as that client does.
+ * A `multipart/related` whose first part is the root, so that no `start` need point there (RFC 2387 §3.1, §3.2). The boundary is
+ * as short as one can be that stands in no part, and a token, which needs no quotes. COMPAT(linphone): `hasBareIds` leaves out
+ * the brackets of Content-IDs and spells the field as that client does.
  */
 export function formatRelated(
   parts: readonly Part[],
-  boundary: string,
   hasBareIds = false,
 ): { readonly contentType: string; readonly body: Buffer } {
-  const delimiter = `--${freeBoundary(parts, boundary)}`
+  const delimiter = `--${freeBoundary(parts)}`
   const chunks: Uint8Array[] = []
   for (const { contentType, contentId, body } of parts) {
     const encoding = is7bit(body) ? '' : 'Content-Transfer-Encoding: binary\r\n'
@@ -42,11 +41,10 @@ export function formatRelated(
   }
   chunks.push(Buffer.from(`${delimiter}--\r\n`))
   const [root] = parts
-  const start = root?.contentId === undefined ? '' : `;start="<${root.contentId}>"`
   const type = root === undefined ? '' : `;type="${root.contentType}"`
   return {
-    // COMPAT(linphone): takes quotes for a part of the boundary, though it is a token with or without.
-    contentType: `multipart/related${type}${start};boundary=${delimiter.slice(2)}`,
+    // COMPAT(linphone): takes all that follows for the boundary, quotes too, though it is a token with or without.
+    contentType: `multipart/related${type};boundary=${delimiter.slice(2)}`,
     body: Buffer.concat(chunks),
   }
 }
@@ -58,9 +56,9 @@ function is7bit(body: Uint8Array): boolean {
   return body.length <= 998 && body.every(octet => octet !== 0 && octet < 128 && octet !== CR && octet !== LF)
 }
 
-function freeBoundary(parts: readonly Part[], wanted: string): string {
+function freeBoundary(parts: readonly Part[]): string {
   for (let number = 0; ; number++) {
-    const boundary = number === 0 ? wanted : `${wanted}.${number}`
+    const boundary = number === 0 ? 'b' : `b${number}`
     const delimiter = Buffer.from(`--${boundary}`)
     if (!parts.some(({ body }) => asBuffer(body).includes(delimiter))) return boundary
   }

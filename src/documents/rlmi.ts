@@ -41,9 +41,12 @@ export type ResourceListInformation = {
   readonly resources: readonly Resource[]
 }
 
-/** The document, valid by the schema of §5.1; in UTF-8, so that no declaration needs to say so (XML §2.8), and in one line. */
+/**
+ * The document, valid by the schema of §5.1; in UTF-8, so that no declaration needs to say so (XML §2.8), and in one line. Of the
+ * two spellings of a truth value (§5.2) the longer one stands where it matters that every reader knows it.
+ */
 export function formatRlmi({ uri, version, fullState, names, resources }: ResourceListInformation): Buffer {
-  let text = `<list xmlns="${rlmiNamespace}" uri="${escapeAttribute(uri)}" version="${version}" fullState="${fullState}">`
+  let text = `<list xmlns="${rlmiNamespace}" uri="${escapeAttribute(uri)}" version="${version}" fullState="${fullState || 0}">`
   for (const name of names) text += formatName(name)
   for (const resource of resources) text += formatResource(resource)
   return Buffer.from(`${text}</list>`, 'utf8')

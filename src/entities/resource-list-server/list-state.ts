@@ -177,8 +177,8 @@ class ListDocument {
       isUrgent: this.#budget.isSpent,
     })
     const body = formatRlmi({ uri, version, fullState, names: asNames(names), resources: this.#resources })
-    const root: Part = { contentType: rlmiContentType, contentId: this.#contentId(0), body }
-    return formatRelated([root, ...this.#parts], `b${version}`, this.#telling.dialect === 'linphone')
+    const root: Part = { contentType: rlmiContentType, contentId: undefined, body }
+    return formatRelated([root, ...this.#parts], this.#telling.dialect === 'linphone')
   }
 
   /** Leaves a member for the next document, which tells of him as of one of whom nothing has been told yet. */
@@ -311,13 +311,9 @@ class ListDocument {
     }
     this.#budget.isEmpty = false
     // Unique in the world, as it must be (RFC 2392 §2).
-    const cid = this.#contentId(this.#parts.length + 1)
+    const cid = `${this.#parts.length + 1}.${this.#node.version}@${this.#id}`
     this.#parts.push({ ...attached, contentId: cid })
     this.#resources.push({ uri, names, instances: instance ? [{ ...instance, cid }] : [] })
-  }
-
-  #contentId(place: number): string {
-    return `${place}.${this.#node.version}@${this.#id}`
   }
 }
 

@@ -133,6 +133,5 @@ export function formatRemoteList(list: RemoteList, version: number, id: string):
     }),
   }))
   const body = formatRlmi({ uri: list.uri, version, fullState: true, names: list.names, resources })
-  const root = { contentType: rlmiContentType, contentId: `0.${version}@${id}`, body }
-  return formatRelated([root, ...parts], `b${version}`)
+  return formatRelated([{ contentType: rlmiContentType, contentId: undefined, body }, ...parts])
 }

@@ -10,15 +10,15 @@ const bodies = (text: string, boundary = 'b') => read(text, boundary).map(({ bod
 
 describe('multipart/related (RFC 2387)', () => {
   const parts = [
-    { contentType: 'application/rlmi+xml', contentId: 'root@x', body: Buffer.from('<list/>') },
+    { contentType: 'application/rlmi+xml', contentId: undefined, body: Buffer.from('<list/>') },
     { contentType: 'application/pidf+xml', contentId: 'a@x', body: Buffer.from('<presence/>\r\n') },
   ]
 
-  test('names its root by type and start, and is read as it was written', () => {
-    const { contentType, body } = formatRelated(parts, 'edge')
-    assert.equal(contentType, 'multipart/related;type="application/rlmi+xml";start="<root@x>";boundary=edge')
-    const [root, other] = parseMultipart(body, 'edge', limits)
-    assert.deepEqual([root!.contentId, other!.contentId], ['root@x', 'a@x'])
+  test('§3.1, §3.2: says the type of its root, which is the first part, and is read as it was written', () => {
+    const { contentType, body } = formatRelated(parts)
+    assert.equal(contentType, 'multipart/related;type="application/rlmi+xml";boundary=b')
+    const [root, other] = parseMultipart(body, 'b', limits)
+    assert.deepEqual([root!.contentId, other!.contentId], [undefined, 'a@x'])
     assert.deepEqual(
       [Buffer.from(root!.body).toString(), Buffer.from(other!.body).toString()],
       ['<list/>', '<presence/>\r\n'],
@@ -28,17 +28,29 @@ describe('multipart/related (RFC 2387)', () => {
 
   test('RFC 2045 §6.1: the transfer encoding is said of what is not short, of ASCII and in one line', () => {
     const encodings = ['<a/>', '<a>\u00e9</a>', '<a>\n</a>', 'a'.repeat(998), 'a'.repeat(999)].map(text => {
-      const { body } = formatRelated([{ ...parts[0]!, body: Buffer.from(text) }], 'edge')
-      return parseMultipart(body, 'edge', limits)[0]!.headers.get('content-transfer-encoding')
+      const { body } = formatRelated([{ ...parts[0]!, body: Buffer.from(text) }])
+      return parseMultipart(body, 'b', limits)[0]!.headers.get('content-transfer-encoding')
     })
     assert.deepEqual(encodings, [undefined, 'binary', 'binary', undefined, 'binary'])
   })
 
   test('takes another boundary when a part has this one in it', () => {
-    const evil = { ...parts[1]!, body: Buffer.from('x\r\n--edge--\r\n--edge.1\r\ny') }
-    const { contentType, body } = formatRelated([parts[0]!, evil], 'edge')
-    assert.match(contentType, /boundary=edge\.2$/)
-    assert.equal(Buffer.from(parseMultipart(body, 'edge.2', limits)[1]!.body).toString(), evil.body.toString())
+    const evil = { ...parts[1]!, body: Buffer.from('x\r\n--b--\r\n--b1\r\ny') }
+    const { contentType, body } = formatRelated([parts[0]!, evil])
+    assert.match(contentType, /boundary=b2$/)
+    assert.equal(Buffer.from(parseMultipart(body, 'b2', limits)[1]!.body).toString(), evil.body.toString())
+  })
+
+  test('RFC 2046 §5.1.2: one within another has another boundary, which the delimiters inside do not begin with', () => {
+    const inner = formatRelated(parts)
+    const { contentType, body } = formatRelated([parts[0]!, { ...inner, contentId: 'in@x' }])
+    assert.match(contentType, /boundary=b1$/)
+    const [, nested] = parseMultipart(body, 'b1', limits)
+    assert.equal(nested!.contentType, inner.contentType)
+    assert.deepEqual(
+      parseMultipart(nested!.body, 'b', limits).map(({ body }) => Buffer.from(body).toString()),
+      parts.map(({ body }) => body.toString()),
+    )
   })
 })
 

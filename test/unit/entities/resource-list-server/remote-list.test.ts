@@ -15,7 +15,7 @@ const told = (version: number, fullState: boolean, states: Readonly<Record<strin
     return { uri, names: [], instances: [{ id: '1', state: 'active', cid: contentId }] }
   })
   const rlmi = formatRlmi({ uri: 'sip:l@b', version, fullState, names: [], resources })
-  return formatRelated([{ contentType: 'application/rlmi+xml', contentId: 'root@x', body: rlmi }, ...parts], 'b')
+  return formatRelated([{ contentType: 'application/rlmi+xml', contentId: undefined, body: rlmi }, ...parts])
 }
 
 const merged = (before: RemoteList | undefined, document: ReturnType<typeof told>) =>
@@ -53,13 +53,10 @@ test('lists in lists keep what they knew, and too deep ones are an error', () =>
   const outer = (inner: ReturnType<typeof told>, version: number, fullState: boolean) => {
     const resource: Resource = { uri: 'in', names: [], instances: [{ id: '1', state: 'active', cid: 'i@x' }] }
     const rlmi = formatRlmi({ uri: 'sip:o@b', version, fullState, names: [], resources: [resource] })
-    return formatRelated(
-      [
-        { contentType: 'application/rlmi+xml', contentId: 'r@x', body: rlmi },
-        { ...inner, contentId: 'i@x' },
-      ],
-      'o',
-    )
+    return formatRelated([
+      { contentType: 'application/rlmi+xml', contentId: undefined, body: rlmi },
+      { ...inner, contentId: 'i@x' },
+    ])
   }
   let list = merged(undefined, outer(told(0, true, { a: 'one', b: 'two' }), 0, true))
   list = merged(list, outer(told(1, false, { b: 'three' }), 1, false))
