@@ -54,5 +54,6 @@ function revisionTag({ name, tables }: EventService, { resource, id }: Subscript
 function tagWith(tag: string, { contentType, deflates, eventId, extras }: SubscriptionRecord, turn: Turn): string {
   const filtered =
     extras?.filters === undefined ? '' : `.${turn.fingerprint('filters', JSON.stringify(extras.filters))}`
-  return `${tag}.${contentType}${deflates ? 'd' : ''}${filtered}${eventId === undefined ? '' : `.${eventId}`}`
+  const told = `.${contentType}${deflates ? 'd' : ''}${filtered}${eventId === undefined ? '' : `.${eventId}`}`
+  return told === '.0' ? tag : tag + told
 }

@@ -39,7 +39,7 @@ export function create(request: SipRequest, service: EventService, eventId: stri
   // The tag is the same whenever the same SUBSCRIBE comes again, so that one repeated after a restart of ours creates nothing.
   // COMPAT(libpurple): two of its users come with one Call-ID and From tag, so the subscriber is part of what is the same.
   const same = [callId, fromTag, cseq, service.name, resource, eventId ?? '', subscriber.identities[0] ?? '']
-  const id = turn.fingerprint('subscribe', ...same)
+  const id = subscriptionId(turn.fingerprint('subscribe', ...same))
   const key = [service.name, resource, id]
   const record: SubscriptionRecord = {
     state,
@@ -87,6 +87,20 @@ export function create(request: SipRequest, service: EventService, eventId: stri
   outputs.push(...tell(service, resource, watcherOf(id, record, state, 'subscribe'), turn))
   return outputs
 }
+
+/**
+ * Names a subscription, and is our tag in its dialog (RFC 3261 §19.3): the 64 bits of a fingerprint in letters and digits, since
+ * it goes with every NOTIFY and every answer, in entity-tags and in Content-IDs. It is still one of 2**57 to somebody who compares
+ * tags without case (§7.3.1).
+ */
+function subscriptionId(fingerprint: string): string {
+  let id = ''
+  for (let rest = BigInt(`0x${fingerprint.slice(1)}`); id.length < 11; rest /= 62n)
+    id += lettersAndDigits[Number(rest % 62n)]
+  return id
+}
+
+const lettersAndDigits = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
 /** RFC 6665 §4.4.3: one NOTIFY and nothing kept; who is not yet decided upon is remembered as waiting (RFC 3857 §4.7.1). */
 function fetch(request: SipRequest, service: EventService, subscription: Subscription, turn: Turn): Output[] {
