@@ -41,10 +41,16 @@ const routes: readonly Row[] = [
   { over: 'IP-1', methods: 'any', to: ['elsewhere'], entity: 'proxy', asks: 'proxy' },
 ]
 
+const presence: Route = { over: 'PRS-3', entity: 'presence-server', asks: 'server' }
+const lists: Route = { over: 'PRS-4', entity: 'resource-list-server', asks: 'server' }
+
 /** Our own Contacts: `gr` names the entity that a dialog is with (RFC 5627, RFC 6665 §4.5.1). */
 const contacts: Readonly<Record<string, Route | undefined>> = {
-  'presence-server': { over: 'PRS-3', entity: 'presence-server', asks: 'server' },
-  'resource-list-server': { over: 'PRS-4', entity: 'resource-list-server', asks: 'server' },
+  ps: presence,
+  rls: lists,
+  // In dialogs that began before the marks were so short, and with back-end subscriptions.
+  'presence-server': presence,
+  'resource-list-server': lists,
   registrar: { over: 'PRS-2', entity: 'registrar', asks: 'server' },
   xdms: { over: 'XDM-2', entity: 'xdms', asks: 'server' },
   // A notifier elsewhere has no account here; that it knows the dialog is its proof.

@@ -104,6 +104,7 @@ export class PresenceServer implements SipEntity {
     )
     this.#notifier = new Notifier({
       owner,
+      mark: 'ps',
       packages: [presence, ...(options.packages ?? [])],
       servedBeside: this.#beside.events,
       address: options.address,

@@ -94,6 +94,7 @@ export class ResourceListServer implements SipEntity {
     }
     this.#notifier = new Notifier({
       owner,
+      mark: 'rls',
       packages: listPackages.map(name => listPackage(name, this.#context, () => this.#notifier)),
       servedBeside: options.servedBeside ?? [],
       address: options.address,

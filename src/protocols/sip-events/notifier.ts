@@ -37,8 +37,10 @@ export { legWake, policiesWake, policyWake, resourceWake } from './wakes.ts'
 export type { LegHolder, NotifierLimits, ResourceState, Telling }
 
 export interface NotifierOptions {
-  /** The entity that owns it: names its tables and marks its Contact. Never changes. */
+  /** The entity that owns it, by which its tables are called. Never changes. */
   readonly owner: string
+  /** What its Contact is marked with, in every NOTIFY; the owner's name by default. */
+  readonly mark?: string
   readonly packages: readonly EventPackage[]
   /** Event packages that others serve for the same resources: Allow-Events names these too (RFC 6665 §4.4.4). */
   readonly servedBeside?: readonly string[]
@@ -77,7 +79,7 @@ export class Notifier {
 
   /** Adds a package, such as one that itself needs the notifier. */
   add(eventPackage: EventPackage): void {
-    const { owner, address, holder, contactParameters, t1Ms = 500 } = this.#options
+    const { owner, mark = owner, address, holder, contactParameters, t1Ms = 500 } = this.#options
     this.#services.set(eventPackage.name, {
       eventPackage,
       name: eventPackage.name,
@@ -85,12 +87,13 @@ export class Notifier {
       latest: new LatestResource(this.#tables, eventPackage.name),
       limits: this.#limits,
       timeoutMs: 64 * t1Ms,
-      owner,
+      mark,
       holder,
       allowEvents: () => this.#allowEvents,
       contact: (resource, { transport, dialog }, turn) => {
         const parameters = contactParameters?.(dialog.routeSet[0] ?? dialog.remoteTarget)
-        return contactOf(resource, transport, address(transport, turn), turn.settings.domain, owner, parameters)
+        const { domain } = turn.settings
+        return contactOf(resource, transport, address(transport, turn), domain, mark, dialog.localUri, parameters)
       },
     })
     if (!eventPackage.isTemplate) this.#allowEvents = [...this.#allowEvents, eventPackage.name]

@@ -49,7 +49,7 @@ export function requireFields({ requiredOptions }: EventPackage): readonly Heade
 }
 
 /** What is shorter does not get much shorter. */
-const deflateFromOctets = 600
+const deflateFromOctets = 300
 
 /**
  * CSeq grows with the clock, a second a step, however little is sent: so that it goes on growing when a power cut has taken
@@ -61,25 +61,27 @@ export function leastSequence(now: Instant): number {
 }
 
 /**
- * Contact of the notifier for one dialog: `<sip:alice@192.0.2.1:5060;gr=presence-server>`. The user part is that of a resource
- * in our domain, else the whole resource, escaped; `owner` is the entity. `parameters` are further ones of the URI.
+ * Contact of the notifier for one dialog: `<sip:alice@192.0.2.1:5060;gr=ps>`. The user part is that of a resource in our domain,
+ * with the parameters of the resource unless `local`, what To is in this dialog, tells them; else it is the whole resource,
+ * escaped. `mark` tells the entity. `parameters` are further ones of the URI.
  */
 export function contactOf(
   resource: string,
   transport: SubscriptionRecord['transport'],
   address: string,
   domain: string,
-  owner: string,
+  mark: string,
+  local: string,
   parameters = '',
 ): string {
   const scheme = transport === 'sips' ? 'sips' : 'sip'
   const parameter = transport === 'tcp' || transport === 'tls' ? `;transport=${transport}` : ''
-  return `<${scheme}:${userOf(resource, domain)}@${address}${parameter};gr=${owner}${parameters}>`
+  return `<${scheme}:${userOf(resource, domain, local)}@${address}${parameter};gr=${mark}${parameters}>`
 }
 
-/** The resource that a URI made by `contactOf` tells; undefined for any other. */
-export function resourceOfContact(uri: SipUri, domain: string, owner: string): string | undefined {
-  if (uri.user === undefined || uri.params.get('gr') !== owner) return undefined
+/** The resource that a URI made by `contactOf` tells, without parameters where To has them; undefined for any other. */
+export function resourceOfContact(uri: SipUri, domain: string, mark: string): string | undefined {
+  if (uri.user === undefined || uri.params.get('gr') !== mark) return undefined
   const { user } = uri
   const parameters = /%3B/i.exec(user)?.index ?? user.length
   try {
@@ -91,13 +93,18 @@ export function resourceOfContact(uri: SipUri, domain: string, owner: string): s
   }
 }
 
-function userOf(resource: string, domain: string): string {
+function userOf(resource: string, domain: string, local: string): string {
   const at = resource.startsWith('sip:') ? resource.indexOf('@') : -1
   const end = at + 1 + domain.length
   const isInDomain = at !== -1 && resource.startsWith(domain, at + 1)
   if (isInDomain && resource.length === end) return resource.slice(4, at)
   // A list of a user has a parameter behind his address.
   if (isInDomain && resource.charCodeAt(end) === 59)
-    return resource.slice(4, at) + encodeURIComponent(resource.slice(end))
+    return resource.slice(4, at) + (isIn(local, resource) ? '' : encodeURIComponent(resource.slice(end)))
   return encodeURIComponent(resource)
+}
+
+/** Whether a name-addr without display name has this URI, written as it is. */
+function isIn(nameAddr: string, uri: string): boolean {
+  return nameAddr.length === uri.length + 2 && nameAddr.startsWith(uri, 1)
 }

@@ -4,7 +4,7 @@ import type { Output, Turn } from '../../turn.ts'
 import { type Dialog, receivedInDialog } from '../sip/dialog.ts'
 import { callOrTransactionDoesNotExist, forbidden } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
-import { addressOfRecord, isSipUri } from '../sip/uri.ts'
+import { addressOfRecord, formatUri, isSipUri } from '../sip/uri.ts'
 import { accept, granted } from './accept.ts'
 import { holds, suppressIfMatch } from './condition.ts'
 import { takesDeflate } from './content-coding.ts'
@@ -60,11 +60,14 @@ export function refresh(
 /** Resources that a request within a dialog may be about, as its Request-URI should, its To must, and its Request-URI might tell. */
 function* resourcesOf(request: SipRequest, service: EventService, turn: Turn): Iterable<string> {
   const uri = request.requestUri
-  const told = isSipUri(uri) ? resourceOfContact(uri, turn.settings.domain, service.owner) : undefined
+  const told = isSipUri(uri) ? resourceOfContact(uri, turn.settings.domain, service.mark) : undefined
   if (told !== undefined) yield told
   // COMPAT(libpurple): addresses a refresh to the address-of-record instead of our Contact.
   const to = addressOfRecord(request.to.uri)
   if (to !== told) yield to
+  // A list has parameters, which our Contact leaves to To.
+  const written = formatUri(request.to.uri)
+  if (written !== to && written !== told) yield written
   let addressed: string
   try {
     addressed = service.eventPackage.resource(request, turn)
@@ -72,7 +75,7 @@ function* resourcesOf(request: SipRequest, service: EventService, turn: Turn): I
     refusalOf(error)
     return
   }
-  if (addressed !== to && addressed !== told) yield addressed
+  if (addressed !== to && addressed !== told && addressed !== written) yield addressed
 }
 
 /**

@@ -16,8 +16,8 @@ export interface EventService {
   readonly latest: LatestResource
   /** 64*T1: how long a NOTIFY is tried. */
   readonly timeoutMs: number
-  /** The entity, as our Contacts name it. */
-  readonly owner: string
+  /** What our Contacts are marked with. */
+  readonly mark: string
   /** Who holds legs here. */
   readonly holder: LegHolder | undefined
   /** For Allow-Events (RFC 6665 §4.4.4). */

@@ -37,6 +37,51 @@ describe('§4 operation of list subscriptions', () => {
   })
 })
 
+describe('RFC 6665 §4.5.1: Contact is a GRUU of the notifier', () => {
+  const list = 'sip:bob@box.example;pres-list=rcs'
+
+  test('the parameters of a list are not in it where To has them, and a refresh finds the subscription by both', async () => {
+    const world = await ListWorld.of([alice], [{ uri: list }])
+    const subscription = await world.watch('Bob', list)
+    assert.equal(subscription.remoteTarget, 'sip:bob@10.0.0.1:5060;gr=rls')
+    assert.equal(await world.refresh(subscription), 200)
+    assert.equal(subscription.list!.documents.length, 2)
+    world.check()
+  })
+
+  test('they are where To says another thing', async () => {
+    const world = await ListWorld.of([alice], [{ uri: list }])
+    const subscription = await world.watch('Bob', list, { headers: [['To', `Friends <${list};of=old>`]] })
+    assert.equal(subscription.remoteTarget, 'sip:bob%3Bpres-list%3Drcs@10.0.0.1:5060;gr=rls')
+    const { agent } = world.person('Bob')
+    const exchange = agent.send(
+      'SUBSCRIBE',
+      subscription.remoteTarget,
+      [
+        ['From', `<${bob}>;tag=${subscription.localTag}`],
+        ['To', `Friends <${list};of=old>;tag=${subscription.remoteTag}`],
+        ['Call-ID', subscription.callId],
+        ['Event', 'presence'],
+        ['Expires', '3600'],
+        ...subscription.fields,
+      ],
+      world.now(),
+    )
+    await world.quiet()
+    assert.equal(exchange.final?.status, 200)
+    assert.equal(subscription.list!.documents.length, 2)
+    world.check()
+  })
+
+  test('one with the mark it had in a dialog that began before an update leads there as well', async () => {
+    const world = await ListWorld.of([alice], [{ uri: list }])
+    const subscription = await world.watch('Bob', list)
+    subscription.remoteTarget = 'sip:bob%3Bpres-list%3Drcs@10.0.0.1:5060;gr=resource-list-server'
+    assert.equal(await world.refresh(subscription), 200)
+    world.check()
+  })
+})
+
 describe('§4.1 negotiation', () => {
   test('RLS-02: without eventlist a list is answered 421 with Require: eventlist', async () => {
     const world = await ListWorld.of()

@@ -62,7 +62,7 @@ test('a request is for the box, a user, an instance, or for elsewhere; Route val
     ['sip:alice@box.example', [own], 'user'],
     ['sip:alice@box.example;gr=urn:uuid:1', [own], 'instance'],
     ['sip:tgruu.1@box.example', [], 'instance'],
-    ['sip:alice@192.0.2.1:5060;gr=presence-server', [], 'instance'],
+    ['sip:alice@192.0.2.1:5060;gr=ps', [], 'instance'],
     ['sip:alice@other.example', [], 'elsewhere'],
     ['sip:alice@box.example', [['Route', '<sip:192.0.2.1;lr>, <sip:other.example;lr>']], 'elsewhere'],
     ['sip:192.0.2.1;lr', [['Route', '<sip:bob@192.0.2.9>']], 'elsewhere'],
