@@ -60,7 +60,8 @@ function told(index = 0): string[] {
       if (request.body.length === 0) return 'nothing'
       const { version, state, lists } = parseWatcherinfo(request.body)
       const watchers = lists.flatMap(list => list.watchers.map(({ uri, status }) => `${uri.slice(4, -12)} ${status}`))
-      return [`${version} ${state}`, ...watchers].join(', ')
+      // They stand in the order of their subscriptions' tags, which is chance.
+      return [`${version} ${state}`, ...watchers.sort()].join(', ')
     })
 }
 
