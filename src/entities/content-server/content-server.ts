@@ -11,6 +11,7 @@ import { httpAuthority } from '../../protocols/http/authority.ts'
 import { checkConditions } from '../../protocols/http/conditions.ts'
 import { forbidden, methodNotAllowed } from '../../protocols/http/errors.ts'
 import type { HttpAnswer, HttpRequest, HttpResponse, OutgoingHttpRequest } from '../../protocols/http/message.ts'
+import { requireWhole } from '../../protocols/http/range.ts'
 import { ParseError } from '../../protocols/sip/errors.ts'
 import { addressOfRecord, parseUri } from '../../protocols/sip/uri.ts'
 import { originForm } from '../../protocols/xcap/document-selector.ts'
@@ -67,7 +68,7 @@ export class ContentServer implements Entity {
 
   /**
    * Answers one request, now or later under `exchange`. Throws HttpRefusal, and then nothing has changed: 401, 404, also to who
-   * may not know that there is something, 403, 405, 412, 413, 415, 416, 507.
+   * may not know that there is something, 400, 403, 405, 412, 413, 415, 416, 507.
    */
   handle(request: HttpRequest, exchange: string, turn: Turn): HandledContent {
     const { admit, userOf, isUser } = this.#options
@@ -251,11 +252,13 @@ export class ContentServer implements Entity {
     if (user !== address.owner) throw forbidden('These are the objects of another user')
     const server = contentServerElsewhere(turn.settings)
     if (server === undefined) return this.#putHere(request, address, turn)
+    requireWhole(request)
     requireGood(request.headers['content-type'] ?? '', request.body, turn)
     return later(this.#gateway.ask(exchange, { request, address, user, location }, server, turn))
   }
 
   #putHere(request: HttpRequest, address: ObjectAddress, turn: Turn): HandledContent {
+    requireWhole(request)
     const stored = objectAt(turn.db, address)
     checkConditions(request, stored && entityTagOf(stored))
     const type = request.headers['content-type'] ?? ''

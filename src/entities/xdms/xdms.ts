@@ -17,6 +17,7 @@ import {
   unsupportedMediaType,
 } from '../../protocols/http/errors.ts'
 import { type HttpRequest, type HttpResponse, mediaType } from '../../protocols/http/message.ts'
+import { requireWhole } from '../../protocols/http/range.ts'
 import type { XcapUri } from '../../protocols/xcap/document-selector.ts'
 import {
   deleteNode,
@@ -204,6 +205,7 @@ export class Xdms {
 
   #put(asked: Asked): Handled {
     const { request, usage, node } = asked
+    requireWhole(request)
     const expected = typeOf(node, usage)
     if (mediaType(request.headers['content-type']) !== expected) throw unsupportedMediaType(expected)
     const stored = current(asked)

@@ -1,5 +1,6 @@
 /** Range requests: which octets of a representation a GET is after (RFC 9110 §14). */
 
+import { badRequest } from './errors.ts'
 import type { HttpRequest } from './message.ts'
 
 /** Positions of the first and the last octet. */
@@ -59,6 +60,11 @@ function byteRange(spec: string, size: number): ByteRange | 'unsatisfiable' | un
 function overlap(ranges: readonly ByteRange[]): boolean {
   const sorted = [...ranges].sort((a, b) => a.first - b.first)
   return sorted.some(({ first }, index) => index > 0 && first <= sorted[index - 1]!.last)
+}
+
+/** A PUT brings all of a representation: one that says it brings a part would leave that part alone (§14.5). Throws 400. */
+export function requireWhole({ headers }: Pick<HttpRequest, 'headers'>): void {
+  if (headers['content-range'] !== undefined) throw badRequest('A part of something cannot be stored: Content-Range')
 }
 
 /** The value of Content-Range (§14.4). */

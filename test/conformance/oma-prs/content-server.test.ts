@@ -55,6 +55,15 @@ describe('PRS-13: a presence source stores', () => {
     assert.equal(box.count('content-contents'), 0)
   })
 
+  test('RFC 9110 §14.5: a part of an object is not taken for the whole', async () => {
+    const box = new WholeBox()
+    await storeIcon(box)
+    const part = { body: png().subarray(0, 50), type: 'image/png', headers: { 'content-range': 'bytes 0-49/200' } }
+    assert.equal((await box.http('PUT', icon, part)).status, 400)
+    assert.equal((await box.http('POST', '/content/users/sip:alice@box.example/', part)).status, 400)
+    assert.deepEqual(Buffer.from((await box.http('GET', icon)).body!), png())
+  })
+
   test('CS-03, CS-12: POST to the collection makes an object under a name nobody can guess', async () => {
     const box = new WholeBox()
     const at = '/content/users/sip:alice@box.example/'

@@ -42,6 +42,13 @@ test('§8.2.2: another type is 415, before the body is looked at', () => {
   assert.equal(box.put(`${at}/~~/resource-lists/list/@name`, '<', type).headers.Accept, 'application/xcap-att+xml')
 })
 
+test('§8.2, RFC 9110 §14.5: a part of a document is not taken for the whole', () => {
+  const box = new DocumentBox()
+  const part = { headers: { 'content-range': 'bytes 0-9/99' } }
+  assert.equal(box.put(at, lists(), type, part).status, 400)
+  assert.equal(box.get(at).status, 404)
+})
+
 test('§8.2.2, §11: not-well-formed says where, not-utf-8 what', () => {
   const box = new DocumentBox()
   const broken = box.put(at, `${lists().slice(0, -3)}`, type)
