@@ -208,13 +208,14 @@ export const limits = {
    */
   disk: { lowOctets: 67_108_864, slackOctets: 16_777_216, reserveOctets: 25_165_824, share: 0.5, lookMs: 5_000 },
   /**
-   * Objects of one user on the Content Server; one more is 507. Pixels of one image, and octets of what it carries deflated beside
-   * its picture; with more it is 415. Publications that wait for a Content Server elsewhere, and requests of clients; one more is
+   * Objects of one user on the Content Server; one more is 507. Pixels of one image, of all pictures of an animation, and octets of
+   * what it carries deflated beside its picture; with more it is 415. Publications that wait for a Content Server elsewhere, and requests of clients; one more is
    * 503.
    */
   content: {
     objectsPerUser: 64,
     imagePixels: 4_194_304,
+    animationPixels: 67_108_864,
     foldedOctets: 16_384,
     publicationsWaiting: 32,
     requestsWaiting: 64,

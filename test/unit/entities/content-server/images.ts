@@ -34,3 +34,42 @@ export function webp(width = 60, height = 80): Buffer {
   image.writeUIntLE(height - 1, 27, 3)
   return image
 }
+
+type Size = readonly [width: number, height: number]
+
+/** With a colour table, an extension before each picture, and pictures of these sizes. */
+export function framesOfGif(width: number, height: number, ...frames: readonly Size[]): Buffer {
+  const pictures = frames.map(([w, h]) => {
+    const picture = Buffer.from('!\xf9\x04\0\0\0\0\0,\0\0\0\0\0\0\0\0\x80abcdef\x02\x02L\x01\0', 'latin1')
+    picture.writeUInt16LE(w, 13)
+    picture.writeUInt16LE(h, 15)
+    return picture
+  })
+  return Buffer.concat([gif(width, height).subarray(0, 13), Buffer.from('123456'), ...pictures, Buffer.from(';')])
+}
+
+/** An animation (PNG, third edition): of each picture no more than its size. */
+export function framesOfPng(width: number, height: number, ...frames: readonly Size[]): Buffer {
+  const pictures = frames.map(([w, h], index) => {
+    const picture = Buffer.alloc(38)
+    picture.writeUInt32BE(26, 0)
+    picture.write('fcTL', 4)
+    for (const [place, value] of [index, w, h].entries()) picture.writeUInt32BE(value, 8 + 4 * place)
+    return picture
+  })
+  return Buffer.concat([png(width, height).subarray(0, 33), ...pictures])
+}
+
+/** An animation (RFC 9649 §2.7.1.1) of lossless pictures. */
+export function framesOfWebp(width: number, height: number, ...frames: readonly Size[]): Buffer {
+  const pictures = frames.map(([w, h]) => {
+    const picture = Buffer.alloc(42)
+    picture.write('ANMF\x22\0\0\0', 'latin1')
+    picture.writeUIntLE(w - 1, 14, 3)
+    picture.writeUIntLE(h - 1, 17, 3)
+    picture.write('VP8L\x0a\0\0\0\x2f', 24, 'latin1')
+    picture.writeUInt32LE(w - 1 + (h - 1) * 2 ** 14, 33)
+    return picture
+  })
+  return Buffer.concat([webp(width, height).subarray(0, 30), ...pictures])
+}

@@ -1,17 +1,33 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isOfType, mediaKind, unfoldsTooMuch } from '../../../../src/entities/content-server/media-type.ts'
-import { gif, jpeg, png, webp } from './images.ts'
+import { framesOfGif, framesOfPng, framesOfWebp, gif, jpeg, png, webp } from './images.ts'
 
 test('an image is known by its octets, with its size', () => {
-  assert.deepEqual(mediaKind(png(3, 70_000)), { type: 'image/png', width: 3, height: 70_000, folded: 0 })
-  assert.deepEqual(mediaKind(gif(1, 2)), { type: 'image/gif', width: 1, height: 2 })
+  assert.deepEqual(mediaKind(png(3, 70_000)), { type: 'image/png', width: 3, height: 70_000, painted: 0, folded: 0 })
+  assert.deepEqual(mediaKind(gif(1, 2)), { type: 'image/gif', width: 1, height: 2, painted: 0 })
   assert.deepEqual(mediaKind(jpeg(640, 480)), { type: 'image/jpeg', width: 640, height: 480 })
-  assert.deepEqual(mediaKind(webp(17, 4)), { type: 'image/webp', width: 17, height: 4 })
+  assert.deepEqual(mediaKind(webp(17, 4)), { type: 'image/webp', width: 17, height: 4, painted: 0 })
+})
+
+test('CS-14: pictures larger than what is said of the whole, and many of them, count', () => {
+  for (const frames of [framesOfGif, framesOfPng, framesOfWebp]) {
+    const small = mediaKind(frames(60, 80, [60, 80], [10, 20]))!
+    assert.deepEqual([small.width, small.height, small.painted], [60, 80, 60 * 80 + 200])
+    assert.equal(unfoldsTooMuch(small), undefined)
+    assert.match(unfoldsTooMuch(mediaKind(frames(1, 1, [1, 1], [16_000, 16_000]))!)!, /16000 by 16000 pixels/)
+    const many = Array.from({ length: 40 }, () => [2_000, 2_000] as const)
+    assert.match(unfoldsTooMuch(mediaKind(frames(2_000, 2_000, ...many))!)!, /have 160000000 pixels/)
+  }
+  // What is said in the picture itself counts, whatever is said around it.
+  const lying = framesOfWebp(1, 1, [1, 1])
+  lying.writeUInt32LE(0x3fff | (0x3fff << 14), lying.indexOf('VP8L') + 9)
+  assert.match(unfoldsTooMuch(mediaKind(lying)!)!, /16384 by 16384/)
 })
 
 test('an image cut short, at whatever octet, is none or the same, and never a fault', () => {
-  for (const whole of [png(), gif(), jpeg(), webp()]) {
+  const several = [framesOfGif, framesOfPng, framesOfWebp].map(frames => frames(9, 9, [9, 9], [3, 3]))
+  for (const whole of [png(), gif(), jpeg(), webp(), ...several]) {
     for (let length = 0; length < whole.length; length++) {
       const kind = mediaKind(whole.subarray(0, length))
       assert.ok(kind === undefined || kind.type === 'text/plain' || kind.type === mediaKind(whole)!.type)
