@@ -7,6 +7,7 @@ import { hash } from 'node:crypto'
 import { httpAuthority } from '../../protocols/http/authority.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
 import type { NotifyBody } from '../../protocols/sip-events/event-package.ts'
+import { namesType } from '../../protocols/sip-events/request.ts'
 import type { Subscription } from '../../protocols/sip-events/subscription.ts'
 import type { Turn } from '../../turn.ts'
 import { versionOf, viewPath } from '../content-server/uri.ts'
@@ -15,9 +16,9 @@ import { changeOwn, ownOf } from './own.ts'
 const indirectType = 'message/external-body'
 const fetchMs = 600_000
 
-/** Keeps whether the watcher takes references: only who names the type does (§5.2). */
+/** Keeps whether the watcher takes references: only who names the type does (§5.1), and not with a weight of 0. */
 export function noteWhatIsTaken(subscription: Subscription, request: SipRequest): void {
-  const takes = request.headers('Accept').some(range => range.split(';', 1)[0]!.trim().toLowerCase() === indirectType)
+  const takes = namesType(request, indirectType)
   if (takes || ownOf(subscription).takesReferences) changeOwn(subscription, { takesReferences: takes || undefined })
 }
 

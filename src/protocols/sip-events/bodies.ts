@@ -17,9 +17,13 @@ export function areBodiesTaken(request: SipRequest, accepted: readonly string[])
   if (type !== mixedType) return true
   return partsOf(request).every(
     ({ contentType, headers }) =>
-      accepted.includes(typeOf(contentType)) ||
-      /;\s*handling\s*=\s*optional\b/i.test(headers.get('content-disposition') ?? ''),
+      accepted.includes(typeOf(contentType)) || isOptional(headers.get('content-disposition')),
   )
+}
+
+/** Whether a body may be ignored by who does not understand it: by the Content-Disposition it has (RFC 3261 §20.11). */
+export function isOptional(disposition: string | undefined): boolean {
+  return /;\s*handling\s*=\s*optional\b/i.test(disposition ?? '')
 }
 
 /** The bodies of a type that a request brings, in order. Throws 400 for a multipart body that is none. */

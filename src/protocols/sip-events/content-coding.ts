@@ -6,13 +6,15 @@ import { constants, deflateSync, inflateSync } from 'node:zlib'
 import { badRequest, requestEntityTooLarge, unsupportedMediaType } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { Params } from '../sip/params.ts'
+import { isOptional } from './bodies.ts'
 
 /** What bodies may be sent to us in. */
 export const contentCodings: readonly string[] = ['deflate', 'identity']
 
 /**
- * The request with its body as it was before it was encoded. Throws 415 with Accept-Encoding for a coding we do not know, 413
- * when more than `maxOctets` come out, 400 when nothing does.
+ * The request with its body as it was before it was encoded; one in a coding we do not know, which may be ignored, is left out
+ * (RFC 3261 §8.2.3). Throws 415 with Accept-Encoding for another such, 413 when more than `maxOctets` come out, 400 when nothing
+ * does.
  */
 export function decodeContent(request: SipRequest, accepted: readonly string[], maxOctets: number): void {
   if (request.body.length === 0 || !request.hasHeader('Content-Encoding')) return
@@ -20,8 +22,11 @@ export function decodeContent(request: SipRequest, accepted: readonly string[], 
     .headers('Content-Encoding')
     .map(coding => coding.toLowerCase())
     .filter(coding => coding !== 'identity')
-  if (codings.length > 1 || codings.some(coding => coding !== 'deflate'))
-    throw unsupportedMediaType(accepted, contentCodings)
+  if (codings.length > 1 || codings.some(coding => coding !== 'deflate')) {
+    if (!isOptional(request.header('Content-Disposition'))) throw unsupportedMediaType(accepted, contentCodings)
+    request.body = noBody
+    return
+  }
   request.remove('Content-Encoding')
   if (codings.length === 0) return
   try {
@@ -31,6 +36,8 @@ export function decodeContent(request: SipRequest, accepted: readonly string[], 
     throw badRequest('Body Is Not Deflated')
   }
 }
+
+const noBody = new Uint8Array(0)
 
 /** Whether the sender of a request takes deflated bodies (RFC 3261 §20.2). */
 export function takesDeflate(request: SipRequest): boolean {

@@ -16,7 +16,7 @@ import type { SipRequest } from '../sip/message.ts'
 import { parseNameAddr } from '../sip/name-addr.ts'
 import { Params } from '../sip/params.ts'
 import { addressOfRecord } from '../sip/uri.ts'
-import { areBodiesTaken } from './bodies.ts'
+import { areBodiesTaken, isOptional } from './bodies.ts'
 import { contentCodings } from './content-coding.ts'
 import type { Subscriber } from './event-package.ts'
 
@@ -68,6 +68,14 @@ export function acceptedType(request: SipRequest, offered: readonly string[], if
   return best
 }
 
+/** Whether Accept names a type itself, and not as one that is not taken (RFC 3261 §20.1). */
+export function namesType(request: SipRequest, type: string): boolean {
+  return request.headers('Accept').some(text => {
+    const { range, q } = parseMediaRange(text)
+    return range === type && q > 0
+  })
+}
+
 interface MediaRange {
   readonly range: string
   readonly q: number
@@ -92,16 +100,20 @@ function qualityOf(type: string, ranges: readonly MediaRange[]): number {
 }
 
 /**
- * Checks that the body, if there is one, is of a type in `accepted` and of no encoding. Throws 415 with Accept and, for an
- * encoding, Accept-Encoding (RFC 3261 §8.2.3).
+ * Checks that the body, if there is one, is of a type in `accepted` and of no encoding; one that is not, and may be ignored, is
+ * as if it were not there. Throws 415 with Accept and, for an encoding, Accept-Encoding (RFC 3261 §8.2.3).
  */
 export function checkBodyType(request: SipRequest, accepted: readonly string[]): void {
   if (request.body.length === 0) return
   const encoding = request.header('Content-Encoding')
-  if (encoding !== undefined && encoding.toLowerCase() !== 'identity')
-    throw unsupportedMediaType(accepted, contentCodings)
-  if (!areBodiesTaken(request, accepted)) throw unsupportedMediaType(accepted)
+  const isEncoded = encoding !== undefined && encoding.toLowerCase() !== 'identity'
+  if (!isEncoded && areBodiesTaken(request, accepted)) return
+  if (!isOptional(request.header('Content-Disposition')))
+    throw unsupportedMediaType(accepted, isEncoded ? contentCodings : undefined)
+  request.body = noBody
 }
+
+const noBody = new Uint8Array(0)
 
 /** Throws 420 when Require names an option that is not in `supported` (RFC 3261 §8.2.2.3). */
 export function checkRequire(request: SipRequest, supported: readonly string[]): void {

@@ -55,8 +55,9 @@ function reference(box: WholeBox) {
   return { url, path: url.pathname, inner, value }
 }
 
-test('§5.2: who does not name the type is sent the document itself, whatever its size', async () => {
-  for (const accept of ['application/pidf+xml', 'application/pidf+xml, */*']) {
+test('§5.1: who does not name the type is sent the document itself, whatever its size; nor who does not want it', async () => {
+  const unwanted = 'application/pidf+xml;q=0.5, message/external-body;q=0'
+  for (const accept of ['application/pidf+xml', 'application/pidf+xml, */*', unwanted]) {
     const box = await watching({ accept })
     assert.equal(box.lastNotify.contentType?.type, 'application/pidf+xml')
     assert.ok(Buffer.from(box.lastNotify.body).toString().includes(large))

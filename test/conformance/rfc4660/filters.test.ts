@@ -396,6 +396,24 @@ describe('RFC 4660 §5.4: abnormal cases', () => {
       'multipart/mixed',
     ])
   })
+  it('RFC 3261 §8.2.3, §20.11: unless it may be ignored, whatever it is and however it is encoded', () => {
+    const subscribe = (disposition: string, more: ReadonlyArray<readonly [string, string]>) =>
+      world.request('SUBSCRIBE', alice, {
+        from: bob,
+        headers: [['Event', 'presence'], ['Content-Disposition', disposition], ...more],
+        body: set(include('//pidf:nothing')),
+      }).status
+    const plain = [['Content-Type', 'text/plain']] as const
+    const encoded = [
+      ['Content-Type', 'application/simple-filter+xml'],
+      ['Content-Encoding', 'br'],
+    ] as const
+    for (const fields of [plain, encoded]) {
+      assert.equal(subscribe('render;handling=required', fields), 415)
+      assert.equal(subscribe('render; handling=optional', fields), 200)
+      assert.match(content(), /open/)
+    }
+  })
   it('RFC 5621 §6: so is a part of several that is of another type, unless it may be ignored', () => {
     const part = (type: string, body: string, more = '') => `--b\r\nContent-Type: ${type}\r\n${more}\r\n${body}\r\n`
     const known = part('application/simple-filter+xml', set(include('//pidf:basic')))
