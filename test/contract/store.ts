@@ -263,6 +263,7 @@ export function storeContract(name: string, make: () => StoreUnderTest): void {
         for (const when of ['before', 'after']) {
           if (when === 'after') await store.committed()
           store.transact(db => {
+            db.put(soft, [1], 1)
             let walked = 0
             for (const [key, value] of db.range(soft, {})) {
               assert.equal(value, walked++)

@@ -149,9 +149,10 @@ export class LmdbBase implements Base {
     return this.#mayHold(key) && this.#lmdb.doesExist(key)
   }
 
-  /** Where the layers have keys, too, only keys are taken of both, so that no value is decoded that a newer one has replaced. */
-  page(lower: string, upper: string, count: number): EncodedRecord[] {
-    if (this.#unwrittenKeys(lower, upper, 1).length === 0) return this.#storedPage(lower, upper, count)
+  /** Where others have keys, too, only keys are taken of all, so that no value is decoded that a newer one has replaced. */
+  page(lower: string, upper: string, count: number, replaced?: ReadonlyMap<string, Change>): EncodedRecord[] {
+    if (replaced === undefined && this.#unwrittenKeys(lower, upper, 1).length === 0)
+      return this.#storedPage(lower, upper, count)
     const page: EncodedRecord[] = []
     let from = lower
     for (;;) {
@@ -162,7 +163,7 @@ export class LmdbBase implements Base {
       // Beyond as many as were asked for there may be more of one kind between those of the other.
       if (keys.length > wanted) keys.length = wanted
       for (const key of keys) {
-        const value = this.get(key)
+        const value = replaced?.has(key) ? null : this.get(key)
         if (value !== undefined) page.push([key, value])
       }
       // Deleted keys are among those of the layers.
@@ -402,6 +403,9 @@ export class LmdbBase implements Base {
     })
     lmdb.resetReadTxn()
     this.#leaving = undefined
+    // Where something was deleted there may be nothing left: whoever asks next looks.
+    for (const [key, { buffer }] of leaving.records)
+      if (buffer === undefined) this.#isStored[key.charCodeAt(0)] = undefined
     for (const chunk of leaving.chunks) {
       if (chunk.length === chunkBytes && this.#spareChunks.length < maxSpareChunks) this.#spareChunks.push(chunk)
     }

@@ -12,6 +12,8 @@ import { SortedKeys } from './sorted-keys.ts'
 
 /** An encoded key, with its table's prefix, may be this long; a longer one is refused by `put` and never found. */
 const maxKeyLength = 1024
+/** Records read of the base that are remembered until the next batch. */
+const readsRemembered = 256
 /** A range takes this many records at a time from the base. */
 const pageLength = 256
 
@@ -33,8 +35,8 @@ export interface Base {
   prefix(table: string): string
   get(key: string): unknown
   has(key: string): boolean
-  /** At most `count` records with `lower` <= key < `upper`, in order. */
-  page(lower: string, upper: string, count: number): EncodedRecord[]
+  /** At most `count` records with `lower` <= key < `upper`, in order; of those that are `replaced` no more than the key matters. */
+  page(lower: string, upper: string, count: number, replaced?: ReadonlyMap<string, Change>): EncodedRecord[]
   /** Told of each value put, and of each deletion as undefined, by bases that check callers. May throw StoreError. */
   checkPut?(value: unknown): void
   /**
@@ -53,6 +55,8 @@ export class OverlayStore<B extends Base = Base> implements Store {
   readonly #keys = new SortedKeys()
   /** Restores #changes if the work throws: pairs of key and what was there. */
   readonly #undo: (string | Change | undefined)[] = []
+  /** What was read of the base for the batch that is being made: what several of its turns read is decoded once. */
+  readonly #read = new Map<string, unknown>()
   /** By table: the number of the last change made or undone. */
   readonly #revisions = new Map<string, number>()
   #changeCount = 0
@@ -96,6 +100,7 @@ export class OverlayStore<B extends Base = Base> implements Store {
       return Promise.reject(new StoreError('unsupported', 'committed was called while a transaction is running'))
     }
     if (this.#changes.size > 0) this.#commit()
+    this.#read.clear()
     return this.#lastCommit
   }
 
@@ -175,7 +180,16 @@ export class OverlayStore<B extends Base = Base> implements Store {
     const encoded = this.#encode(table, key)
     const change = this.#changes.get(encoded)
     if (change !== undefined) return change.value
-    return encoded.length > maxKeyLength ? undefined : this.base.get(encoded)
+    if (encoded.length > maxKeyLength) return undefined
+    const known = this.#read.get(encoded)
+    if (known !== undefined) return known
+    const value = this.base.get(encoded)
+    // Only where there will be a batch soon, with which they are forgotten.
+    if (value !== undefined && this.#changes.size > 0) {
+      if (this.#read.size >= readsRemembered) this.#read.clear()
+      this.#read.set(encoded, value)
+    }
+    return value
   }
 
   #put(table: Table<unknown>, key: Key, value: unknown): void {
@@ -224,7 +238,7 @@ export class OverlayStore<B extends Base = Base> implements Store {
     if (!(limit > 0) || lower >= upper) return []
     const changes = this.#changesBetween(lower, upper)
     const pageCount = Math.min(pageLength, limit + changes.length)
-    const page = this.base.page(lower, upper, pageCount)
+    const page = this.base.page(lower, upper, pageCount, changes.length === 0 ? undefined : this.#changes)
     const start = prefix.length
     if (changes.length === 0 && (page.length < pageCount || page.length === limit)) {
       return page.map(([key, value]): readonly [Key, unknown] => [decodeKey(key, start), value])
