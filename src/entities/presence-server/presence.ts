@@ -13,7 +13,7 @@ import type { PresenceContext } from './context.ts'
 import { ownState } from './own-state.ts'
 import { partialRefused } from './partial.ts'
 import { noteWhatIsTaken } from './reference.ts'
-import { forgetTold, presenceTag, presenceView } from './view.ts'
+import { forgetTold, presenceHasNews, presenceTag, presenceView } from './view.ts'
 import { filterTarget } from './watcher-filter.ts'
 
 /** `watcherChanged` is told of every watcher that comes to another state. */
@@ -56,6 +56,7 @@ export function presencePackage(
       }
     },
     body: (subscription, turn, occasion) => presenceView(subscription, turn, occasion, context),
+    hasNews: (leg, turn, occasion) => presenceHasNews(leg, turn, occasion, context),
     subscribeContentTypes: [simpleFilterContentType, suppressionContentType, mixedType],
     filterTarget,
     suppression: ownState(context),

@@ -29,6 +29,7 @@ const UNAVAILABLE = 2
 
 interface View {
   readonly version: number
+  /** Of everybody's view made when it is asked for: its number says that it may be another. */
   readonly body: NotifyBody
 }
 
@@ -72,6 +73,14 @@ export function presenceView(
   forgetBase(subscription)
   // What can be fetched is what he may see, not what his filter leaves of it.
   return (seen.body !== body ? undefined : referenceTo(body, subscription, turn)) ?? body
+}
+
+/** Whether a leg is told of a change: as `presenceView` tells a watcher without filters. */
+export function presenceHasNews(leg: Subscription, turn: Turn, occasion: Occasion, context: PresenceContext): boolean {
+  const { version } = seenView(leg, turn, occasion.shared, context)
+  if (!occasion.full && version === leg.record.version && version !== COMPOSED) return false
+  leg.record.version = version
+  return true
 }
 
 /** Place of `application/pidf-diff+xml` in the package's list. */
@@ -166,13 +175,28 @@ function makeView(
   context: PresenceContext,
 ): View {
   if (handling !== 'allow') return view(UNAVAILABLE, unavailableDocument(presentity, turn.now))
-  const composed = once(shared, 'composed', () => presenceDocument(presentity, turn, context).bytes)
+  const composed = () => once(shared, 'composed', () => presenceDocument(presentity, turn, context).bytes)
   const isWhole = seesEverything(permissions)
-  if (isWhole && triggers === 'all') return view(COMPOSED, composed)
-  const document: Pidf = once(shared, 'parts', () => parsePidf(composed, composedLimits))
-  const shown = isWhole ? composed : filterPresence(document, permissions)
+  if (isWhole && triggers === 'all') return new EverybodysView(composed)
+  const document: Pidf = once(shared, 'parts', () => parsePidf(composed(), composedLimits))
+  const shown = isWhole ? composed() : filterPresence(document, permissions)
   if (triggers === 'all') return view(digest(textOf(shown), turn), shown)
   return view(digest(triggerText(document, permissions, triggers), turn), shown)
+}
+
+class EverybodysView implements View {
+  readonly version = COMPOSED
+  readonly #document: () => Uint8Array
+  #body: NotifyBody | undefined
+
+  constructor(document: () => Uint8Array) {
+    this.#document = document
+  }
+
+  get body(): NotifyBody {
+    this.#body ??= { contentType: pidfContentType, body: this.#document() }
+    return this.#body
+  }
 }
 
 function view(version: number, body: Uint8Array): View {

@@ -31,17 +31,18 @@ export function holds(
   return condition === '*' || condition === currentTag(service, subscription, shared, turn)
 }
 
-/** The entity-tag of what the subscriber would be told now; undefined when that is nothing. */
+/** The entity-tag of what the subscriber would be told now; undefined when that is nothing. `known`: what the package says of it. */
 export function currentTag(
   service: EventService,
   subscription: Subscription,
   shared: Map<string, unknown>,
   turn: Turn,
+  known?: string,
 ): string | undefined {
   const { record } = subscription
   if (record.state !== 'active') return undefined
   const { entityTag } = service.eventPackage
-  const tag = entityTag ? entityTag(subscription, turn, shared) : revisionTag(service, subscription, turn)
+  const tag = known ?? (entityTag ? entityTag(subscription, turn, shared) : revisionTag(service, subscription, turn))
   return tag && tagWith(tag, record, turn)
 }
 

@@ -21,6 +21,8 @@ export interface NotifyBody {
   readonly body: Uint8Array
   /** What making it asks for besides. */
   readonly outputs?: readonly Output[]
+  /** As the package's `entityTag` is now, where making the body has shown that. */
+  readonly entityTag?: string | undefined
 }
 
 /** Why a NOTIFY is about to be made. */
@@ -98,6 +100,11 @@ export interface EventPackage {
    * `setOwn`, what it keeps for this subscription alone.
    */
   body(subscription: Subscription, turn: Turn, occasion: Occasion): NotifyBody | undefined | 'unchanged'
+  /**
+   * Whether `body` would tell a leg (`legs.ts`) something: its holder makes what he tells later. Writes of the subscription
+   * what `body` would. Without it `body` is asked.
+   */
+  hasNews?(leg: Subscription, turn: Turn, occasion: Occasion): boolean
   /**
    * The entity-tag (RFC 5839 §6.1) of the whole state that an active subscription would be told now, without telling it: no
    * other state of this resource has the same. Without it, one that holds within a subscription: of the revision.

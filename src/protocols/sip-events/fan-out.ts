@@ -10,7 +10,7 @@ import type { SipResponse } from '../sip/message.ts'
 import { currentTag, holds } from './condition.ts'
 import { decide } from './decide.ts'
 import { end } from './end.ts'
-import { isLeg, keep, recordOfLeg, toHolder } from './legs.ts'
+import { hasNews, isLeg, keep, recordOfLeg, toHolder } from './legs.ts'
 import { notifyRequest, requireFields } from './notify.ts'
 import { leastIntervalMs, longestIntervalMs, notified, rateParameters, ratesAnswered, rateWake } from './rate.ts'
 import type { EventService } from './service.ts'
@@ -90,7 +90,9 @@ export function subscriptionChanged(service: EventService, resource: string, id:
   const key = [service.name, resource]
   const kept = turn.db.get(service.tables.resources, key)
   if (kept === undefined) return []
-  turn.db.put(service.tables.resources, key, { ...kept, revision: kept.revision + 1 })
+  // If he is the only one, whoever had to wait is woken.
+  const unserved = kept.unserved && kept.subscriptions > 1
+  turn.db.put(service.tables.resources, key, { ...kept, revision: kept.revision + 1, unserved })
   return [wakeAt(turn.now, serveToken(service.name, resource, id))]
 }
 
@@ -217,6 +219,15 @@ export function send(pass: Pass, subscription: Subscription, sending: Sending, t
   const { record, resource, id } = subscription
   const { service, revision, shared } = pass
   const { eventPackage } = service
+  if (isLeg(record)) {
+    if (!hasNews(service, subscription, { full: sending.full, revision, shared }, turn)) return
+    record.notifiedAt = turn.now
+    record.revision = revision
+    pass.sent++
+    keep(service, subscription, turn)
+    pass.outputs.push(...toHolder(service, resource, id, turn.now))
+    return
+  }
   const isKnown = record.extras?.condition !== undefined && isStillKnown(pass, subscription, turn)
   if (isKnown && !sending.isReportable) {
     if (record.revision < 0) {
@@ -229,13 +240,8 @@ export function send(pass: Pass, subscription: Subscription, sending: Sending, t
   record.notifiedAt = turn.now
   record.revision = revision
   pass.sent++
-  if (isLeg(record)) {
-    keep(service, subscription, turn)
-    pass.outputs.push(...toHolder(service, resource, id, turn.now))
-    return
-  }
   const headers = [...requireFields(eventPackage)]
-  const tag = currentTag(service, subscription, shared, turn)
+  const tag = currentTag(service, subscription, shared, turn, body?.entityTag)
   if (tag !== undefined) headers.push(['SIP-ETag', tag])
   const left = Math.max(0, Math.ceil((record.expiresAt - turn.now) / 1000))
   const contact = service.contact(resource, record, turn)

@@ -8,7 +8,7 @@ import type { Filter } from '../../documents/simple-filter.ts'
 import type { EntityName, Instant, Output, Turn } from '../../turn.ts'
 import type { Dialog } from '../sip/dialog.ts'
 import { decide } from './decide.ts'
-import type { NotifyBody, Subscriber } from './event-package.ts'
+import type { NotifyBody, Occasion, Subscriber } from './event-package.ts'
 import type { EventService } from './service.ts'
 import { notSubscribed, type Subscription, type SubscriptionRecord, setExtras } from './subscription.ts'
 import { legToken } from './wakes.ts'
@@ -105,6 +105,12 @@ export function keep(service: EventService, { resource, id, record }: Subscripti
   })
 }
 
+/** Whether there is something to tell the holder of a leg. */
+export function hasNews({ eventPackage }: EventService, leg: Subscription, occasion: Occasion, turn: Turn): boolean {
+  if (leg.record.state !== 'active') return true
+  return eventPackage.hasNews?.(leg, turn, occasion) ?? eventPackage.body(leg, turn, occasion) !== 'unchanged'
+}
+
 /** The wake by which the holder of a leg learns that there is news of it, or that it has ended. */
 export function toHolder(service: EventService, resource: string, id: string, now: Instant): Output[] {
   if (service.holder === undefined) return []
@@ -139,8 +145,7 @@ export function beginLeg(service: EventService, resource: string, id: string, tu
   })
   const subscription = { package: service.name, resource, id, record }
   // What its holder is about to show counts as told: who may see nothing of a change must not learn of the first one either.
-  if (decision === 'active')
-    service.eventPackage.body(subscription, turn, { full: true, revision: kept.revision, shared: new Map() })
+  hasNews(service, subscription, { full: true, revision: kept.revision, shared: new Map() }, turn)
   keep(service, subscription, turn)
   return tell(service, resource, watcherOf(id, record, decision, 'subscribe'), turn)
 }
