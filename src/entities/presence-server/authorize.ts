@@ -104,7 +104,7 @@ export class Authorization {
     return evaluate(set, {
       identities: publisher.identities,
       now: turn.now,
-      ...this.#circumstances(set.usesSphere, new Set(followed(set)), presentity, turn),
+      ...this.#circumstances(set.usesSphere, [set], presentity, turn),
     })
   }
 
@@ -135,27 +135,33 @@ export class Authorization {
     if (this.#latest?.turn === turn && this.#latest.judgement.presentity === presentity) return this.#latest.judgement
     const set = this.#documents.rulesOf(turn.db, presentity)
     const operatorSet = this.#documents.operatorRules(turn.db)
-    const usesSphere = [set, operatorSet].some(one => one !== 'unavailable' && one?.usesSphere)
-    const lists = [set, operatorSet].map(one => (one === undefined || one === 'unavailable' ? [] : followed(one)))
-    const circumstances = this.#circumstances(usesSphere, new Set(lists.flat()), presentity, turn)
+    const rules = [set, operatorSet].filter(one => one !== undefined && one !== 'unavailable')
+    const usesSphere = rules.some(one => one.usesSphere)
+    const circumstances = this.#circumstances(usesSphere, rules, presentity, turn)
     const judgement = { presentity, set, operatorSet, ...circumstances, outcomes: new Map() }
     this.#latest = { turn, judgement }
     return judgement
   }
 
-  /** `lists`: those that are looked at. */
+  /** `rules`: those whose lists are looked at. */
   #circumstances(
     usesSphere: boolean,
-    lists: ReadonlySet<string>,
+    rules: readonly RuleSet[],
     presentity: string,
     turn: Turn,
   ): Pick<Judgement, 'sphere' | 'listMembers'> {
-    const members = new Map<string, ReturnType<Judgement['listMembers']>>()
-    const seen: SeenDocuments = { etags: new Map(), roots: new Map(), entriesLeft: limits.externalLists.members }
+    let lists: LookedAt | undefined
     return {
       sphere: usesSphere ? presentitySphere(presentity, turn, this.#options.documents) : undefined,
       listMembers: list => {
-        if (!members.has(list) && lists.has(list)) members.set(list, this.#members(list, presentity, turn, seen))
+        lists ??= {
+          followed: new Set(rules.flatMap(followed)),
+          members: new Map(),
+          seen: { etags: new Map(), roots: new Map(), entriesLeft: limits.externalLists.members },
+        }
+        const { members, seen } = lists
+        if (!members.has(list) && lists.followed.has(list))
+          members.set(list, this.#members(list, presentity, turn, seen))
         return members.get(list)
       },
     }
@@ -234,6 +240,13 @@ interface SeenDocuments {
   readonly roots: Map<string, XmlElement | undefined>
   /** Entries of all lists together that may still be looked at. */
   entriesLeft: number
+}
+
+/** The lists that one turn has asked for: most rules name none. */
+interface LookedAt {
+  readonly followed: ReadonlySet<string>
+  readonly members: Map<string, ReturnType<Judgement['listMembers']>>
+  readonly seen: SeenDocuments
 }
 
 /** The lists of rules that are looked at; one beyond the limit counts as one that cannot be had. */
