@@ -32,28 +32,44 @@ export function formatRelated(
   hasBareIds = false,
 ): { readonly contentType: string; readonly body: Buffer } {
   const delimiter = `--${freeBoundary(parts)}`
-  const chunks: Uint8Array[] = []
+  /** What stands before each part. */
+  const heads: string[] = []
+  const last = `\r\n${delimiter}--\r\n`
+  let octets = Buffer.byteLength(last)
   for (const { contentType, contentId, body } of parts) {
+    const lineEnd = heads.length === 0 ? '' : '\r\n'
     const encoding = is7bit(body) ? '' : 'Content-Transfer-Encoding: binary\r\n'
     const field = hasBareIds ? `Content-Id: ${contentId}\r\n` : `Content-ID: <${contentId}>\r\n`
     const id = contentId === undefined ? '' : field
-    chunks.push(Buffer.from(`${delimiter}\r\n${encoding}${id}Content-Type: ${contentType}\r\n\r\n`), body, lineEnd)
+    const head = `${lineEnd}${delimiter}\r\n${encoding}${id}Content-Type: ${contentType}\r\n\r\n`
+    heads.push(head)
+    octets += Buffer.byteLength(head) + body.length
   }
-  chunks.push(Buffer.from(`${delimiter}--\r\n`))
+  const written = Buffer.allocUnsafe(octets)
+  let at = 0
+  for (const [place, { body }] of parts.entries()) {
+    at += written.write(heads[place]!, at)
+    written.set(body, at)
+    at += body.length
+  }
+  written.write(last, at)
   const [root] = parts
   const type = root === undefined ? '' : `;type="${root.contentType}"`
   return {
     // COMPAT(linphone): takes all that follows for the boundary, quotes too, though it is a token with or without.
     contentType: `multipart/related${type};boundary=${delimiter.slice(2)}`,
-    body: Buffer.concat(chunks),
+    body: written,
   }
 }
 
-const lineEnd = Buffer.from('\r\n')
-
 /** Whether a body is what a part without Content-Transfer-Encoding has (RFC 2045 §2.7, §6.1); line ends are left to `binary`. */
 function is7bit(body: Uint8Array): boolean {
-  return body.length <= 998 && body.every(octet => octet !== 0 && octet < 128 && octet !== CR && octet !== LF)
+  if (body.length > 998) return false
+  for (let at = 0; at < body.length; at++) {
+    const octet = body[at]!
+    if (octet === 0 || octet > 127 || octet === CR || octet === LF) return false
+  }
+  return true
 }
 
 function freeBoundary(parts: readonly Part[]): string {

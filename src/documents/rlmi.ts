@@ -41,14 +41,23 @@ export type ResourceListInformation = {
   readonly resources: readonly Resource[]
 }
 
+/** A list whose resources are as `formatResource` has written them. */
+type WrittenList = Omit<ResourceListInformation, 'resources'> & { readonly resources: readonly string[] }
+
 /**
  * The document, valid by the schema of §5.1; in UTF-8, so that no declaration needs to say so (XML §2.8), and in one line. Of the
  * two spellings of a truth value (§5.2) the longer one stands where it matters that every reader knows it.
  */
-export function formatRlmi({ uri, version, fullState, names, resources }: ResourceListInformation): Buffer {
+export function formatRlmi({
+  uri,
+  version,
+  fullState,
+  names,
+  resources,
+}: ResourceListInformation | WrittenList): Buffer {
   let text = `<list xmlns="${rlmiNamespace}" uri="${escapeAttribute(uri)}" version="${version}" fullState="${fullState || 0}">`
   for (const name of names) text += formatName(name)
-  for (const resource of resources) text += formatResource(resource)
+  for (const resource of resources) text += typeof resource === 'string' ? resource : formatResource(resource)
   return Buffer.from(`${text}</list>`, 'utf8')
 }
 
@@ -84,7 +93,8 @@ function formatName({ text, language }: Name): string {
   return `<name${tag}>${escapeText(text)}</name>`
 }
 
-function formatResource({ uri, names, instances }: Resource): string {
+/** One resource as it stands in a document. */
+export function formatResource({ uri, names, instances }: Resource): string {
   let text = `<resource uri="${escapeAttribute(uri)}">`
   for (const name of names) text += formatName(name)
   for (const { id, state, reason, cid } of instances) {

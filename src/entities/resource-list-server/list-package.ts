@@ -11,7 +11,7 @@ import type { EventPackage } from '../../protocols/sip-events/event-package.ts'
 import type { Notifier } from '../../protocols/sip-events/notifier.ts'
 import { senderOf } from '../../protocols/sip-events/request.ts'
 import { type Subscription, setExtras } from '../../protocols/sip-events/subscription.ts'
-import type { Output, Turn } from '../../turn.ts'
+import type { Output, Transaction, Turn } from '../../turn.ts'
 import { DocumentsAwaited } from '../xdms/document-reader.ts'
 import { addressOfList, serviceUri, serviceUriOf } from '../xdms/rls-xdms/service-uri.ts'
 import type { ListContext } from './context.ts'
@@ -20,7 +20,7 @@ import { emptyListState, type ListTelling, listState } from './list-state.ts'
 import { wayOn } from './loops.ts'
 import { listFilters } from './member-filters.ts'
 import { closeNode, type ListNode, newsOf, nodeOf, openNode, putNode, remoteMembersBelow, updateNode } from './nodes.ts'
-import { mayRead } from './policy.ts'
+import { mayReadAt } from './policy.ts'
 import { forgetFiltersRefused, renewRemote } from './remote-members.ts'
 import { listBodyTypes, refuseList, requestContainedList, requestUri, tooLong } from './request-contained.ts'
 
@@ -70,8 +70,9 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
         if (subscriber.identities.length === 0) throw forbidden()
         return 'active'
       }
-      if (context.documents.placeOf(turn.db, uri) === undefined) throw notFound()
-      if (!mayRead(uri, subscriber, context, turn)) throw forbidden('Not the Owner of the List')
+      const place = context.documents.placeOf(turn.db, uri)
+      if (place === undefined) throw notFound()
+      if (!mayReadAt(place, subscriber, turn)) throw forbidden('Not the Owner of the List')
       return 'active'
     },
 
@@ -127,14 +128,14 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       const state = listState(id, node, full || isCutShort, tellingOf(resource, record), context, turn)
       if (state === undefined) return 'unchanged'
       const { contentType, body } = state
-      if (!state.isUnfinished) return { contentType, body }
-      return { contentType, body, outputs: notifier().notifySubscription(name, resource, id, turn) }
+      const entityTag = state.isLatest ? toldTag(id, turn.db) : undefined
+      if (!state.isUnfinished) return { contentType, body, entityTag }
+      return { contentType, body, entityTag, outputs: notifier().notifySubscription(name, resource, id, turn) }
     },
     /** Of what has been told by the last document, if there is no news since. */
     entityTag({ id }, { db }) {
-      const node = nodeOf(db, id)
-      if (node === undefined) return undefined
-      return `${id}.${node.version}${newsOf(db, id, 1).length > 0 ? '+' : ''}`
+      const tag = toldTag(id, db)
+      return tag && (newsOf(db, id, 1).length > 0 ? `${tag}+` : tag)
     },
     /** Only a document with full state can follow one that has not arrived (§5.6.2). */
     notifyFailed({ record }) {
@@ -151,6 +152,12 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
         : emptyListState(id, node, telling, context, turn)
     },
   }
+}
+
+/** The entity-tag of what has been told by the last document. */
+function toldTag(id: string, db: Transaction): string | undefined {
+  const node = nodeOf(db, id)
+  return node && `${id}.${node.version}`
 }
 
 /** How the subscriber of a list is told of it. */

@@ -4,7 +4,14 @@
  */
 
 import { formatRelated, type Part } from '../../documents/multipart.ts'
-import { formatRlmi, type Instance, type Resource, resourceOctets, rlmiContentType } from '../../documents/rlmi.ts'
+import {
+  formatResource,
+  formatRlmi,
+  type Instance,
+  type Resource,
+  resourceOctets,
+  rlmiContentType,
+} from '../../documents/rlmi.ts'
 import type { Filter } from '../../documents/simple-filter.ts'
 import { limits } from '../../limits.ts'
 import type { Dialect } from '../../protocols/sip-events/dialect.ts'
@@ -39,6 +46,8 @@ import { isHidden, noteHidden, putTold, toldOf } from './told.ts'
 export interface ListState extends NotifyBody {
   /** Whether members had to be left for a further document (RLS-33). */
   readonly isUnfinished: boolean
+  /** Whether it is certain that there is no news but what it tells. */
+  readonly isLatest: boolean
 }
 
 /** What one NOTIFY may still hold, the lists in the list included. */
@@ -82,7 +91,7 @@ export function listState(
   const budget = newBudget()
   const document = new ListDocument(id, node, telling, context, turn, budget)
   const body = full ? document.whole() : document.news()
-  return body && { ...body, isUnfinished: budget.isSpent }
+  return body && { ...body, isUnfinished: budget.isSpent, isLatest: !document.mayLeaveNews }
 }
 
 /** A document that says nothing new, for the NOTIFY that ends a subscription without having been asked to (§4.5). */
@@ -103,8 +112,11 @@ class ListDocument {
   readonly #context: ListContext
   readonly #turn: Turn
   readonly #budget: Budget
-  readonly #resources: Resource[] = []
+  /** As they are written. */
+  readonly #resources: string[] = []
   readonly #parts: Part[] = []
+  /** Whether there may be news of this list that is not in the document. */
+  mayLeaveNews = false
 
   constructor(id: string, node: ListNode, telling: ListTelling, context: ListContext, turn: Turn, budget: Budget) {
     this.#id = id
@@ -148,7 +160,9 @@ class ListDocument {
     const { db } = this.#turn
     // Where there are filters much of it may turn out to be none.
     const limit = this.#telling.filters === undefined ? this.#budget.resources + 1 : undefined
-    for (const { key, said } of newsOf(db, this.#id, limit)) {
+    const found = newsOf(db, this.#id, limit)
+    this.mayLeaveNews = found.length === limit
+    for (const { key, said } of found) {
       const member = memberOf(db, this.#id, key)
       const goneUri = member === undefined && said !== toldWhole ? said : null
       const isTold =
@@ -157,14 +171,14 @@ class ListDocument {
           : goneUri === null || this.#show({ uri: goneUri, names: [] }, ended('noresource'))
       if (!isTold && !this.#budget.isUntouched) {
         this.#budget.isSpent = true
+        this.mayLeaveNews = true
         break
       }
       deleteNews(db, this.#id, key)
       if (member === undefined) forgetMember(this.#id, key, this.#turn)
       // What no datagram holds is not told: that there is such a member is.
       if (!isTold && member !== undefined) this.#place(member)
-      if (member?.kind === 'list' && newsOf(db, innerNode(this.#id, key, this.#turn), 1).length > 0)
-        putNews(db, this.#id, key)
+      if (member?.kind === 'list') this.#goOnLater(key, innerNode(this.#id, key, this.#turn))
     }
     return this.#resources.length === 0 ? undefined : this.write(false)
   }
@@ -185,6 +199,14 @@ class ListDocument {
   #leave(key: string): void {
     putWholeNews(this.#turn.db, this.#id, key)
     this.#budget.isSpent = true
+    this.mayLeaveNews = true
+  }
+
+  /** What there still is to tell of a list within is news of this one. */
+  #goOnLater(key: string, inner: string): void {
+    if (newsOf(this.#turn.db, inner, 1).length === 0) return
+    putNews(this.#turn.db, this.#id, key)
+    this.mayLeaveNews = true
   }
 
   /** Tells of a member, all there is if `isWhole`; false, with nothing done, when there is no room. */
@@ -221,7 +243,7 @@ class ListDocument {
     const node = nodeOf(this.#turn.db, id)
     if (node === undefined) return this.#show(member, ended('noresource'))
     const active = { id: onlyInstance, state: 'active' } as const
-    const frame = resourceOctets({ ...member, instances: [active] }) + partOctets
+    const frame = Buffer.byteLength(this.#written(member, active, true)) + partOctets
     if (this.#budget.octets < frame + documentOctets + node.uri.length) return false
     this.#budget.octets -= frame
     const telling = { ...this.#telling, filters: within(this.#telling.filters, node.uri) }
@@ -229,7 +251,7 @@ class ListDocument {
     // Whoever has been told of the whole list above has forgotten what he knew of this one (§5.6.1).
     const body = isWhole || node.version === 0 ? inner.whole() : inner.news()
     if (body !== undefined) this.#place(member, active, body)
-    if (isWhole && newsOf(this.#turn.db, id, 1).length > 0) putNews(this.#turn.db, this.#id, key)
+    if (isWhole) this.#goOnLater(key, id)
     return true
   }
 
@@ -292,28 +314,39 @@ class ListDocument {
 
   /** Puts a member with his state into the document, if there is room. */
   #show(member: Pick<Resource, 'uri' | 'names'>, instance?: Instance, attached?: NotifyBody): boolean {
-    const { uri, names } = member
-    let octets = resourceOctets({ uri, names, instances: instance ? [instance] : [] })
+    const written = this.#written(member, instance, attached !== undefined)
+    let octets = Buffer.byteLength(written)
     if (attached !== undefined) octets += partOctets + attached.contentType.length + attached.body.length
     const isFirst = this.#budget.isEmpty && attached !== undefined
     if (octets > this.#budget.octets + (isFirst ? datagramOctets - octetsPerNotify : 0)) return false
     this.#budget.octets -= octets
-    this.#place(member, instance, attached)
+    this.#put(written, attached)
     return true
   }
 
-  #place({ uri, names }: Pick<Resource, 'uri' | 'names'>, instance?: Instance, attached?: NotifyBody): void {
+  #place(member: Pick<Resource, 'uri' | 'names'>, instance?: Instance, attached?: NotifyBody): void {
+    this.#put(this.#written(member, instance, attached !== undefined), attached)
+  }
+
+  /** A member as he is told of, with or without a part of his own, if he is the next. */
+  #written({ uri, names }: Pick<Resource, 'uri' | 'names'>, instance: Instance | undefined, hasPart: boolean): string {
+    const shown = instance && hasPart ? { ...instance, cid: this.#nextPart() } : instance
+    return formatResource({ uri, names, instances: shown ? [shown] : [] })
+  }
+
+  #put(written: string, attached?: NotifyBody): void {
     this.#budget.resources--
     this.#budget.isUntouched = false
-    if (attached === undefined) {
-      this.#resources.push({ uri, names, instances: instance ? [instance] : [] })
-      return
-    }
+    this.#resources.push(written)
+    if (attached === undefined) return
     this.#budget.isEmpty = false
-    // Unique in the world, as it must be (RFC 2392 §2).
-    const cid = `${this.#parts.length + 1}.${this.#node.version}@${this.#id}`
-    this.#parts.push({ ...attached, contentId: cid })
-    this.#resources.push({ uri, names, instances: instance ? [{ ...instance, cid }] : [] })
+    const { contentType, body } = attached
+    this.#parts.push({ contentType, body, contentId: this.#nextPart() })
+  }
+
+  /** Unique in the world, as it must be (RFC 2392 §2). */
+  #nextPart(): string {
+    return `${this.#parts.length + 1}.${this.#node.version}@${this.#id}`
   }
 }
 
@@ -325,9 +358,9 @@ interface RemoteTold {
 
 /** Here nothing forks, so there is one notifier of each resource (RFC 4662 §5.5). */
 const onlyInstance = '1'
-/** About what a document takes beside its resources, and a part beside its type and body: with the reference to it. */
+/** About what a document takes beside its resources, and a part beside its type and body. */
 const documentOctets = 700
-const partOctets = 200
+const partOctets = 150
 
 /** A member of whom nothing is known, or told yet (§4.5). */
 function unknown({ uri, names }: Pick<Resource, 'uri' | 'names'>): Resource {
