@@ -21,7 +21,9 @@ export async function provision(data: string, file: string, system: string | und
   const box = await openBox({ data, overrides: new Map(), create: true })
   try {
     await box.ask('settings set', { name: 'xcap.operators', value: aor })
-    await box.ask('user import', { csv: `${aor},${admin.password},Administrator\n${users ?? ''}` })
+    // Two imports: the technician's file may begin with a mark and a heading, which are passed over only where a file begins.
+    await box.ask('user import', { csv: `${aor},"${admin.password.replaceAll('"', '""')}",Administrator` })
+    if (users !== undefined) await box.ask('user import', { csv: users })
   } finally {
     await box.close()
   }

@@ -3,6 +3,7 @@
  * authentication reads (RFC 3261 §22, RFC 8760 §2). A password itself is never kept.
  */
 
+import { CsvError, csvRecords } from '../../documents/csv.ts'
 import { limits } from '../../limits.ts'
 import { type DigestAlgorithm, passwordDigest } from '../../protocols/sip/digest.ts'
 import { addressOfRecord, isSipUri, parseUri } from '../../protocols/sip/uri.ts'
@@ -137,32 +138,64 @@ export function importUsers(
 ): { readonly added: readonly string[]; readonly changed: number } {
   const added: string[] = []
   let changed = 0
-  for (const { line, fields } of csvLines(text)) {
-    const [address = '', password = '', displayName] = fields
-    if (line === 1 && isHeading(fields)) continue
-    if (fields.length < 2 || fields.length > 3)
-      throw new AccountError(`line ${line}: expected address,password or address,password,display name`)
-    if (added.length + changed >= limits.importedUsers)
-      throw new AccountError(`line ${line}: more than ${limits.importedUsers} users in one import`)
-    try {
-      const aor = userAddress(address, domain.domain)
-      const existing = db.get(accounts, [aor])
-      if (existing === undefined) {
-        requireFree(db, aor)
-        added.push(aor)
-      } else changed++
-      const name = displayName || existing?.displayName
-      db.put(accounts, [aor], {
-        ...(name ? { displayName: name } : {}),
-        createdAt: existing?.createdAt ?? now,
-        ...credentials(aor, password, domain.realm),
-      })
-    } catch (error) {
-      if (error instanceof AccountError) throw new AccountError(`line ${line}: ${error.message}`)
-      throw error
-    }
+  for (const { line, aor, password, displayName } of readUsers(text, domain)) {
+    const existing = db.get(accounts, [aor])
+    if (existing === undefined) {
+      atLine(line, () => requireFree(db, aor))
+      added.push(aor)
+    } else changed++
+    const name = displayName || existing?.displayName
+    db.put(accounts, [aor], {
+      ...(name ? { displayName: name } : {}),
+      createdAt: existing?.createdAt ?? now,
+      ...credentials(aor, password, domain.realm),
+    })
   }
   return { added, changed }
+}
+
+/** The users in a text that `importUsers` takes. Throws AccountError with the line's number. */
+export function* readUsers(
+  text: string,
+  domain: Pick<Domain, 'domain'>,
+): Iterable<{
+  readonly line: number
+  readonly aor: string
+  readonly password: string
+  readonly displayName?: string
+}> {
+  let count = 0
+  try {
+    for (const { line, fields } of csvRecords(text)) {
+      const [address = '', password = '', displayName] = fields
+      if (line === 1 && isHeading(fields)) continue
+      if (fields.length < 2 || fields.length > 3)
+        throw new AccountError(`line ${line}: expected address,password or address,password,display name`)
+      if (count++ >= limits.importedUsers)
+        throw new AccountError(`line ${line}: more than ${limits.importedUsers} users in one import`)
+      const aor = atLine(line, () => readUser(address, password, domain))
+      yield { line, aor, password, ...(displayName ? { displayName } : {}) }
+    }
+  } catch (error) {
+    if (error instanceof CsvError) throw new AccountError(error.message)
+    throw error
+  }
+}
+
+function readUser(address: string, password: string, { domain }: Pick<Domain, 'domain'>): string {
+  const aor = userAddress(address, domain)
+  checkPassword(aor, password)
+  return aor
+}
+
+/** What `work` returns; an AccountError of it says in which line it was. */
+function atLine<T>(line: number, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof AccountError) throw new AccountError(`line ${line}: ${error.message}`)
+    throw error
+  }
 }
 
 /** Names of the columns instead of a user (RFC 4180 §2 item 3): taken for one, it would open an account to everybody. */
@@ -188,9 +221,13 @@ export function userAddress(text: string, domain: string): string {
   }
 }
 
-function credentials(aor: string, password: string, realm: string) {
+function checkPassword(aor: string, password: string): void {
   if (password === '') throw new AccountError(`the password of ${aor} is empty`)
   if (password.length > limits.passwordCharacters) throw new AccountError(`the password of ${aor} is too long`)
+}
+
+function credentials(aor: string, password: string, realm: string) {
+  checkPassword(aor, password)
   const address = aor.slice('sip:'.length)
   const name = decodeURIComponent(address.slice(0, address.lastIndexOf('@')))
   return {
@@ -206,49 +243,4 @@ function passwordDigests(username: string, realm: string, password: string): Pas
     'SHA-512-256': passwordDigest('SHA-512-256', username, realm, password),
     MD5: passwordDigest('MD5', username, realm, password),
   }
-}
-
-/** The records of a CSV text with the number of the line each begins at; quotes may hold commas, line breaks and doubled quotes. */
-function* csvLines(text: string): Iterable<{ readonly line: number; readonly fields: string[] }> {
-  let line = 1
-  let at = text.charCodeAt(0) === 0xfeff ? 1 : 0
-  while (at < text.length) {
-    const start = line
-    const fields: string[] = []
-    for (;;) {
-      let field = ''
-      if (text[at] === '"') {
-        const from = line
-        for (at++; ; at++) {
-          if (at >= text.length) throw new AccountError(`line ${from}: a quote is not closed`)
-          if (text[at] === '"') {
-            if (text[at + 1] !== '"') break
-            at++
-          }
-          if (text[at] === '\n') line++
-          field += text[at]
-        }
-        at++
-        if (at < text.length && !',\r\n'.includes(text[at]!))
-          throw new AccountError(`line ${from}: text follows a closing quote`)
-      } else {
-        const end = endOfField(text, at)
-        field = text.slice(at, end).trim()
-        at = end
-      }
-      fields.push(field)
-      if (text[at] !== ',') break
-      at++
-    }
-    if (text[at] === '\r') at++
-    if (text[at] === '\n') at++
-    line++
-    if (fields.length > 1 || fields[0] !== '') yield { line: start, fields }
-  }
-}
-
-function endOfField(text: string, start: number): number {
-  let at = start
-  while (at < text.length && text[at] !== ',' && text[at] !== '\n' && text[at] !== '\r') at++
-  return at
 }
