@@ -3,13 +3,16 @@
  * when it runs on a terminal. Needs no root, but for the right to write to a card.
  */
 
-import { appendFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, writeSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { cancel, confirm, intro, outro, select, text } from '@clack/prompts'
-import { checkTarget, writeImage } from '../firmware/identity/card.ts'
+import { cancel, confirm, intro, outro } from '@clack/prompts'
+import { flashBatch } from '../firmware/identity/batch.ts'
+import { writeImage } from '../firmware/identity/card.ts'
+import { checkTarget, describeDisk } from '../firmware/identity/disks.ts'
 import { label } from '../firmware/identity/label.ts'
-import { type Changes, personalise } from '../firmware/identity/personalise.ts'
+import { checkImage, personalise } from '../firmware/identity/personalise.ts'
+import { askFolder, askImage, askTarget, askUnit } from '../firmware/identity/questions.ts'
 import { provisionOf, type Row, readUnits } from '../firmware/identity/units.ts'
 import type { Provision } from '../src/platform/provisioning.ts'
 
@@ -28,39 +31,52 @@ const help = `scripts/flash [OPTION]...    make an image into a unit's, and prin
   --users FILE         further users, lines of aor,password
   --batch FILE         a CSV file, one unit a line; its heading names the columns, which are called as the options above are; writes
                        SERIAL.img and SERIAL.label.txt for each into the folder --target
+  --go-on              after a batch that was broken off: only the units that are not in the folder yet
   --as-is              write an image of --batch on a card: it is a unit's already
   --fixed-disk         also a disk that cannot be taken out
   --log FILE           what was flashed (default flash.log); no secrets are in it
   --yes                do not ask whether the card is the right one
 `
 
-const { values } = parseArgs({
-  options: {
-    board: { type: 'string' },
-    image: { type: 'string' },
-    target: { type: 'string' },
-    serial: { type: 'string' },
-    domain: { type: 'string' },
-    address: { type: 'string' },
-    gateway: { type: 'string' },
-    dns: { type: 'string', multiple: true },
-    admin: { type: 'string' },
-    'admin-key': { type: 'string' },
-    'dm-server': { type: 'string' },
-    'dm-user': { type: 'string' },
-    'dm-password': { type: 'string' },
-    'dm-bootstrap': { type: 'string' },
-    authorities: { type: 'string' },
-    users: { type: 'string' },
-    batch: { type: 'string' },
-    'as-is': { type: 'boolean', default: false },
-    'fixed-disk': { type: 'boolean', default: false },
-    log: { type: 'string', default: 'flash.log' },
-    yes: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-})
+const options = {
+  board: { type: 'string' },
+  image: { type: 'string' },
+  target: { type: 'string' },
+  serial: { type: 'string' },
+  domain: { type: 'string' },
+  address: { type: 'string' },
+  gateway: { type: 'string' },
+  dns: { type: 'string', multiple: true },
+  admin: { type: 'string' },
+  'admin-key': { type: 'string' },
+  'dm-server': { type: 'string' },
+  'dm-user': { type: 'string' },
+  'dm-password': { type: 'string' },
+  'dm-bootstrap': { type: 'string' },
+  authorities: { type: 'string' },
+  users: { type: 'string' },
+  batch: { type: 'string' },
+  'go-on': { type: 'boolean', default: false },
+  'as-is': { type: 'boolean', default: false },
+  'fixed-disk': { type: 'boolean', default: false },
+  log: { type: 'string', default: 'flash.log' },
+  yes: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const
+
 const isTerminal = process.stdin.isTTY === true && process.stdout.isTTY === true
+const values = readOptions()
+const brokenOff = new AbortController()
+
+/** Ends the process with status 2 when they are wrong. */
+function readOptions() {
+  try {
+    return parseArgs({ options }).values
+  } catch (error) {
+    process.stderr.write(`flash: ${(error as Error).message.split('. ')[0]}; see --help\n`)
+    process.exit(2)
+  }
+}
 
 /** The options that describe a unit. */
 const given: Row = {
@@ -68,80 +84,45 @@ const given: Row = {
   dns: values.dns?.join(' '),
 }
 
-/** Writes one image and logs it. */
-function write(image: string, target: string, changes: Changes, who: Pick<Provision, 'serial' | 'domain'> | undefined) {
-  const name = who?.serial ?? image
+/** Writes one image and logs it. Once it is verified, `verified` is called. */
+async function write(image: string, target: string, unit: Provision | undefined, verified: () => void): Promise<void> {
+  const changes = unit === undefined ? [] : personalise(image, unit)
+  const progress = progressOf(unit?.serial ?? image)
+  const sha256 = await writeImage(image, changes, target, { progress, signal: brokenOff.signal, verified }).finally(
+    () => process.stderr.isTTY && process.stderr.write('\n'),
+  )
+  const about = unit ? { serial: unit.serial, domain: unit.domain } : {}
+  log({ at: new Date().toISOString(), ...about, image, target, sha256 })
+}
+
+/** Tells a terminal of every hundredth, in place; where lines stay, of every fifth part, and in a batch of none. */
+function progressOf(name: string): (what: string, part: number) => void {
   let shown = ''
-  const digest = writeImage(image, changes, target, (what, part) => {
-    const line = `${name}: ${what} ${Math.floor(part * 100)} %`
-    if (line !== shown && process.stderr.isTTY) process.stderr.write(`\r${line}   `)
+  return (what, part) => {
+    const percent = Math.floor(part * 100)
+    const line = `${name}: ${what} ${process.stderr.isTTY ? percent : percent - (percent % 20)} %`
+    if (line === shown) return
     shown = line
-  })
-  if (process.stderr.isTTY) process.stderr.write('\n')
-  const about = who ? { serial: who.serial, domain: who.domain } : {}
-  const line = { at: new Date().toISOString(), ...about, image, target, sha256: digest }
-  appendFileSync(values.log, `${JSON.stringify(line)}\n`)
-}
-
-/** All units of a file: every line is checked before the first is written. */
-function flashBatch(image: string, folder: string, file: string): void {
-  const units = readUnits(file, given)
-  mkdirSync(folder, { recursive: true })
-  for (const { serial } of units) checkTarget(join(folder, `${serial}.img`), false)
-  for (const unit of units) {
-    const target = join(folder, `${unit.serial}.img`)
-    write(image, target, personalise(image, unit), unit)
-    writeFileSync(join(folder, `${unit.serial}.label.txt`), label(unit), { mode: 0o600 })
-    process.stdout.write(`${unit.serial} written and verified\n`)
+    // At once: whoever waits is not told otherwise as long as one piece follows another.
+    if (process.stderr.isTTY) writeSync(2, `\r${line}   `)
+    else if (values.batch === undefined) writeSync(2, `${line}\n`)
   }
 }
 
-/** What is answered. Throws an Error when nothing is. */
-function answered(answer: string | symbol): string {
-  if (typeof answer === 'symbol') throw new Error('cancelled')
-  return answer
-}
-
-/** What was given, or what is answered. Throws an Error of one line without a terminal. */
-async function ask(
-  name: 'image' | 'target' | 'serial' | 'domain',
-  message: string,
-  choices: readonly string[] = [],
-): Promise<string> {
-  const said = values[name]
-  if (said !== undefined) return said
-  if (!isTerminal) throw new Error(`--${name} is missing; see --help`)
-  if (choices.length > 0) return answered(await select({ message, options: choices.map(value => ({ value })) }))
-  return answered(await text({ message }))
-}
-
-/** What may be left out is asked for at a terminal where nothing of the unit was given. */
-async function askTheRest(): Promise<Row> {
-  const said: Record<string, string> = {}
-  const line = async (name: string, message: string): Promise<void> => {
-    const answer = answered(await text({ message, defaultValue: '' }))
-    if (answer !== '') said[name] = answer
+/** Without a record, before the first is written: then it fails while nothing is lost by it. */
+function log(record?: object): void {
+  try {
+    appendFileSync(values.log, record === undefined ? '' : `${JSON.stringify(record)}\n`)
+  } catch (error) {
+    const problem = `the log ${values.log} cannot be written (${(error as NodeJS.ErrnoException).code})`
+    if (record === undefined) throw new Error(problem)
+    process.stderr.write(`flash: ${problem}: ${JSON.stringify(record)}\n`)
   }
-  const choose = async (message: string, ...options: string[]): Promise<string> =>
-    answered(await select({ message, options: options.map(value => ({ value })) }))
-  if ((await choose('Its address?', 'by DHCP', 'fixed')) === 'fixed') {
-    await line('address', 'Address and length, such as 192.0.2.10/24?')
-    await line('gateway', 'Gateway?')
-    await line('dns', 'DNS servers?')
-  }
-  const dm = await choose('Device management?', 'none', 'an account', 'a bootstrap document')
-  if (dm === 'an account') {
-    await line('dm-server', 'Its server (https://…)?')
-    await line('dm-user', 'User?')
-    await line('dm-password', 'Password?')
-  } else if (dm !== 'none') await line('dm-bootstrap', 'Its file?')
-  await line('admin-key', 'File with the public key of who administers it (none: leave empty)?')
-  return said
 }
 
 /** Images as `make image` leaves them, of one board or of all. */
 function images(board: string | undefined): string[] {
-  const folder = 'build/image'
+  const folder = resolve(import.meta.dirname, '../build/image')
   if (!existsSync(folder)) return []
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter(name => /^([^/]+)\/porchlight-\1-[^/]+\.img$/.test(name) && (!board || name.startsWith(`${board}/`)))
@@ -149,15 +130,48 @@ function images(board: string | undefined): string[] {
     .map(name => join(folder, name))
 }
 
+/** Throws an Error of one line without a terminal. */
+function mustBeAsked(name: string): void {
+  if (!isTerminal) throw new Error(`--${name} is missing; see --help`)
+}
+
+function checkFound(path: string): void {
+  if (!existsSync(path)) throw new Error(`there is no ${path}: make image builds one`)
+  checkImage(path, values['as-is'])
+}
+
 async function chooseImage(): Promise<string> {
+  if (values.image !== undefined) {
+    checkFound(values.image)
+    return resolve(values.image)
+  }
   const found = images(values.board)
-  if (values.image === undefined && values.board !== undefined && found.length === 0)
+  if (values.board !== undefined && found.length === 0)
     throw new Error(`there is no image of board ${values.board}: make image BOARD=${values.board} builds one`)
   // Of a board that was named, the only one is meant.
-  if (values.image === undefined && values.board !== undefined && found.length === 1) return found[0]!
-  const image = resolve(await ask('image', 'Which image?', found))
-  if (!existsSync(image)) throw new Error(`there is no ${image}: make image builds one`)
-  return image
+  if (values.board !== undefined && found.length === 1) return found[0]!
+  mustBeAsked('image')
+  return resolve(await askImage(found, checkFound))
+}
+
+async function chooseTarget(): Promise<string> {
+  if (values.target !== undefined) return resolve(values.target)
+  mustBeAsked('target')
+  return resolve(await (values.batch === undefined ? askTarget(values['fixed-disk']) : askFolder()))
+}
+
+/** All that was said of the unit, and what is asked: the rest only where nothing of it was said. */
+async function describeUnit(): Promise<Provision> {
+  for (const name of ['serial', 'domain'] as const) if (values[name] === undefined) mustBeAsked(name)
+  const isDescribed = values.serial !== undefined && values.domain !== undefined
+  return provisionOf(isDescribed ? given : await askUnit(given, values.serial === undefined))
+}
+
+async function confirmCard(target: string): Promise<void> {
+  if (!existsSync(target) || values.yes) return
+  const message = `Everything on ${target} (${describeDisk(target)}) will be gone. Is it the right card?`
+  if (!isTerminal || (await confirm({ message, initialValue: false })) !== true)
+    throw new Error(`${target} was not confirmed: nothing is written`)
 }
 
 async function main(): Promise<void> {
@@ -167,27 +181,22 @@ async function main(): Promise<void> {
   }
   if (isTerminal) intro('Porchlight: a card for a unit')
   const image = await chooseImage()
-  const target = resolve(await ask('target', values.batch ? 'Into which folder?' : 'To which file or card?'))
+  const target = await chooseTarget()
+  log()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => brokenOff.abort())
   if (values.batch !== undefined) {
-    flashBatch(image, target, values.batch)
+    const told = (line: string): boolean => process.stdout.write(`${line}\n`)
+    const writeUnit = (unit: Provision, path: string, verified: () => void) => write(image, path, unit, verified)
+    await flashBatch(readUnits(values.batch, given), target, values['go-on'], writeUnit, told)
     return
   }
   checkTarget(target, values['fixed-disk'])
-  let unit: Provision | undefined
-  if (!values['as-is']) {
-    const asked = values.serial === undefined
-    const row = { ...given, serial: await ask('serial', 'Serial?'), domain: await ask('domain', 'SIP domain?') }
-    unit = provisionOf(asked ? { ...row, ...(await askTheRest()) } : row)
-  }
-  const changes = unit === undefined ? [] : personalise(image, unit)
-  if (existsSync(target) && !values.yes) {
-    const message = `Everything on ${target} will be gone. Is it the right card?`
-    if (!isTerminal || (await confirm({ message, initialValue: false })) !== true)
-      throw new Error(`${target} was not confirmed: nothing is written`)
-  }
-  write(image, target, changes, unit)
-  if (unit === undefined) process.stdout.write(`${target} written and verified\n`)
-  else process.stdout.write(`\n${label(unit, process.stdout.isTTY === true)}`)
+  const unit = values['as-is'] ? undefined : await describeUnit()
+  await confirmCard(target)
+  await write(image, target, unit, () => {
+    if (unit === undefined) process.stdout.write(`${target} written and verified\n`)
+    else process.stdout.write(`\n${label(unit, process.stdout.isTTY === true)}`)
+  })
   if (isTerminal && unit) outro('Print the label now: the code is kept nowhere else.')
 }
 
@@ -196,5 +205,5 @@ try {
 } catch (error) {
   if (isTerminal) cancel((error as Error).message)
   else process.stderr.write(`flash: ${(error as Error).message}\n`)
-  process.exitCode = 1
+  process.exitCode = brokenOff.signal.aborted ? 130 : 1
 }

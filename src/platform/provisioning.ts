@@ -3,10 +3,11 @@
  * unit takes it at its first boot, once. Both read it by this one description.
  */
 
-import { createPublicKey } from 'node:crypto'
+import { createPublicKey, X509Certificate } from 'node:crypto'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
-import { isIP } from 'node:net'
+import { BlockList, isIP } from 'node:net'
 import { join } from 'node:path'
+import { isDomainName } from '../settings/addresses.ts'
 
 export interface Provision {
   /** On the label; also the host name. */
@@ -47,25 +48,23 @@ export function readProvision(text: string): Provision {
     'serial: letters, digits and hyphens, at most 63',
   )
   must(
-    isText(domain) && /^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]+$/.test(domain),
-    'domain: a domain name in lower case',
+    isText(domain) && isDomainName(domain) && domain.includes('.') && isIP(domain) === 0,
+    'domain: a domain name in lower case, such as example.org',
   )
   must(isText(admin.user) && /^[\w.-]{1,64}$/.test(admin.user), 'admin.user: a user name')
   must(isText(admin.password) && admin.password.length >= 12, 'admin.password: at least 12 characters')
-  must(
-    network === 'dhcp' || isStatic(network),
-    'network: dhcp, or an address such as 192.0.2.10/24, a gateway and dns servers',
-  )
+  must(network === 'dhcp' || isStatic(network), 'network: dhcp, or an address such as 192.0.2.10/24')
+  if (network !== 'dhcp') checkNetwork(network as StaticNetwork, must)
   must(users === undefined || isText(users), 'users: lines of aor,password')
   must(
     found.adminKey === undefined || isKey(found.adminKey),
     'adminKey: a public key of Ed25519 in PEM, and no private one',
   )
+  must(authorities === undefined || areCertificates(authorities), 'authorities: certificates in PEM, and nothing else')
   must(
-    authorities === undefined || (isText(authorities) && authorities.includes('-----BEGIN CERTIFICATE-----')),
-    'authorities: certificates in PEM',
+    found.dm === undefined || isDm(found.dm),
+    'dm: a server (https://…), user and password, or a bootstrap document in base64',
   )
-  must(found.dm === undefined || isDm(found.dm), 'dm: server, user and password, or bootstrap in base64')
   const unknown = Object.keys(found).filter(
     name => !['serial', 'domain', 'network', 'admin', 'adminKey', 'dm', 'users', 'authorities'].includes(name),
   )
@@ -77,13 +76,46 @@ function isText(value: unknown): value is string {
   return typeof value === 'string'
 }
 
-function isStatic(value: unknown): boolean {
-  const { address, gateway, dns } = (value ?? {}) as Record<string, unknown>
-  const [ip, length] = String(address).split('/')
-  const family = isIP(ip ?? '')
-  const isLength = /^\d{1,3}$/.test(length ?? '') && Number(length) <= (family === 4 ? 32 : 128)
-  const isGateway = gateway === undefined || (isText(gateway) && isIP(gateway) === family)
-  return family > 0 && isLength && isGateway && Array.isArray(dns) && dns.every(one => isText(one) && isIP(one) > 0)
+type StaticNetwork = Exclude<Provision['network'], 'dhcp'>
+
+function isStatic(value: unknown): value is StaticNetwork {
+  const { address } = (value ?? {}) as Record<string, unknown>
+  const [ip, length, ...rest] = String(address).split('/')
+  const family = ip?.includes('%') ? 0 : isIP(ip ?? '')
+  const isLength = /^\d{1,3}$/.test(length ?? '') && Number(length) > 0 && Number(length) <= (family === 4 ? 32 : 128)
+  return family > 0 && isLength && rest.length === 0
+}
+
+/** What would leave the unit out of reach until somebody takes its card out again. */
+function checkNetwork({ address, gateway, dns }: StaticNetwork, must: (holds: boolean, what: string) => void): void {
+  const [ip = '', length = ''] = address.split('/')
+  const family = isIP(ip) === 4 ? 'ipv4' : 'ipv6'
+  const subnet = new BlockList()
+  subnet.addSubnet(ip, Number(length), family)
+  if (family === 'ipv4' && Number(length) < 31) {
+    const host = ip.split('.').reduce((sum, part) => sum * 256 + Number(part), 0) % 2 ** (32 - Number(length))
+    must(host !== 0 && host !== 2 ** (32 - Number(length)) - 1, `network: ${address} is no address of one machine`)
+  }
+  must(Array.isArray(dns) && dns.every(one => isText(one) && isIP(one) > 0), 'network: dns servers are addresses')
+  if (gateway === undefined) return
+  // A router of IPv6 is best known by its link-local address (RFC 4861 §6.3.4).
+  if (family === 'ipv6') subnet.addSubnet('fe80::', 10, family)
+  const isThere = isText(gateway) && !gateway.includes('%') && isIP(gateway) === isIP(ip)
+  must(
+    isThere && subnet.check(gateway, family) && gateway !== ip,
+    `network: the gateway is another address in the network of ${address}`,
+  )
+}
+
+function areCertificates(value: unknown): boolean {
+  if (!isText(value)) return false
+  const found = value.match(/-----BEGIN ([A-Z0-9 ]+)-----[^-]*-----END \1-----/g) ?? []
+  try {
+    for (const one of found) new X509Certificate(one)
+  } catch {
+    return false
+  }
+  return found.length > 0 && !value.includes('PRIVATE KEY')
 }
 
 function isKey(value: unknown): boolean {
@@ -98,7 +130,7 @@ function isKey(value: unknown): boolean {
 function isDm(value: unknown): boolean {
   const { server, user, password, bootstrap } = (value ?? {}) as Record<string, unknown>
   if (isText(bootstrap)) return /^[A-Za-z0-9+/]+=*$/.test(bootstrap)
-  return isText(server) && server.startsWith('https://') && isText(user) && isText(password)
+  return isText(server) && /^https:/.test(server) && URL.canParse(server) && isText(user) && isText(password)
 }
 
 /** Writes what the operating system reads of it into `folder`: host name, network, keys, authorities, and the account of device management. */

@@ -3,10 +3,24 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { crc32 } from 'node:zlib'
+import { writeImage } from '../../firmware/identity/card.ts'
 import { blankImage, folderFor, provisionOn } from '../unit/firmware/identity/blank-image.ts'
 
 const top = resolve(import.meta.dirname, '../..')
@@ -100,7 +114,7 @@ test('fifty units of a CSV file: fifty images, labels and codes; a fault in one 
   const out = join(folder, 'out')
   const words = ['--image', image, '--batch', csv, '--target', out, '--log', join(folder, 'log'), '--admin', 'keeper']
   for (const [wrong, reason] of [
-    ['not a serial,x.example,', /unit 51: serial: /],
+    ['not a serial,x.example,', /line 52: serial: /],
     ['pl-7,x.example,', /two units are called pl-7/],
     ['PL-51,x.example,,,something more', /5 fields below 4 columns/],
   ] as const) {
@@ -178,21 +192,90 @@ test('a card: too small, fixed or not confirmed, it is refused; an image that a 
   const written = execFileSync('dd', [`if=${device}`, 'bs=4M', 'count=1', 'status=none'], { maxBuffer: 8 << 20 })
   const { admin } = JSON.parse(provisionOn(written).content)
   assert.ok(done.stdout.includes(admin.password))
-  // What a batch has made is put on a card as it is.
-  copyFileSync(image, join(folder, 'as-is.img'))
+  // What a batch has made is put on a card as it is, and what is nobody's is not.
   const log = ['--log', join(folder, 'log')]
-  const asIs = flash(
-    '--as-is',
-    '--image',
-    join(folder, 'as-is.img'),
-    '--target',
-    device,
-    '--fixed-disk',
-    '--yes',
-    ...log,
-  )
-  assert.equal(asIs.status, 0, asIs.stderr)
-  const copied = execFileSync('dd', [`if=${device}`, 'bs=4M', 'count=1', 'status=none'], { maxBuffer: 8 << 20 })
-  assert.ok(copied.equals(readFileSync(image)))
+  const asIs = ['--as-is', '--target', device, '--fixed-disk', '--yes', ...log, '--image']
+  assert.match(flash(...asIs, image).stderr, /cannot be written as it is: it is no unit's yet/)
+  const made = join(folder, 'PL-2.img')
+  assert.equal(flash(...words, '--serial', 'PL-2', '--target', made).status, 0)
+  const copied = flash(...asIs, made)
+  assert.deepEqual([copied.status, copied.stdout], [0, `${device} written and verified\n`], copied.stderr)
+  const found = execFileSync('dd', [`if=${device}`, 'bs=4M', 'count=1', 'status=none'], { maxBuffer: 8 << 20 })
+  assert.ok(found.equals(readFileSync(made)))
   return undefined
+})
+
+test('a card that somebody else has, or that goes bad while it is written, is told of', async t => {
+  const folder = folderFor(t)
+  const device = card(t, 8 * 2 ** 20)
+  if (device === undefined) return t.skip('this machine lends no loop devices')
+  const behind = execFileSync('losetup', ['--noheadings', '--output', 'BACK-FILE', device], { encoding: 'utf8' }).trim()
+  const image = blankImage(folder)
+  const second = () => writeImage(image, [], device, { progress: () => {} })
+  // The first has written all and would read next.
+  const first = writeImage(image, [], device, {
+    progress: what => {
+      if (what !== 'writing') return
+      assert.match(flashTo(device).stderr, /in use, perhaps by another scripts\/flash/)
+      const descriptor = openSync(behind, 'r+')
+      writeSync(descriptor, Buffer.from([1]), 0, 1, 3_000_001)
+      closeSync(descriptor)
+    },
+  })
+  await assert.rejects(second(), /in use, perhaps by another scripts\/flash/)
+  await assert.rejects(first, /does not read as it was written: take another card/)
+  await second()
+  return undefined
+
+  function flashTo(target: string) {
+    const words = ['--serial', 'PL-1', '--domain', 'unit.example', '--log', join(folder, 'log'), '--image', image]
+    return flash(...words, '--target', target, '--fixed-disk', '--yes')
+  }
+})
+
+test('a batch that is broken off leaves whole units alone, and goes on with the others', t => {
+  const folder = folderFor(t)
+  const image = blankImage(folder)
+  const out = join(folder, 'out')
+  const csv = join(folder, 'units.csv')
+  writeFileSync(csv, 'serial,domain\nPL-1,one.example\nPL-2,two.example\nPL-3,three.example\n')
+  const words = ['--image', image, '--batch', csv, '--target', out, '--log', join(folder, 'log')]
+  // The label of the second has no room.
+  mkdirSync(join(out, 'PL-2.label.txt.part'), { recursive: true })
+  const broken = flash(...words)
+  assert.equal(broken.status, 1)
+  assert.match(broken.stderr, /^flash: PL-2: .*; 2 of 3 units are still to be written, --go-on does it\n$/)
+  assert.deepEqual(readdirSync(out).sort(), ['PL-1.img', 'PL-1.label.txt', 'PL-2.label.txt.part'])
+  rmdirSync(join(out, 'PL-2.label.txt.part'))
+  const first = readFileSync(join(out, 'PL-1.label.txt'), 'utf8')
+  assert.match(flash(...words).stderr, /PL-1\.img exists already/)
+  const done = flash(...words, '--go-on')
+  assert.deepEqual(done.stdout.split('\n').slice(0, 3), [
+    'PL-1 is there already',
+    'PL-2 written and verified',
+    'PL-3 written and verified',
+  ])
+  assert.equal(readFileSync(join(out, 'PL-1.label.txt'), 'utf8'), first)
+  assert.equal(readdirSync(out).length, 6)
+  // A label without its image may be that of a unit that is on its way.
+  rmSync(join(out, 'PL-3.img'))
+  assert.match(flash(...words, '--go-on').stderr, /PL-3\.label\.txt exists already/)
+  assert.equal(readFileSync(join(folder, 'log'), 'utf8').trim().split('\n').length, 3)
+})
+
+test('wrong use is one line and no trace; what is not seen on a terminal is told in a few lines', t => {
+  const folder = folderFor(t)
+  const target = join(folder, 'x.img')
+  const unit = ['--image', blankImage(folder), '--serial', 'PL-1', '--domain', 'unit.example', '--target', target]
+  for (const [status, reason, ...words] of [
+    [2, /^flash: Unknown option '--foo'; see --help\n$/, '--foo'],
+    [1, /^flash: the log \/proc\/none cannot be written \(ENOENT\)\n$/, '--log', '/proc/none'],
+    [1, /^flash: domain: .*\n$/, '--log', join(folder, 'log'), '--domain', 'Unit.example'],
+  ] as const) {
+    const refused = flash(...unit, ...words)
+    assert.deepEqual([refused.status, existsSync(target)], [status, false], refused.stderr)
+    assert.match(refused.stderr, reason)
+  }
+  const made = flash(...unit, '--log', join(folder, 'log'))
+  assert.deepEqual([made.status, made.stderr], [0, 'PL-1: writing 100 %\nPL-1: verifying 100 %\n'])
 })

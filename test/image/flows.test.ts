@@ -32,7 +32,7 @@ test('provisioned once and wiped; register, publish, watch; all goes on after a 
   const image = join(top, 'build/image', boardName, 'test-provisioned.img')
   const code = drawCode()
   t.after(() => rmSync(image, { force: true }))
-  provisionedImage(image, { serial: 'PL-000042', code })
+  await provisionedImage(image, { serial: 'PL-000042', code })
   const guest = await Guest.make(t, 'flows', image)
   guest.start()
   await guest.until('porchlight: provisioned')

@@ -18,7 +18,7 @@ const guestAddress = { address: '10.0.2.15', port: 5060 }
 const settledMs = 40_000
 
 /** Makes the image into a unit that serves box.example with the cast as its users; returns where it is. */
-export function provisionedImage(
+export async function provisionedImage(
   path: string,
   {
     serial,
@@ -26,11 +26,12 @@ export function provisionedImage(
     base = imagePath(),
     authorities,
   }: { serial: string; code: string; base?: string; authorities?: string },
-): string {
+): Promise<string> {
   const admin = { user: 'admin', password: code }
   const provision = { serial, domain: 'box.example', network: 'dhcp', admin, users: castAsUsers } as const
   rmSync(path, { force: true })
-  writeImage(base, personalise(base, { ...provision, ...(authorities ? { authorities } : {}) }), path, () => {})
+  const changes = personalise(base, { ...provision, ...(authorities ? { authorities } : {}) })
+  await writeImage(base, changes, path, { progress: () => {} })
   return path
 }
 

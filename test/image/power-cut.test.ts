@@ -44,7 +44,7 @@ test(`power cuts at ${points} points of what was written`, { timeout }, async t 
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   t.after(() => rmSync(folder, { recursive: true, force: true }))
-  const image = provisionedImage(join(folder, 'card.img'), { serial: 'PL-000045', code: drawCode() })
+  const image = await provisionedImage(join(folder, 'card.img'), { serial: 'PL-000045', code: drawCode() })
   const log = new WriteLog(join(folder, 'writes.log'))
   const guest = await Guest.make(t, 'power-cut', image, log.path)
   guest.start()

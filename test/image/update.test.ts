@@ -31,7 +31,7 @@ test('updates: blessed when good, left again when bad, not started when changed;
     bad: buildBundle({ version: bad, application: 'next-format.ts' }),
   }
   const server = new BundleServer()
-  const image = provisionedImage(join(variantFolder, 'update.img'), {
+  const image = await provisionedImage(join(variantFolder, 'update.img'), {
     serial: 'PL-000043',
     code: drawCode(),
     authorities: server.certificate,

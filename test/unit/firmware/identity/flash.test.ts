@@ -1,10 +1,21 @@
 /** The technician's tool, file by file: what it puts on the provisioning partition, and what it refuses to write to. */
 
 import assert from 'node:assert/strict'
-import { closeSync, mkdirSync, openSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { test } from 'node:test'
-import { checkDisk, checkTarget, writeImage } from '../../../../firmware/identity/card.ts'
+import { writeImage } from '../../../../firmware/identity/card.ts'
+import { checkDisk, checkTarget, describeDisk, freeCards } from '../../../../firmware/identity/disks.ts'
 import { addFile, isEmpty } from '../../../../firmware/identity/fat.ts'
 import { partition } from '../../../../image/partitions/layout.ts'
 import { blankImage, emptyFat, folderFor, readOnlyFile } from './blank-image.ts'
@@ -53,19 +64,73 @@ test('what is in use, what is fixed, a partition, a file that exists: refused in
   assert.throws(() => checkTarget('/dev/null', false), /neither a file nor a card/)
 })
 
-test('what does not read as it was written is noticed; progress goes from nothing to all, twice', t => {
+test('what does not read as it was written is noticed; progress goes from nothing to all, twice', async t => {
   const folder = folderFor(t)
   const image = blankImage(folder)
   const told: string[] = []
-  writeImage(image, [], join(folder, 'good'), (what, part) => told.push(`${what} ${part}`))
+  const progress = (what: string, part: number) => told.push(`${what} ${part}`)
+  await writeImage(image, [], join(folder, 'good'), { progress })
   assert.deepEqual(told, ['writing 1', 'verifying 1'])
-  assert.ok(statSync(join(folder, 'good')).size === statSync(image).size)
-  const target = join(folder, 'bad')
+  assert.ok(readFileSync(join(folder, 'good')).equals(readFileSync(image)))
   const wear = (what: string): void => {
     if (what !== 'writing') return
-    const descriptor = openSync(target, 'r+')
+    const descriptor = openSync(join(folder, partsIn(folder)[0]!), 'r+')
     writeSync(descriptor, Buffer.from([1]), 0, 1, 3_000_001)
     closeSync(descriptor)
   }
-  assert.throws(() => writeImage(image, [], target, wear), /does not read as it was written: take another card/)
+  const bad = writeImage(image, [], join(folder, 'bad'), { progress: wear })
+  await assert.rejects(bad, /does not read as it was written: take another card/)
+  assert.deepEqual(readdirSync(folder).sort(), ['blank.img', 'good'])
+})
+
+function partsIn(folder: string): string[] {
+  return readdirSync(folder).filter(name => name.endsWith('.part'))
+}
+
+test('a new file has its name when it is whole: broken off there is none, and of two at once the second is refused', async t => {
+  const folder = folderFor(t)
+  const image = blankImage(folder)
+  const target = join(folder, 'unit.img')
+  const stop = new AbortController()
+  const broken = writeImage(image, [], target, { progress: () => stop.abort(), signal: stop.signal })
+  await assert.rejects(broken, /^Error: broken off: there is no .*unit\.img$/)
+  assert.deepEqual(readdirSync(folder), ['blank.img'])
+  // What a killed process has left; nobody has this number.
+  writeFileSync(join(folder, '.unit.img.99999999.part'), 'half')
+  const verified = (): void => {
+    assert.ok(!existsSync(target))
+    assert.equal(partsIn(folder).length, 1)
+    writeFileSync(target, 'of another')
+  }
+  await assert.rejects(writeImage(image, [], target, { progress: () => {}, verified }), /exists already/)
+  assert.equal(readFileSync(target, 'utf8'), 'of another')
+  assert.deepEqual(readdirSync(folder).sort(), ['blank.img', 'unit.img'])
+  const nowhere = writeImage(image, [], join(folder, 'none/unit.img'), { progress: () => {} })
+  await assert.rejects(nowhere, /^Error: there is no folder .*none$/)
+})
+
+test('a disk behind a loop device is in use; what is soldered is no card; cards are told by size and maker', t => {
+  const folder = folderFor(t)
+  const [sys, proc] = [join(folder, 'sys'), join(folder, 'proc')]
+  const disk = (name: string, files: Record<string, string>): void => {
+    for (const [file, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(sys, 'block', name, file)), { recursive: true })
+      writeFileSync(join(sys, 'block', name, file), `${text}\n`)
+    }
+  }
+  disk('sda', { removable: '1', size: '62333952', 'device/vendor': 'Generic ', 'device/model': 'Reader  ' })
+  disk('loop3', { removable: '0', 'loop/backing_file': '/dev/sda' })
+  disk('mmcblk0', { removable: '0', 'device/type': 'MMC', size: '1' })
+  disk('mmcblk1', { removable: '0', 'device/type': 'SD', size: '1' })
+  assert.throws(() => checkDisk('sda', true, sys, proc), /\/dev\/sda is in use/)
+  disk('loop3', { 'loop/backing_file': '/srv/file' })
+  checkDisk('sda', false, sys, proc)
+  assert.throws(() => checkDisk('mmcblk0', false, sys, proc), /cannot be taken out/)
+  checkDisk('mmcblk1', false, sys, proc)
+  assert.equal(describeDisk('/nowhere/sda', sys), '31.9 GB Generic Reader')
+  assert.deepEqual(
+    freeCards(sys, proc).filter(path => !existsSync(path)),
+    [],
+  )
+  assert.throws(() => checkTarget('/dev/there-is-none', false), /there is no \/dev\/there-is-none/)
 })
