@@ -28,9 +28,12 @@ interface Row extends Route {
 /** Packages by which changes of documents are told (RFC 5875; RFC 6080 as OMA XDM 1 uses it). */
 export const changeEvents = ['xcap-diff', 'ua-profile']
 
+/** What can be asked of a list. */
+const listMethods = ['SUBSCRIBE', 'OPTIONS']
+
 const routes: readonly Row[] = [
   { over: 'PRS-2', methods: ['REGISTER'], to: ['box', 'user'], entity: 'registrar', asks: 'server' },
-  { over: 'PRS-4', methods: ['SUBSCRIBE'], to: ['list'], entity: 'resource-list-server', asks: 'server' },
+  { over: 'PRS-4', methods: listMethods, to: ['list'], entity: 'resource-list-server', asks: 'server' },
   { over: 'PRS-2', methods: ['SUBSCRIBE'], to: ['box', 'user'], events: ['reg'], entity: 'registrar', asks: 'server' },
   // PRS-6, PRS-11 and XDM-2 are one here: what a subscription is about may be with all three XDMSs.
   { over: 'XDM-2', methods: ['SUBSCRIBE'], to: ['box', 'user'], events: changeEvents, entity: 'xdms', asks: 'server' },
@@ -59,12 +62,12 @@ const contacts: Readonly<Record<string, Route | undefined>> = {
 
 /**
  * The first row that fits; the last ones fit whatever the others leave. `isList` says whether a URI that looks like a user's is
- * a list, which a SUBSCRIBE is for the Resource List Server then. Throws ParseError.
+ * a list, which a SUBSCRIBE or OPTIONS is for the Resource List Server then. Throws ParseError.
  */
 export function routeOf(request: SipRequest, home: Home, isList: (uri: Uri) => boolean): Route {
   const addressed = recipientOf(request, home)
   const recipient =
-    addressed === 'user' && request.method === 'SUBSCRIBE' && isList(request.requestUri) ? 'list' : addressed
+    addressed === 'user' && listMethods.includes(request.method) && isList(request.requestUri) ? 'list' : addressed
   if (recipient === 'instance') {
     const uri = request.requestUri
     const contact = isSipUri(uri) ? contacts[uri.params.get('gr') ?? ''] : undefined

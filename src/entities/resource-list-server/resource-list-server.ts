@@ -5,16 +5,17 @@
 
 import { resourceListsType } from '../../documents/resource-lists.ts'
 import { limits } from '../../limits.ts'
-import { methodNotAllowed } from '../../protocols/sip/errors.ts'
-import type { SipRequest, SipResponse } from '../../protocols/sip/message.ts'
+import { methodNotAllowed, notFound } from '../../protocols/sip/errors.ts'
+import { respond, type SipRequest, type SipResponse } from '../../protocols/sip/message.ts'
 import type { Uri } from '../../protocols/sip/uri.ts'
-import { decodeContent } from '../../protocols/sip-events/content-coding.ts'
+import { contentCodings, decodeContent } from '../../protocols/sip-events/content-coding.ts'
 import type { Subscriber as Watcher } from '../../protocols/sip-events/event-package.ts'
 import { Notifier, type NotifierOptions } from '../../protocols/sip-events/notifier.ts'
 import { checkRequire } from '../../protocols/sip-events/request.ts'
 import { Subscriber, type SubscriberOptions } from '../../protocols/sip-events/subscriber.ts'
 import type { Instant, Output, SipEntity, Transaction, Turn } from '../../turn.ts'
 import type { DocumentChange } from '../xdms/documents.ts'
+import { serviceUri } from '../xdms/rls-xdms/service-uri.ts'
 import { type ListContext, listPackages } from './context.ts'
 import { eventListOption, isListUri, listPackage } from './list-package.ts'
 import {
@@ -37,7 +38,7 @@ import {
   renewRemote,
   sentFilters,
 } from './remote-members.ts'
-import { requestContainedOption } from './request-contained.ts'
+import { listBodyTypes, requestContainedOption, requestUri } from './request-contained.ts'
 
 export interface ResourceListServerOptions extends Omit<ListContext, 'subscriber' | 'restartedAt' | 'filtersOf'> {
   /** Host and port for Contact, by transport. */
@@ -51,6 +52,7 @@ export interface ResourceListServerOptions extends Omit<ListContext, 'subscriber
 }
 
 const owner = 'resource-list-server'
+const methods = ['SUBSCRIBE', 'NOTIFY', 'OPTIONS']
 const supportedOptions = ['gruu', eventListOption, requestContainedOption]
 
 export class ResourceListServer implements SipEntity {
@@ -110,7 +112,8 @@ export class ResourceListServer implements SipEntity {
 
   request(request: SipRequest, turn: Turn): Output[] {
     checkRequire(request, supportedOptions)
-    if (request.method !== 'SUBSCRIBE' && request.method !== 'NOTIFY') throw methodNotAllowed(['SUBSCRIBE', 'NOTIFY'])
+    if (request.method === 'OPTIONS') return [this.#capabilities(request, turn)]
+    if (request.method !== 'SUBSCRIBE' && request.method !== 'NOTIFY') throw methodNotAllowed(methods)
     const isNotify = request.method === 'NOTIFY'
     decodeContent(request, isNotify ? notifiedTypes : [resourceListsType], limits.xcapDocument.bytes)
     if (isNotify) return this.#subscriber.notify(request, turn)
@@ -163,6 +166,24 @@ export class ResourceListServer implements SipEntity {
   /** Subscriptions to lists, by event package. */
   counts(db: Transaction): Readonly<Record<string, number>> {
     return this.#notifier.counts(db)
+  }
+
+  /** What can be asked of a list, or of this server about lists that come with the request (RFC 5367 §5). Throws 404 for another URI. */
+  #capabilities(request: SipRequest, turn: Turn): Output {
+    const uri = serviceUri(request.requestUri)
+    if (uri !== requestUri(turn) && this.#context.documents.placeOf(turn.db, uri) === undefined) throw notFound()
+    const response = respond(request, 200, {
+      toTag: turn.fingerprint('options', request.callId),
+      headers: [
+        ['Allow', methods.join(', ')],
+        ['Allow-Events', this.#notifier.allowEvents.join(', ')],
+        ['Accept', listBodyTypes.join(', ')],
+        ['Accept-Encoding', contentCodings.join(', ')],
+        ['Accept-Language', 'en'],
+        ['Supported', supportedOptions.join(', ')],
+      ],
+    })
+    return { kind: 'respond', transaction: request.transaction, response }
   }
 
   #newsOf(id: string, presentity: string, turn: Turn): Output[] {

@@ -60,6 +60,28 @@ describe('RFC 5367 §4 the option recipient-list-subscribe', () => {
   })
 })
 
+describe('RFC 5367 §5 OPTIONS', () => {
+  test('the URI of the server and those of lists answer with what they support, others are not found', async () => {
+    const world = await ListWorld.of([alice])
+    const { agent } = world.person('Bob')
+    for (const [uri, status] of [
+      [server, 200],
+      ['sip:friends@box.example', 200],
+      [`${bob};pres-list=none`, 404],
+    ] as const) {
+      const exchange = agent.send('OPTIONS', uri, [], world.now())
+      await world.quiet()
+      assert.equal(exchange.final?.status, status, uri)
+      if (status !== 200) continue
+      const supported = exchange.final!.headers('Supported')
+      assert.ok(supported.includes('eventlist') && supported.includes('recipient-list-subscribe'), String(supported))
+      assert.ok(exchange.final!.headers('Accept').includes(listsType))
+      assert.ok(exchange.final!.headers('Allow-Events').includes('presence'))
+    }
+    world.check()
+  })
+})
+
 describe('RFC 5367 §5.1, §6 later requests', () => {
   test('RLS-29: a list in a later SUBSCRIBE is answered 415; without one the subscription goes on as it was', async () => {
     const world = new ListWorld()
