@@ -181,8 +181,8 @@ export const limits = {
    * Octets that no body exceeds, so that a datagram holds it: a member who alone takes more is named, without his state.
    * Characters of an entry's URI, beyond which it is no member, and of the display names of an entry or list, which are shown
    * as far as they fit.
-   * NOTIFYs about lists made in one turn; the rest in further turns. Of a list that another server tells of: resources, and parts
-   * of a body; one with more is not read.
+   * NOTIFYs about lists made in one turn; the rest in further turns. Of a list that another server tells of: resources, octets of
+   * what is kept of them, and parts of a body; one with more is not read.
    */
   lists: {
     resourcesPerNotify: 200,
@@ -192,6 +192,7 @@ export const limits = {
     nameCharacters: 1_024,
     notificationsPerTurn: 10,
     remoteResources: 2_000,
+    remoteOctets: 1_048_576,
     multipart: { parts: 1_000, headerOctets: 2_048 },
   },
   /**

@@ -39,9 +39,10 @@ import {
   subscriberOfNode,
   toldWhole,
 } from './nodes.ts'
-import { formatRemoteList, mappedList, type RemoteList } from './remote-list.ts'
+import { mappedList, type RemoteList, stateAt } from './remote-list.ts'
+import { isToldRemoteList, remoteListNews } from './remote-list-news.ts'
 import { hasRefusedFilters, holdsRemote, remoteState } from './remote-members.ts'
-import { isHidden, noteHidden, putTold, toldOf } from './told.ts'
+import { forgetTold, isHidden, noteHidden, putTold, toldOf } from './told.ts'
 
 export interface ListState extends NotifyBody {
   /** Whether members had to be left for a further document (RLS-33). */
@@ -117,6 +118,8 @@ class ListDocument {
   readonly #parts: Part[] = []
   /** Whether there may be news of this list that is not in the document. */
   mayLeaveNews = false
+  /** Lists elsewhere of which there is more to tell. */
+  readonly #unfinished: string[] = []
 
   constructor(id: string, node: ListNode, telling: ListTelling, context: ListContext, turn: Turn, budget: Budget) {
     this.#id = id
@@ -185,6 +188,11 @@ class ListDocument {
 
   write(fullState: boolean): NotifyBody {
     const { uri, version, names } = this.#node
+    for (const key of this.#unfinished) {
+      putNews(this.#turn.db, this.#id, key)
+      this.#budget.isSpent = true
+      this.mayLeaveNews = true
+    }
     putNode(this.#turn.db, this.#id, {
       ...this.#node,
       version: (version + 1) % 2 ** 32,
@@ -263,21 +271,47 @@ class ListDocument {
       return this.#show(member, ended('rejected'))
     }
     const { state, reason, contentType, body, list } = told
+    if (list !== undefined) return this.#tellRemoteList(key, member, { id: onlyInstance, state, reason }, list, isWhole)
     const full = isWhole || state !== 'active' || isHidden(db, this.#id, key)
-    const through = list ? undefined : this.#remoteBody(body && { contentType, body }, key, full)
+    const through = this.#remoteBody(body && { contentType, body }, key, full)
     if (through === 'unchanged') return true
-    const attached = list ? this.#remoteList(list, key) : through?.shown
+    const attached = through.shown
     const instance = state === 'active' && attached === undefined ? undefined : { id: onlyInstance, state, reason }
     const isTold = this.#show(member, instance, attached)
-    if (isTold && through?.told !== undefined) putTold(db, this.#id, key, through.told)
+    // Of a list that was shown here its subscriber may have forgotten everything (§5.6.2).
+    if (isTold && isToldRemoteList(toldOf(db, this.#id, key))) forgetTold(db, this.#id, key)
+    if (isTold && through.told !== undefined) putTold(db, this.#id, key, through.told)
     if (isTold && this.#telling.filters !== undefined)
       noteHidden(db, this.#id, key, state !== 'active' || attached === undefined)
     return isTold
   }
 
-  /** Versions of ours rise with those of the list above, for each document of this one is a part of one of that. */
-  #remoteList(list: RemoteList, key: string): NotifyBody {
-    return formatRemoteList(this.#leftOf(list, key), this.#node.version, innerNode(this.#id, key, this.#turn))
+  /** A list elsewhere, by what has changed of it: no version of ours of it is above that of the list above, which all are told with. */
+  #tellRemoteList(key: string, member: NodeMember, instance: Instance, list: RemoteList, isWhole: boolean): boolean {
+    const { db } = this.#turn
+    const frame = resourceOctets({ ...member, instances: [instance] }) + partOctets + documentOctets + list.uri.length
+    if (this.#budget.octets < frame) return false
+    this.#budget.octets -= frame
+    const known = toldOf(db, this.#id, key)
+    const before = isWhole || !isToldRemoteList(known) ? undefined : known
+    const awaited = before?.list ? this.#awaitedOf(list, before.list, key) : list
+    const news = remoteListNews(this.#leftOf(awaited, key), {
+      state: instance.state,
+      before,
+      version: this.#node.version,
+      id: innerNode(this.#id, key, this.#turn),
+      room: this.#budget,
+      digest: (...parts) => this.#turn.fingerprint(...parts),
+    })
+    if (news === undefined) {
+      this.#budget.octets += frame
+      return true
+    }
+    this.#place(member, instance, news.body)
+    const isAwaited = this.#telling.filters?.filters.some(({ triggers }) => triggers.length > 0)
+    putTold(db, this.#id, key, { ...news.told, list: isAwaited ? awaited : undefined })
+    if (news.isUnfinished) this.#unfinished.push(key)
+    return true
   }
 
   /** The state of one member elsewhere through the filter that is left for here, if any; and what is to be kept when it is told. */
@@ -289,13 +323,23 @@ class ListDocument {
     const filter = body && this.#filterLeft([key], key)
     if (body === undefined || filter === undefined) return { shown: body }
     const shown = throughFilter(body, filter)
-    const before = toldOf(this.#turn.db, this.#id, key) as RemoteTold | undefined
+    const known = toldOf(this.#turn.db, this.#id, key)
+    const before = isToldRemoteList(known) ? undefined : (known as RemoteTold | undefined)
     const digest = this.#turn.fingerprint('remote', Buffer.from(shown?.body ?? []).toString('latin1'))
     if (!isWhole && before !== undefined) {
       if (filter.triggers.length === 0 && before.shown === digest) return 'unchanged'
       if (!waitsFor(before.body, body, filter)) return 'unchanged'
     }
     return { shown, told: { shown: digest, body: body.body } }
+  }
+
+  /** A list elsewhere with the states that its subscriber has been told, where his filters do not wait for what has become of them. */
+  #awaitedOf(list: RemoteList, before: RemoteList, key: string): RemoteList {
+    return mappedList(list, (part, path, instance) => {
+      const filter = this.#filterLeft([...path.map(serviceUriOf), key], key)
+      const told = filter && stateAt(before, path, instance)
+      return filter === undefined || told === undefined || waitsFor(told.body, part, filter) ? part : told
+    })
   }
 
   #leftOf(list: RemoteList, key: string): RemoteList {

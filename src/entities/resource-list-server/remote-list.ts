@@ -22,6 +22,8 @@ export interface RemoteInstance extends Omit<Instance, 'cid'> {
   readonly list: RemoteList | undefined
 }
 
+type State = NonNullable<RemoteInstance['part']>
+
 export interface RemoteResource {
   readonly uri: string
   readonly names: readonly Name[]
@@ -65,13 +67,15 @@ export function mergedList(
   if (list.fullState) known.clear()
   for (const resource of told) known.set(resource.uri, resource)
   if (known.size > limits.lists.remoteResources) throw new MultipartError('the list has too many resources')
-  return {
+  const merged = {
     uri: list.uri,
     version: list.version,
     names: list.fullState || list.names.length > 0 ? list.names : (before?.names ?? []),
     resources: [...known.values()],
     isWhole: list.fullState || (isNext && before.isWhole),
   }
+  if (octetsOf(merged) > limits.lists.remoteOctets) throw new MultipartError('the list is too large')
+  return merged
 }
 
 function resourceOf(
@@ -96,17 +100,17 @@ function resourceOf(
   }
 }
 
-/** The list with other states of its members, or none; each is asked for with the URIs that lead to it, its own first. */
+/** The list with other states of its members, or none; each is asked for with the URIs that lead to it, its own first, and its instance. */
 export function mappedList(
   list: RemoteList,
-  change: (part: NonNullable<RemoteInstance['part']>, path: readonly string[]) => RemoteInstance['part'],
+  change: (part: State, path: readonly string[], instance: string) => RemoteInstance['part'],
   outer: readonly string[] = [],
 ): RemoteList {
   const resources = list.resources.map(resource => {
     const path = [resource.uri, ...outer]
     const instances = resource.instances.map(instance => ({
       ...instance,
-      part: instance.part && change(instance.part, path),
+      part: instance.part && change(instance.part, path, instance.id),
       list: instance.list && mappedList(instance.list, change, path),
     }))
     return { ...resource, instances }
@@ -114,24 +118,60 @@ export function mappedList(
   return { ...list, resources }
 }
 
+/** The state in a list of the member that these URIs lead to, its own first. */
+export function stateAt(list: RemoteList, path: readonly string[], instance: string): State | undefined {
+  const resource = list.resources.find(({ uri }) => uri === path.at(-1))
+  if (path.length === 1) return resource?.instances.find(({ id }) => id === instance)?.part
+  for (const { list: inner } of resource?.instances ?? []) {
+    const found = inner && stateAt(inner, path.slice(0, -1), instance)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+/** What is kept of a list, octets. */
+function octetsOf({ names, resources }: RemoteList): number {
+  const namesOctets = (all: readonly Name[]) => all.reduce((sum, { text }) => sum + text.length, 0)
+  let octets = namesOctets(names)
+  for (const { uri, names: called, instances } of resources) {
+    octets += uri.length + namesOctets(called)
+    for (const { part, list } of instances) octets += (part?.body.length ?? 0) + (list ? octetsOf(list) : 0)
+  }
+  return octets
+}
+
 /** All of a list, as a part of a document of ours. `version` is ours; no two lists have one `id`, so that Content-IDs are unique. */
 export function formatRemoteList(list: RemoteList, version: number, id: string): NotifyBody {
   const parts: Part[] = []
-  const resources = list.resources.map(({ uri, names, instances }) => ({
-    uri,
-    names,
-    instances: instances.flatMap(({ id: instance, state, reason, part, list: inner }) => {
-      const place = parts.length + 1
-      const attached = inner ? formatRemoteList(inner, version, `${id}.${place}`) : part
-      // What an instance must have (§5.5), whatever its notifier has said.
-      if (attached === undefined && state === 'active') return []
-      const why = reason ?? (state === 'terminated' ? 'deactivated' : undefined)
-      if (attached === undefined) return [{ id: instance, state, reason: why }]
-      const contentId = `${place}.${version}@${id}`
-      parts.push({ ...attached, contentId })
-      return [{ id: instance, state, reason: why, cid: contentId }]
-    }),
-  }))
+  const resources = list.resources.map(resource => {
+    const shown = shownResource(resource, parts.length + 1, version, id)
+    parts.push(...shown.parts)
+    return shown.resource
+  })
   const body = formatRlmi({ uri: list.uri, version, fullState: true, names: list.names, resources })
   return formatRelated([{ contentType: rlmiContentType, contentId: undefined, body }, ...parts])
+}
+
+/**
+ * A resource for a document of ours, and the parts that go with it, the first of which is the one at `place` in it. Instances
+ * have what they must (§5.5), whatever their notifier has said.
+ */
+export function shownResource(
+  { uri, names, instances }: RemoteResource,
+  place: number,
+  version: number,
+  id: string,
+): { readonly resource: Resource; readonly parts: readonly Part[] } {
+  const parts: Part[] = []
+  const shown = instances.flatMap(({ id: instance, state, reason, part, list }): Instance[] => {
+    const at = place + parts.length
+    const attached = list ? formatRemoteList(list, version, `${id}.${at}`) : part
+    if (attached === undefined && state === 'active') return []
+    const why = reason ?? (state === 'terminated' ? 'deactivated' : undefined)
+    if (attached === undefined) return [{ id: instance, state, reason: why }]
+    const cid = `${at}.${version}@${id}`
+    parts.push({ ...attached, contentId: cid })
+    return [{ id: instance, state, reason: why, cid }]
+  })
+  return { resource: { uri, names, instances: shown }, parts }
 }

@@ -417,6 +417,31 @@ describe('§4.1 members elsewhere', () => {
     check(boxes, subscription)
   })
 
+  test('and for members of a list that another server keeps, each by what was told of him', async () => {
+    const boxes = new Boxes(14, ['a.example', 'b.example'])
+    const team = 'sip:team@b.example'
+    const emil = 'sip:emil@b.example'
+    for (const name of ['dora@b.example', 'emil@b.example']) await publish(boxes, name, 'open', 'there')
+    await keep(boxes, 'dora@b.example', [{ uri: team, inline: [dora, emil] }])
+    await keep(boxes, home, [{ uri: mine, inline: [team] }])
+    const subscription = await watch(boxes, filter('8', '<trigger><changed>//p:basic</changed></trigger>'))
+    const inner = () => subscription.list!.rows.get(team)!.list!
+    const before = subscription.notifications.length
+    await publish(boxes, 'dora@b.example', 'open', 'other')
+    assert.equal(subscription.notifications.length, before)
+    await publish(boxes, 'emil@b.example', 'closed', 'gone')
+    assert.equal(inner().state(emil), 'active closed gone')
+    assert.equal(inner().state(dora), 'active open there')
+    await publish(boxes, 'dora@b.example', 'closed', 'third')
+    assert.equal(inner().state(dora), 'active closed third')
+    // Full state is of what there is (RFC 4660 §4.1 leaves to triggers when, not what).
+    await publish(boxes, 'dora@b.example', 'closed', 'fourth')
+    boxes.person(home).watcher.refresh(subscription, 3600, boxes.now())
+    await boxes.pass(2_000)
+    assert.equal(inner().state(dora), 'active closed fourth')
+    check(boxes, subscription)
+  })
+
   test('the example of two lists: what is not ours goes along, what is ours is applied here', async () => {
     const boxes = new Boxes(5, ['a.example', 'b.example'])
     const list2 = 'sip:list2@b.example'

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type HeaderField, respond, type SipRequest } from '../../../src/protocols/sip/message.ts'
 import { listDocument, listsType, type Service, servicesDocument, servicesType } from '../../actors/list-owner.ts'
+import type { ListTable } from '../../actors/list-table.ts'
 import type { Subscription, Wishes } from '../../actors/watcher.ts'
 import { Boxes } from '../../simulation/boxes.ts'
 
@@ -144,6 +145,84 @@ describe('back-end subscriptions to other servers', () => {
     await publish(boxes, 'dora@b.example', 'open', 'two')
     assert.equal(inner().state('sip:emil@b.example'), 'active open one')
     assert.equal(inner().state('sip:dora@b.example'), 'active open two')
+    check(boxes, subscription)
+  })
+})
+
+describe('§5.6 lists that other servers keep', () => {
+  const team = 'sip:team@b.example'
+  const members = Array.from({ length: 300 }, (_, at) => `sip:m${String(at).padStart(3, '0')}@b.example`)
+
+  async function watchTeam(
+    uris: readonly string[],
+    wishes: Wishes = {},
+  ): Promise<{ boxes: Boxes; subscription: Subscription; inner(): ListTable }> {
+    const boxes = new Boxes(9, ['a.example', 'b.example'])
+    await keep(boxes, 'dora@b.example', [{ uri: team, inline: uris }])
+    await keep(boxes, bob, [{ uri: friends, inline: [team, 'sip:alice@a.example'] }])
+    const subscription = await watch(boxes, friends, bob, wishes)
+    await boxes.pass(10_000)
+    return { boxes, subscription, inner: () => subscription.list!.rows.get(team)!.list! }
+  }
+
+  test('RLS-33: one that no datagram holds comes in pieces, at first and at each refresh', async () => {
+    const { boxes, subscription, inner } = await watchTeam(members)
+    const isWhole = () => {
+      assert.deepEqual([...inner().rows.keys()].sort(), members)
+      for (const uri of members) assert.equal(inner().state(uri), 'active closed', uri)
+    }
+    isWhole()
+    boxes.person(bob).watcher.refresh(subscription, 3600, boxes.now())
+    await boxes.pass(10_000)
+    isWhole()
+    assert.ok(subscription.notifications.length > 4)
+    for (const { body } of subscription.notifications) assert.ok(body.length < 63_000, String(body.length))
+    check(boxes, subscription)
+  })
+
+  test('what has changed of one is told alone, who has gone as terminated; a killed box goes on', async () => {
+    const { boxes, subscription, inner } = await watchTeam(members)
+    const before = subscription.notifications.length
+    await publish(boxes, 'm005@b.example', 'open', 'here')
+    assert.equal(inner().state('sip:m005@b.example'), 'active open here')
+    assert.equal(subscription.notifications.length, before + 1)
+    assert.ok(subscription.notifications.at(-1)!.body.length < 2_000)
+    assert.deepEqual(inner().documents.at(-1), { fullState: false, uris: ['sip:m005@b.example'] })
+    await boxes.restart('a.example')
+    await keep(boxes, 'dora@b.example', [{ uri: team, inline: members.slice(1) }])
+    await boxes.pass(5_000)
+    assert.equal(inner().state(members[0]!), 'terminated noresource')
+    assert.equal(inner().state('sip:m005@b.example'), 'active open here')
+    await keep(boxes, 'dora@b.example', [{ uri: team, inline: members }])
+    await boxes.pass(5_000)
+    assert.equal(inner().state(members[0]!), 'active closed')
+    await publish(boxes, 'm007@b.example', 'open', 'too')
+    assert.equal(inner().state('sip:m007@b.example'), 'active open too')
+    boxes.person(bob).watcher.refresh(subscription, 0, boxes.now())
+    await boxes.pass(9 * 86_400_000)
+    for (const domain of ['a.example', 'b.example']) assert.deepEqual(boxes.leftovers(domain), {}, domain)
+    check(boxes, subscription)
+  })
+
+  test('one that is lost and comes back, or is left out and put in again, is told whole', async () => {
+    const { boxes, subscription, inner } = await watchTeam(members.slice(0, 3))
+    const services = (inline: readonly string[]) => keep(boxes, bob, [{ uri: friends, inline }])
+    await services(['sip:alice@a.example'])
+    await boxes.pass(2_000)
+    assert.equal(subscription.list!.state(team), 'terminated noresource')
+    await services([team, 'sip:alice@a.example'])
+    await boxes.pass(5_000)
+    assert.deepEqual([...inner().rows.keys()].sort(), members.slice(0, 3))
+    await publish(boxes, 'm001@b.example', 'open', 'back')
+    assert.equal(inner().state(members[1]!), 'active open back')
+    boxes.network.cut.add('10.0.1.1:5060')
+    await boxes.pass(3_000_000)
+    boxes.person(bob).watcher.refresh(subscription, 7200, boxes.now())
+    await boxes.pass(700_000)
+    assert.match(subscription.list!.state(team), /^terminated/)
+    boxes.network.cut.delete('10.0.1.1:5060')
+    await boxes.pass(3_600_000)
+    assert.deepEqual([...inner().rows.keys()].sort(), members.slice(0, 3))
     check(boxes, subscription)
   })
 })

@@ -49,6 +49,15 @@ test('after a missed document it is not whole until full state comes; an old one
   assert.equal(merged(undefined, told(5, false, { a: 'part' })).isWhole, false)
 })
 
+test('one that is too large, be it by many small documents, is an error', () => {
+  const large = 'x'.repeat(300_000)
+  let list = merged(undefined, told(0, true, { a: large }))
+  list = merged(list, told(1, false, { b: large }))
+  list = merged(list, told(2, false, { c: large }))
+  assert.throws(() => merged(list, told(3, false, { d: large })), MultipartError)
+  assert.equal(merged(list, told(3, false, { c: 'small' })).resources.length, 3)
+})
+
 test('lists in lists keep what they knew, and too deep ones are an error', () => {
   const outer = (inner: ReturnType<typeof told>, version: number, fullState: boolean) => {
     const resource: Resource = { uri: 'in', names: [], instances: [{ id: '1', state: 'active', cid: 'i@x' }] }
