@@ -90,20 +90,28 @@ test('every import points down: main, appliance, entities, protocols, documents,
 
 test('no two entities import each other, not even by way of a third', () => {
   const entityOf = (path: string): string | undefined => /^entities\/([^/]+)\//.exec(path)?.[1]
-  const known = new Map<string, Set<string>>()
-  for (const { from, to } of imports) {
+  const between = imports.flatMap(({ from, to }): [string, string][] => {
     const [a, b] = [entityOf(from), entityOf(to)]
-    if (a !== undefined && b !== undefined && a !== b) known.set(a, (known.get(a) ?? new Set()).add(b))
-  }
-  const reaches = (from: string, seen = new Set<string>()): Set<string> => {
-    for (const to of known.get(from) ?? []) if (!seen.has(to)) reaches(to, seen.add(to))
+    return a !== undefined && b !== undefined && a !== b ? [[a, b]] : []
+  })
+  assert.deepEqual(inCircles(between), [])
+})
+
+test('no two files need each other at run time, not even by way of a third', () => {
+  const needed = imports.filter(({ typeOnly }) => !typeOnly)
+  assert.deepEqual(inCircles(needed.map(({ from, to }) => [from, to])), [])
+})
+
+/** Those from whom a way leads back to themselves. */
+function inCircles(arrows: readonly (readonly [from: string, to: string])[]): string[] {
+  const known = new Map<string, Set<string>>()
+  for (const [from, to] of arrows) known.set(from, (known.get(from) ?? new Set()).add(to))
+  const reached = (from: string, seen = new Set<string>()): Set<string> => {
+    for (const to of known.get(from) ?? []) if (!seen.has(to)) reached(to, seen.add(to))
     return seen
   }
-  assert.deepEqual(
-    [...known.keys()].filter(entity => reaches(entity).has(entity)),
-    [],
-  )
-})
+  return [...known.keys()].filter(one => reached(one).has(one))
+}
 
 /** The platform knows contracts, and of the protocols only the values it carries to and from the machine. */
 function mayPlatformImport(path: string): boolean {

@@ -16,6 +16,7 @@ import { Subscriber, type SubscriberOptions } from '../../protocols/sip-events/s
 import type { Instant, Output, SipEntity, Transaction, Turn } from '../../turn.ts'
 import type { DocumentChange } from '../xdms/documents.ts'
 import { serviceUri } from '../xdms/rls-xdms/service-uri.ts'
+import { notifiedTypes, remoteSubject, sentFilters } from './back-end-subject.ts'
 import { type ListContext, listPackages } from './context.ts'
 import { eventListOption, isListUri, listPackage } from './list-package.ts'
 import {
@@ -28,16 +29,7 @@ import {
   subscriberOfNode,
   updateNode,
 } from './nodes.ts'
-import {
-  memberOfKey,
-  noteFiltersRefused,
-  noteLost,
-  noteRemote,
-  notifiedTypes,
-  remoteSubject,
-  renewRemote,
-  sentFilters,
-} from './remote-members.ts'
+import { memberOfKey, noteFiltersRefused, noteLost, noteRemote, renewRemote } from './remote-members.ts'
 import { listBodyTypes, requestContainedOption, requestUri } from './request-contained.ts'
 
 export interface ResourceListServerOptions extends Omit<ListContext, 'subscriber' | 'restartedAt' | 'filtersOf'> {

@@ -2,7 +2,6 @@
 
 import type { Output, Turn } from '../../turn.ts'
 import type { Watcher } from './event-package.ts'
-import { isLeg } from './legs.ts'
 import type { EventService } from './service.ts'
 import type { SubscriptionRecord, WaitingRecord } from './subscription.ts'
 
@@ -19,7 +18,8 @@ export function watcherOf(
     status,
     event,
     subscribedAt: record.createdAt,
-    expiresAt: status === 'terminated' || isLeg(record) ? undefined : record.expiresAt,
+    // A leg lasts as long as its holder wants.
+    expiresAt: status === 'terminated' || !Number.isFinite(record.expiresAt) ? undefined : record.expiresAt,
   }
 }
 
