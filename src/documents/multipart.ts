@@ -81,10 +81,11 @@ function freeBoundary(parts: readonly Part[]): string {
 }
 
 /**
- * The parts of a multipart body, in order; preamble and epilogue are dropped (RFC 2046 §5.1.1). Bodies are views of `bytes`,
- * still in their transfer encoding, of which only those that change nothing are taken.
+ * The parts of a multipart body, in order; preamble and epilogue are dropped (RFC 2046 §5.1.1). Bodies are views of `bytes`
+ * unless they come in base64. One in a transfer encoding that we do not know is octets of no known type (RFC 2045 §6.4).
  *
- * Throws MultipartError: without a first or last delimiter, for too many parts, for a malformed or too long header.
+ * Throws MultipartError: without a first or last delimiter, for too many parts, for a malformed or too long header, for base64 that
+ * is none.
  */
 export function parseMultipart(bytes: Uint8Array, boundary: string, limits: MultipartLimits): ReadPart[] {
   if (boundary === '' || boundary.length > 70) throw new MultipartError('the boundary has not 1 to 70 characters')
@@ -156,15 +157,22 @@ function readPart(buffer: Buffer, start: number, end: number, limits: MultipartL
     if (headers.has(last)) throw new MultipartError(`a part has two fields ${last}`)
     headers.set(last, line.slice(colon + 1).trim())
   }
-  const encoding = headers.get('content-transfer-encoding')?.toLowerCase()
-  if (encoding !== undefined && !['binary', '8bit', '7bit'].includes(encoding))
-    throw new MultipartError(`a part is in the transfer encoding ${encoding}`)
+  const encoding = headers.get('content-transfer-encoding')?.toLowerCase() ?? '7bit'
+  const isKnown = ['binary', '8bit', '7bit', 'base64'].includes(encoding)
+  const body = buffer.subarray(at, end)
   return {
-    contentType: headers.get('content-type') ?? 'text/plain',
+    contentType: isKnown ? (headers.get('content-type') ?? 'text/plain') : 'application/octet-stream',
     contentId: headers.get('content-id')?.replace(/^<|>$/g, ''),
-    body: buffer.subarray(at, end),
+    body: encoding === 'base64' ? fromBase64(body) : body,
     headers,
   }
+}
+
+/** RFC 2045 §6.8, in lines of any length. */
+function fromBase64(body: Buffer): Buffer {
+  const text = body.toString('latin1').replace(/[\r\n \t]/g, '')
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw new MultipartError('a part is not base64')
+  return Buffer.from(text, 'base64')
 }
 
 const [TAB, LF, CR, SPACE, DASH] = [9, 10, 13, 32, 45]

@@ -9,7 +9,7 @@ import { pidfContentType } from '../../documents/pidf.ts'
 import { assertedSender } from '../../protocols/http/asserted-identity.ts'
 import { httpAuthority } from '../../protocols/http/authority.ts'
 import { checkConditions } from '../../protocols/http/conditions.ts'
-import { forbidden, methodNotAllowed } from '../../protocols/http/errors.ts'
+import { forbidden, HttpRefusal, methodNotAllowed } from '../../protocols/http/errors.ts'
 import type { HttpAnswer, HttpRequest, HttpResponse, OutgoingHttpRequest } from '../../protocols/http/message.ts'
 import { requireWhole } from '../../protocols/http/range.ts'
 import { ParseError } from '../../protocols/sip/errors.ts'
@@ -20,7 +20,7 @@ import type { Entity, Output, Transaction, Turn } from '../../turn.ts'
 import { contentServerElsewhere, Gateway, getRequest, isElsewhere, putRequest, storedElsewhere } from './gateway.ts'
 import { given, nothingHere } from './given.ts'
 import { hold, isHeld, letGo, lookAtHeld } from './held-objects.ts'
-import { keep, look, requireGood } from './keep.ts'
+import { keep, look, requireGood, requireRoom } from './keep.ts'
 import { contentOf, deleteObject, entityTagOf, type ObjectAddress, objectAt, type StoredObject } from './objects.ts'
 
 import { isIcon, objectPath, pathHere, readObjectPath, readViewPath, refersTo, versionOf } from './uri.ts'
@@ -117,6 +117,20 @@ export class ContentServer implements Entity {
     if (object !== undefined) return { type: object.type, bytes: contentOf(turn.db, object) }
     const server = contentServerElsewhere(turn.settings)
     return server !== undefined && isElsewhere(turn.db, address) ? getRequest(address, server, turn) : 'missing'
+  }
+
+  /** Whether such objects are good ones, and there is room for all that are not stored yet; elsewhere that is not known. */
+  fits(owner: string, objects: readonly CarriedObject[], turn: Turn): boolean {
+    const named = objects.map(({ type, bytes }) => ({ type, bytes, name: nameOf(type, bytes, turn) }))
+    const others = named.filter(({ name }) => objectAt(turn.db, { owner, name }) === undefined)
+    try {
+      for (const { type, bytes } of others) requireGood(type, bytes, turn)
+      if (contentServerElsewhere(turn.settings) === undefined) requireRoom(owner, others, turn)
+      return true
+    } catch (error) {
+      if (error instanceof HttpRefusal) return false
+      throw error
+    }
   }
 
   /**

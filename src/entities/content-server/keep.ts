@@ -13,8 +13,7 @@ import { type ObjectAddress, objectAt, objectsOf, putObject } from './objects.ts
  */
 export function keep(address: ObjectAddress, type: string, bytes: Uint8Array, turn: Turn): Output[] {
   requireGood(type, bytes, turn)
-  requireRoom(address, bytes.length, turn)
-  if (turn.diskIsFull) throw insufficientStorage('The disk of the box is full')
+  requireRoom(address.owner, [{ name: address.name, bytes }], turn)
   const wasThere = objectAt(turn.db, address) !== undefined
   putObject(turn.db, address, { type, bytes })
   // A look is pending for every object from its first day on.
@@ -44,17 +43,18 @@ function requireType(type: string, bytes: Uint8Array, types: string): void {
   if (excess !== undefined) throw unsupportedMediaType(types, excess)
 }
 
-/** How much one user may keep is for the operator to say. */
-function requireRoom({ owner, name }: ObjectAddress, octets: number, turn: Turn): void {
-  let count = 1
-  let sum = octets
-  for (const each of objectsOf(turn.db, owner)) {
-    if (each.name === name) continue
-    count++
-    sum += each.object.size
-  }
+/** How much one user may keep, with these objects, is for the operator to say. Throws 507. */
+export function requireRoom(
+  owner: string,
+  added: ReadonlyArray<{ readonly name: string; readonly bytes: Uint8Array }>,
+  turn: Turn,
+): void {
+  const sizes = new Map([...objectsOf(turn.db, owner)].map(({ name, object }) => [name, object.size]))
+  for (const { name, bytes } of added) sizes.set(name, bytes.length)
+  const sum = [...sizes.values()].reduce((octets, size) => octets + size, 0)
   const { userOctets } = turn.settings.content
-  if (count > limits.content.objectsPerUser)
+  if (sizes.size > limits.content.objectsPerUser)
     throw insufficientStorage(`A user has at most ${limits.content.objectsPerUser} objects`)
   if (sum > userOctets) throw insufficientStorage(`The objects of a user have at most ${userOctets} octets`)
+  if (turn.diskIsFull) throw insufficientStorage('The disk of the box is full')
 }

@@ -22,10 +22,11 @@ import type { PresenceContext } from './context.ts'
 import { ownState } from './own-state.ts'
 import { ViewBases } from './partial.ts'
 import { permanentPresenceChanged, permanentPresenceCheck } from './permanent-presence.ts'
-import { presencePackage } from './presence.ts'
+import { presencePackage, subscribeContentTypes } from './presence.ts'
 import { presenceDocument } from './presence-document.ts'
+import { publishContentTypes } from './publication-body.ts'
 import { countPublications } from './publications.ts'
-import { elementsEnded, expirePublication, publish, publishContentTypes, removePublications } from './publish.ts'
+import { elementsEnded, expirePublication, publish, removePublications } from './publish.ts'
 import { listUsages, operatorRulesAddress, rulesUsages } from './rules/documents.ts'
 import { PublicationsWaiting } from './stored-first.ts'
 import { shownDocument } from './view.ts'
@@ -137,7 +138,12 @@ export class PresenceServer implements SipEntity {
 
   request(request: SipRequest, turn: Turn): Output[] {
     checkRequire(request, supportedOptions)
-    decodeContent(request, publishContentTypes, limits.publicationOctets)
+    const isPublish = request.method === 'PUBLISH'
+    decodeContent(
+      request,
+      isPublish ? publishContentTypes : subscribeContentTypes,
+      isPublish ? limits.multipart.octets : limits.publicationOctets,
+    )
     switch (request.method) {
       case 'PUBLISH':
         return publish(request, turn, this.#context)

@@ -16,6 +16,9 @@ import { noteWhatIsTaken } from './reference.ts'
 import { forgetTold, presenceHasNews, presenceTag, presenceView } from './view.ts'
 import { filterTarget } from './watcher-filter.ts'
 
+/** What a SUBSCRIBE may carry. */
+export const subscribeContentTypes: readonly string[] = [simpleFilterContentType, suppressionContentType, mixedType]
+
 /** `watcherChanged` is told of every watcher that comes to another state. */
 export function presencePackage(
   context: PresenceContext,
@@ -57,7 +60,7 @@ export function presencePackage(
     },
     body: (subscription, turn, occasion) => presenceView(subscription, turn, occasion, context),
     hasNews: (leg, turn, occasion) => presenceHasNews(leg, turn, occasion, context),
-    subscribeContentTypes: [simpleFilterContentType, suppressionContentType, mixedType],
+    subscribeContentTypes,
     filterTarget,
     suppression: ownState(context),
     accepted(subscription, request) {

@@ -11,7 +11,6 @@ import { type PidfSummary, publishedPidf } from '../../documents/published-pidf.
 import { XmlError } from '../../documents/xml/errors.ts'
 import { PatchError } from '../../documents/xml/patch.ts'
 import { limits } from '../../limits.ts'
-import type { OutgoingHttpRequest } from '../../protocols/http/message.ts'
 import {
   badEvent,
   badRequest,
@@ -29,8 +28,8 @@ import { eventOf, grantedExpires, senderOf } from '../../protocols/sip-events/re
 import type { Instant, Output, Turn } from '../../turn.ts'
 import { DocumentsAwaited } from '../xdms/document-reader.ts'
 import type { PresenceContext } from './context.ts'
-import { indirectBody, indirectType } from './indirect-body.ts'
 import { presenceDocument, presenceSources } from './presence-document.ts'
+import { type PublicationBody, publicationBody, publishContentTypes } from './publication-body.ts'
 import {
   currentPublications,
   deletePublication,
@@ -39,16 +38,11 @@ import {
   putPublication,
   storedPublication,
 } from './publications.ts'
-import { type CarriedBody, carriedBody, relatedContentType, storeObjects } from './published-objects.ts'
+import { storeObjects } from './published-objects.ts'
 import { filterPresence } from './rules/filter.ts'
 import { isSameSource } from './same-source.ts'
 import type { Ready } from './stored-first.ts'
 import { presenceWakes } from './wakes.ts'
-
-/** What a PUBLISH may carry (RFC 3856 §6.9, RFC 5264 §4.1). */
-export const publishContentTypes: readonly string[] = [pidfContentType, pidfDiffContentType, relatedContentType]
-/** What the document itself may be. */
-const documentTypes: readonly string[] = [pidfContentType, pidfDiffContentType]
 
 /**
  * Handles PUBLISH (RFC 3903 §6; PRS-3). Replaces at most one publication, keyed by presentity and entity-tag, or with a
@@ -61,7 +55,7 @@ const documentTypes: readonly string[] = [pidfContentType, pidfDiffContentType]
 export function publish(request: SipRequest, turn: Turn, context: PresenceContext, ready: Ready = {}): Output[] {
   const { presentity, permissions } = requestedPresentity(request, turn, context) // step 1: 404, 403
   if (eventOf(request)?.name !== 'presence') throw badEvent(['presence']) // step 2: 489
-  const carried = publishedIn(request, presentity, ready, turn, context) // 400, 415
+  const carried = publicationBody(request, presentity, ready, context.objects, turn) // 400, 415
   if ('uri' in carried) return context.waiting.fetchFirst(request, carried)
   const published = publishedBody(carried, permissions)
   const match = matchingPublication(request, published.document, presentity, turn, context) // step 3: 400, 412
@@ -69,7 +63,7 @@ export function publish(request: SipRequest, turn: Turn, context: PresenceContex
   const lifetimeSeconds = grantedExpires(request, publicationExpires(turn)) // step 4: 423
   if (lifetimeSeconds === 0) return [answer(request, match.tag, 0), ...remove(presentity, match, turn, context)]
   const content = publishedDocument(carried, published, match.previous, permissions) // step 5: 415, 400, 413
-  const asked = ready.areStored ? [] : context.waiting.storeFirst(request, presentity, carried.objects, turn) // 413, 415, 503
+  const asked = ready.areStored ? [] : context.waiting.storeFirst(request, presentity, carried.objects, ready, turn) // 413, 415, 503
   if (asked.length > 0) return asked
   const stored = storeObjects(presentity, carried.objects, context.objects, turn) // 413, 415
   const outputs = replace(presentity, match, content, lifetimeSeconds, turn, context) // 503
@@ -125,19 +119,6 @@ function requestedPresentity(
   return { presentity, permissions }
 }
 
-/** The document of a request with its objects, or what is to be asked for first. Throws 400, 413, 415. */
-function publishedIn(
-  request: SipRequest,
-  presentity: string,
-  { fetched }: Ready,
-  turn: Turn,
-  { objects }: PresenceContext,
-): CarriedBody | OutgoingHttpRequest {
-  const carried = carriedBody(request, presentity, objects, publishContentTypes, turn)
-  if (carried.type !== indirectType || carried.document.length === 0) return carried
-  return indirectBody(request, uri => objects.named(presentity, uri, turn), fetched, publishContentTypes, turn)
-}
-
 /** What a body publishes (RFC 5264 §4.3). What cannot be read stays as it is, to be refused in its turn. */
 interface PublishedBody {
   /** Of a whole document what counts; for operations the body itself. */
@@ -146,7 +127,7 @@ interface PublishedBody {
   readonly partial?: PidfDiff | PatchError
 }
 
-function publishedBody({ type, document: body }: CarriedBody, permissions: Permissions): PublishedBody {
+function publishedBody({ type, document: body }: PublicationBody, permissions: Permissions): PublishedBody {
   if (body.length === 0 || body.length > limits.publicationOctets) return { document: body }
   if (type !== pidfDiffContentType) return { document: counted(body, permissions) }
   try {
@@ -253,7 +234,7 @@ interface PublishedContent {
 
 /** Step 5: the document, checked; undefined for a refresh. A body in a refresh is what the client now publishes (PS-16). */
 function publishedDocument(
-  { type, document: body }: CarriedBody,
+  { type, document: body }: PublicationBody,
   published: PublishedBody,
   previous: Publication | undefined,
   permissions: Permissions,
@@ -262,7 +243,7 @@ function publishedDocument(
     if (previous === undefined) throw badRequest('Body Expected')
     return undefined
   }
-  if (type === undefined || !documentTypes.includes(type)) throw unsupportedMediaType(publishContentTypes)
+  if (type !== pidfContentType && type !== pidfDiffContentType) throw unsupportedMediaType(publishContentTypes)
   if (body.length > limits.publicationOctets) throw requestEntityTooLarge()
   const document = wholeDocument(published, previous, permissions)
   if (document.length > limits.publicationOctets) throw requestEntityTooLarge()

@@ -13,20 +13,30 @@ import {
 } from '../../protocols/sip/errors.ts'
 import { refuse, type SipRequest } from '../../protocols/sip/message.ts'
 import type { Output, Turn } from '../../turn.ts'
+import type { Known } from './publication-body.ts'
 import { type CarriedObject, type ObjectStore, refusedByStore } from './published-objects.ts'
 
 /** What a publication has waited for. */
-export interface Ready {
+export interface Ready extends Known {
   /** Its objects are stored. */
   readonly areStored?: boolean
-  /** What was answered for its document. */
-  readonly fetched?: HttpAnswer
 }
 
 interface Waiting {
   readonly request: SipRequest
+  readonly known: Known
+  /** What was asked, of documents and objects, in the order of the tokens. */
+  readonly asked: readonly Asked[]
   /** How many of its objects have no answer yet. */
   left: number
+  /** URIs of those that could not be stored, and need not be. */
+  readonly lost: Set<string>
+}
+
+interface Asked {
+  readonly request: OutgoingHttpRequest
+  /** Of an object that the document is published without, if it must be: its URI. */
+  readonly mayBeLost?: string | undefined
 }
 
 export class PublicationsWaiting {
@@ -42,19 +52,28 @@ export class PublicationsWaiting {
    * What is to be asked for before a publication with these objects counts; nothing when all are where they belong. Throws 413 and
    * 415, and 503 when too many wait.
    */
-  storeFirst(request: SipRequest, presentity: string, objects: readonly CarriedObject[], turn: Turn): Output[] {
+  storeFirst(
+    request: SipRequest,
+    presentity: string,
+    objects: readonly CarriedObject[],
+    known: Known,
+    turn: Turn,
+  ): Output[] {
     if (objects.length === 0) return []
-    const requests = refusedByStore(turn, () =>
-      objects.map(object => this.#store.toStore(presentity, object, turn)).filter(asked => asked !== undefined),
+    const asked = refusedByStore(turn, () =>
+      objects.flatMap((object): Asked[] => {
+        const put = this.#store.toStore(presentity, object, turn)
+        if (put === undefined) return []
+        const mayBeLost = object.mayBeIgnored ? this.#store.uriOf(presentity, object, turn) : undefined
+        return [{ request: put, mayBeLost }]
+      }),
     )
-    if (requests.length === 0) return []
-    const transaction = this.#wait(request, requests.length)
-    return requests.map((asked, place) => ({ kind: 'http', token: `object ${place} ${transaction}`, request: asked }))
+    return asked.length === 0 ? [] : this.#ask('object', request, known, asked)
   }
 
   /** Asks for the document of a publication. Throws 503 when too many wait. */
   fetchFirst(request: SipRequest, asked: OutgoingHttpRequest): Output[] {
-    return [{ kind: 'http', token: `document 0 ${this.#wait(request, 1)}`, request: asked }]
+    return this.#ask('document', request, {}, [{ request: asked }])
   }
 
   /** A server has answered: `publish` is tried when there is all that it needs. */
@@ -65,18 +84,24 @@ export class PublicationsWaiting {
     publish: (request: SipRequest, ready: Ready) => Output[],
   ): Output[] {
     const outputs = this.#store.troubleOf(answer, turn)
-    const [kind, , ...words] = token.split(' ')
+    const [kind, place, ...words] = token.split(' ')
     const transaction = words.join(' ')
     const waiting = this.#waiting.get(transaction)
     if (waiting === undefined) return outputs
     const { status } = answer
+    const asked = waiting.asked[Number(place)]!
     // 412: what has this name is there already.
     const isStored = answer.failure === undefined && ((status >= 200 && status < 300) || status === 412)
-    if (kind === 'object' && isStored && --waiting.left > 0) return outputs
+    if (kind === 'object' && !isStored && asked.mayBeLost !== undefined) waiting.lost.add(asked.mayBeLost)
+    const isRefused = kind === 'object' && !isStored && asked.mayBeLost === undefined
+    if (kind === 'object' && !isRefused && --waiting.left > 0) return outputs
     this.#waiting.delete(transaction)
     try {
-      if (kind === 'object' && !isStored) throw refusalFor(answer, turn)
-      const ready = kind === 'object' ? { areStored: true } : { fetched: answer }
+      if (isRefused) throw refusalFor(answer, turn)
+      const ready =
+        kind === 'object'
+          ? { ...waiting.known, areStored: true, lost: waiting.lost }
+          : { fetched: { uri: asked.request.uri, answer } }
       return [...outputs, ...publish(waiting.request, ready)]
     } catch (error) {
       // Publishing refuses before it writes.
@@ -86,10 +111,15 @@ export class PublicationsWaiting {
     }
   }
 
-  #wait(request: SipRequest, left: number): string {
+  #ask(kind: 'document' | 'object', request: SipRequest, known: Known, asked: readonly Asked[]): Output[] {
+    const { transaction } = request
     if (this.#waiting.size >= limits.content.publicationsWaiting) throw serviceUnavailable(1)
-    this.#waiting.set(request.transaction, { request, left })
-    return request.transaction
+    this.#waiting.set(transaction, { request, known, asked, left: asked.length, lost: new Set() })
+    return asked.map((each, place) => ({
+      kind: 'http',
+      token: `${kind} ${place} ${transaction}`,
+      request: each.request,
+    }))
   }
 }
 

@@ -4,7 +4,7 @@
  */
 
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { deflateSync } from 'node:zlib'
 import { gif, png } from '../../unit/entities/content-server/images.ts'
 import { one, rule, ruleset } from '../../unit/entities/presence-server/rules/rules-of.ts'
@@ -45,8 +45,8 @@ async function publish(
   return box.sent.slice(before).find(message => message.startsWith('SIP/2.0'))!
 }
 
-async function watched(): Promise<WholeBox> {
-  const box = new WholeBox({ 'content.graceSeconds': 3600 })
+async function watched(settings: Readonly<Record<string, string | number>> = {}): Promise<WholeBox> {
+  const box = new WholeBox({ 'content.graceSeconds': 3600, ...settings })
   const rules = ruleset(
     rule(
       one('sip:bob@box.example'),
@@ -162,4 +162,105 @@ test('PS-14: an object too large is 413; none at all are taken where the limit i
   assert.match(await publish(box, body(1_001)), /^SIP\/2.0 413 /)
   assert.match(await publish(box, body(1_000)), /^SIP\/2.0 200 /)
   assert.match(await publish(new WholeBox({ 'content.objectOctets': 0 }), body(100)), /^SIP\/2.0 413 /)
+})
+
+describe('CS-09, RFC 4483 §5.5, RFC 3261 §20.11: an object that may be ignored does not fail the request', () => {
+  const optional = 'Content-Disposition: icon;handling=optional'
+  const iconless = /person[^>]*><\/dm:person>|person[^>]*\/>/
+  const ignored: ReadonlyArray<readonly [why: string, headers: string, body: string | Buffer]> = [
+    ['of a type that is not taken', 'Content-Type: image/svg+xml', '<svg/>'],
+    ['that is not what it is said to be', 'Content-Type: image/png', '<svg/>'],
+    ['too large', 'Content-Type: image/png', png(60, 80, 2_000)],
+    ['with too many pixels', 'Content-Type: image/png', png(60_000, 60_000)],
+    ['in a transfer encoding not known', 'Content-Type: image/png\r\nContent-Transfer-Encoding: x-own', png()],
+    ['that is elsewhere, it does not say where', 'Content-Type: message/external-body; access-type=FTP', ''],
+    ['of a Content-Type that is none', 'Content-Type: message/external-body; URL="', ''],
+    [
+      'that is elsewhere no longer (§5.7)',
+      'Content-Type: message/external-body; access-type="URL"; URL="http://a.example/i"; expiration="Mon, 24 Jun 2002 09:00:00 GMT"',
+      '',
+    ],
+  ]
+  for (const [why, headers, body] of ignored)
+    test(`one ${why} is left out, and what refers to it`, async () => {
+      const box = await watched({ 'content.objectOctets': 1_000 })
+      const without = related(root('cid:icon@alice'), [`${headers}\r\nContent-ID: <icon@alice>`, body])
+      assert.match(await publish(box, without), /^SIP\/2.0 4(?:00|13|15) /)
+      const answer = await publish(
+        box,
+        related(root('cid:icon@alice'), [`${headers}\r\nContent-ID: <icon@alice>\r\n${optional}`, body]),
+      )
+      assert.match(answer, /^SIP\/2.0 200 /)
+      assert.doesNotMatch(box.sent.join(), /cid:/)
+      assert.match(box.sent.findLast(message => message.startsWith('NOTIFY'))!, iconless)
+      assert.equal(box.count('content-objects'), 0)
+    })
+
+  test('one for which there is no room is left out, those that must be there come first', async () => {
+    const box = await watched({ 'content.userOctets': 1_000, 'content.objectOctets': 900 })
+    const two = icon('cid:icon@alice').replace(
+      '<r:status-icon>',
+      '<r:status-icon>cid:other</r:status-icon><r:status-icon>',
+    )
+    const others = (more: string) => [
+      ['Content-Type: application/pidf+xml\r\nContent-ID: <root@alice>', two] as const,
+      [`Content-Type: image/png\r\nContent-ID: <other>${more}`, png(60, 80, 600)] as const,
+      part(png(61, 80, 600)),
+    ]
+    assert.match(await publish(box, related(...others(''))), /^SIP\/2.0 413 /)
+    assert.match(await publish(box, related(...others(`\r\n${optional}`))), /^SIP\/2.0 200 /)
+    assert.equal(box.count('content-objects'), 1)
+    assert.deepEqual(Buffer.from((await box.http('GET', new URL(iconTold(box)).pathname)).body!), png(61, 80, 600))
+  })
+
+  test('one that cannot be stored on a Content Server elsewhere is left out; others wait for their answers', async () => {
+    const box = await watched({ 'prs15.root': 'http://store.example/c' })
+    box.servers.set('http://store.example', ({ body }) => ({
+      status: body!.length === 300 ? 507 : 201,
+      headers: {},
+      body: new Uint8Array(0),
+    }))
+    const two = icon('cid:icon@alice').replace(
+      '<r:status-icon>',
+      '<r:status-icon>cid:other</r:status-icon><r:status-icon>',
+    )
+    const withOther = (disposition: string) =>
+      related(
+        ['Content-Type: application/pidf+xml\r\nContent-ID: <root@alice>', two],
+        [`Content-Type: image/png\r\nContent-ID: <other>${disposition}`, png(60, 80, 300)],
+        part(png()),
+      )
+    assert.match(await publish(box, withOther('')), /^SIP\/2.0 413 /)
+    assert.match(await publish(box, withOther(`\r\n${optional}`)), /^SIP\/2.0 200 /)
+    const told = box.sent.findLast(message => message.startsWith('NOTIFY'))!
+    assert.equal(told.match(/<r:status-icon>/g)?.length, 1)
+    assert.doesNotMatch(told, /cid:/)
+  })
+
+  test('a part that nothing refers to is nobody’s concern; one in base64 is taken', async () => {
+    const box = await watched()
+    const coded = [
+      'Content-Type: image/png\r\nContent-ID: <icon@alice>\r\nContent-Transfer-Encoding: base64',
+      png().toString('base64').replace(/.{76}/g, '$&\r\n'),
+    ] as const
+    assert.match(
+      await publish(box, related(root('cid:icon@alice'), ['Content-Type: x/y', '.'], coded)),
+      /^SIP\/2.0 200 /,
+    )
+    assert.deepEqual(Buffer.from((await box.http('GET', new URL(iconTold(box)).pathname)).body!), png())
+  })
+})
+
+test('RFC 4483 §5.6: what is elsewhere is referred to by the Content-ID of what it stands for, too', async () => {
+  const box = await watched()
+  const external = 'Content-Type: message/external-body; access-type="URL"; URL="http://a.example/o\'clock"'
+  const inner = 'Content-Type: image/png\r\nContent-ID: <icon@alice>\r\n\r\n'
+  assert.match(await publish(box, related(root('cid:icon@alice'), [external, inner])), /^SIP\/2.0 200 /)
+  assert.equal(iconTold(box), 'http://a.example/o&#39;clock')
+})
+
+test('a deflated body may unfold to as much as one that is not', async () => {
+  const box = await watched()
+  const body = deflateSync(related(root('cid:icon@alice'), part(png(60, 80, 50_000))))
+  assert.match(await publish(box, body, type, ['Content-Encoding: deflate']), /^SIP\/2.0 200 /)
 })

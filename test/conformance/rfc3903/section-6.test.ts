@@ -124,7 +124,10 @@ describe('step 5', () => {
       body: 'hello',
     })
     assert.equal(response.status, 415)
-    assert.equal(response.header('Accept'), 'application/pidf+xml, application/pidf-diff+xml, multipart/related')
+    assert.equal(
+      response.header('Accept'),
+      'application/pidf+xml, application/pidf-diff+xml, multipart/related, multipart/mixed, multipart/alternative',
+    )
   })
 
   test('PS-06: an initial publication without a body is answered 400', () => {

@@ -13,6 +13,8 @@ test('PS-11: OPTIONS is answered with PUBLISH in Allow, with Allow-Events and wi
     'application/pidf+xml',
     'application/pidf-diff+xml',
     'multipart/related',
+    'multipart/mixed',
+    'multipart/alternative',
   ])
 })
 

@@ -169,3 +169,111 @@ test('RP-15: a document that the box has stored on a Content Server elsewhere is
     /^SIP\/2.0 415 /,
   )
 })
+
+const direct = (note: string, more = '') => `--b\r\nContent-Type: application/pidf+xml\r\n${more}\r\n${pidf(note)}\r\n`
+const indirect = (url: string, more = '') =>
+  `--b\r\nContent-Type: message/external-body; access-type="URL"; URL="${url}"; expiration="${later}"\r\n${more}\r\nContent-Type: application/pidf+xml\r\n\r\n\r\n`
+const optional = 'Content-Disposition: render;handling=optional\r\n'
+
+async function publishParts(box: WholeBox, kind: string, ...parts: readonly string[]): Promise<string> {
+  const before = box.sent.length
+  const type = `Content-Type: multipart/${kind};boundary=b`
+  await box.sip('PUBLISH', 'alice', ['Event: presence', 'Expires: 3600', type], `${parts.join('')}--b--\r\n`)
+  return box.sent.slice(before).find(message => message.startsWith('SIP/2.0'))!
+}
+
+test('§5.5, CS-09: a document that may be ignored and cannot be had fails no request, and changes nothing', async () => {
+  const box = await storing()
+  const tag = /SIP-ETag: (\S+)/.exec(await publish(box))![1]!
+  const headers = [`SIP-If-Match: ${tag}`, 'Content-Disposition: render; handling=optional']
+  const bad: readonly Indirect[] = [
+    { url: 'http://elsewhere.example/x' },
+    { url: `${ours}2` },
+    { url: 'ftp://box.example/x' },
+    { expiration: 'Mon, 24 Jun 2002 09:00:00 GMT' },
+    { more: '; size=3' },
+    { more: '; hash=00' },
+  ]
+  let last = tag
+  for (const given of bad) {
+    const answer = await publish(box, { ...given, headers: [`SIP-If-Match: ${last}`, headers[1]!] })
+    assert.match(answer, /^SIP\/2.0 200 /, JSON.stringify(given))
+    last = /SIP-ETag: (\S+)/.exec(answer)![1]!
+  }
+  assert.equal(box.notified, 'active <basic>open</basic> <note>at home</note>')
+  assert.deepEqual(box.asked, [])
+  // Nothing is left that a first publication could publish (RFC 3903 §6 step 5).
+  assert.match(await publish(box, { url: `${ours}2`, headers: [headers[1]!] }), /^SIP\/2.0 400 Body Expected/)
+})
+
+test('RFC 3261 §8.2.3: a body of a type not known that may be ignored is', async () => {
+  const box = await storing()
+  const tag = /SIP-ETag: (\S+)/.exec(await publish(box))![1]!
+  const send = async (disposition: string): Promise<string> => {
+    const headers = ['Event: presence', `SIP-If-Match: ${tag}`, 'Content-Type: text/plain', disposition]
+    const before = box.sent.length
+    await box.sip('PUBLISH', 'alice', headers, 'x')
+    return box.sent.slice(before).find(message => message.startsWith('SIP/2.0'))!
+  }
+  assert.match(await send('Content-Disposition: render'), /^SIP\/2.0 415 /)
+  assert.match(await send('Content-Disposition: render;handling=optional'), /^SIP\/2.0 200 /)
+})
+
+test('§5.11, RFC 5621 §3.1: of several parts one is the document, direct or indirect; the others may be ignored', async () => {
+  const box = await storing()
+  const text = (more = '') => `--b\r\nContent-Type: text/plain\r\n${more}\r\nhello\r\n`
+  assert.match(await publishParts(box, 'mixed', text(optional), indirect(ours)), /^SIP\/2.0 200 /)
+  assert.equal(box.notified, 'active <basic>open</basic> <note>at home</note>')
+  assert.match(await publishParts(box, 'mixed', direct('out'), indirect(`${ours}2`, optional)), /^SIP\/2.0 200 /)
+  assert.match(box.notified, /<note>out<\/note>/)
+  assert.match(await publishParts(box, 'mixed', text(), direct('out')), /^SIP\/2.0 415 /)
+  assert.match(await publishParts(box, 'mixed', direct('a'), direct('b')), /^SIP\/2.0 400 One Document Expected/)
+  assert.match(await publishParts(box, 'mixed', text(optional)), /^SIP\/2.0 400 Body Expected/)
+})
+
+test('§5.11, RFC 2046 §5.1.4: of alternatives it is the last that can be read', async () => {
+  const box = await storing()
+  assert.match(await publishParts(box, 'alternative', direct('direct'), indirect(ours)), /^SIP\/2.0 200 /)
+  assert.match(box.notified, /<note>at home<\/note>/)
+  for (const unreadable of [
+    indirect('http://elsewhere.example/x'),
+    indirect(`${ours}2`),
+    '--b\r\nContent-Type: a/b\r\n\r\n.\r\n',
+  ]) {
+    const other = await storing()
+    assert.match(await publishParts(other, 'alternative', direct('direct'), unreadable), /^SIP\/2.0 200 /)
+    assert.match(other.notified, /<note>direct<\/note>/)
+    assert.match(await publishParts(other, 'alternative', unreadable), /^SIP\/2.0 4(?:00|15) /)
+  }
+})
+
+test('bodies within bodies: a related root that is elsewhere, and no more than three deep', async () => {
+  const icon = `<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:alice@box.example"><tuple id="t"><status><basic>open</basic></status><note>cid:i</note></tuple></presence>`
+  const box = await storing(icon)
+  const image = '--b\r\nContent-Type: text/plain\r\nContent-ID: <i>\r\n\r\nhello\r\n'
+  assert.match(await publishParts(box, 'related', indirect(ours), image), /^SIP\/2.0 200 /)
+  assert.match(box.notified, /<note>https:\/\/box\.example:8443\/content\/users\/sip:alice@box\.example\/\w+<\/note>/)
+  const within = (inner: string, boundary: string) =>
+    `--${boundary}\r\nContent-Type: multipart/mixed;boundary=${boundary}x\r\n\r\n${inner}--${boundary}x--\r\n`
+  const deep = within(within(direct('deep').replace('--b', '--bxx'), 'bx'), 'b')
+  assert.match(await publishParts(box, 'mixed', deep), /^SIP\/2.0 200 /)
+  const deeper = within(within(within(direct('deep').replace('--b', '--bxxx'), 'bxx'), 'bx'), 'b')
+  assert.match(await publishParts(box, 'mixed', deeper), /^SIP\/2.0 400 Multipart Too Deep/)
+})
+
+test('RP-15: of alternatives on a server elsewhere one is asked for, and no more', async () => {
+  const box = new WholeBox({ 'presence.defaultHandling': 'allow', 'prs15.root': 'http://store.example/c' })
+  const found = { status: 200, headers: { 'content-type': 'application/pidf+xml' }, body: Buffer.from(pidf('far')) }
+  box.servers.set('http://store.example', ({ method, uri }) => {
+    if (method === 'PUT') return { ...found, status: 201 }
+    return uri.endsWith('2') ? { ...found, status: 404 } : found
+  })
+  for (const name of [at, `${at}2`]) await box.http('PUT', name, { body: pidf('far'), type: 'application/pidf+xml' })
+  await box.sip('SUBSCRIBE', 'bob', ['Event: presence', 'Expires: 600', 'Contact: <sip:bob@10.0.0.2>'])
+  const asks = (): number => box.asked.filter(({ method }) => method === 'GET').length
+  assert.match(await publishParts(box, 'alternative', direct('near'), indirect(`${ours}2`)), /^SIP\/2.0 200 /)
+  assert.match(box.notified, /<note>near<\/note>/)
+  assert.equal(asks(), 1)
+  assert.match(await publishParts(box, 'alternative', indirect(ours), indirect(`${ours}2`)), /^SIP\/2.0 4/)
+  assert.equal(asks(), 2)
+})

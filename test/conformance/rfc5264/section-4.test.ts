@@ -53,7 +53,10 @@ function told(): string {
 describe('RFC 5264 §4.1: Content-Type for partial publications', () => {
   it('lists the type in Accept of the answer to OPTIONS', () => {
     const accept = world.request('OPTIONS', 'sip:box.example', {}).header('Accept')
-    assert.equal(accept, 'application/pidf+xml, application/pidf-diff+xml, multipart/related')
+    assert.equal(
+      accept,
+      'application/pidf+xml, application/pidf-diff+xml, multipart/related, multipart/mixed, multipart/alternative',
+    )
   })
   it('lists the type in Accept of a 415', () => {
     const response = world.publish('open', { headers: [] })
@@ -70,6 +73,8 @@ describe('RFC 5264 §4.1: Content-Type for partial publications', () => {
       'application/pidf+xml',
       'application/pidf-diff+xml',
       'multipart/related',
+      'multipart/mixed',
+      'multipart/alternative',
     ])
   })
 })

@@ -81,6 +81,16 @@ describe('any multipart (RFC 2046 §5.1)', () => {
     assert.equal(read('--b\r\n\r\n.\r\n--b--')[0]!.contentType, 'text/plain')
   })
 
+  test('RFC 2045 §6.8, §6.4: base64 is undone; in another encoding it is of no known type', () => {
+    const [coded, unknown] = read(
+      '--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: BASE64\r\n\r\naGVs\r\nbG8=\r\n' +
+        '--b\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: x-own\r\n\r\n.\r\n--b--',
+    )
+    assert.equal(Buffer.from(coded!.body).toString(), 'hello')
+    assert.equal(coded!.contentType, 'a/b')
+    assert.equal(unknown!.contentType, 'application/octet-stream')
+  })
+
   test('what is malformed, too much or encoded is an error', () => {
     for (const text of [
       '',
@@ -90,6 +100,7 @@ describe('any multipart (RFC 2046 §5.1)', () => {
       '--b\r\n folded: first\r\n\r\n.\r\n--b--',
       '--b\r\nA: 1\r\na: 2\r\n\r\n.\r\n--b--',
       '--b\r\nContent-Transfer-Encoding: base64\r\n\r\n.\r\n--b--',
+      '--b\r\nContent-Transfer-Encoding: base64\r\n\r\nAAA\r\n--b--',
       `--b\r\nA: ${'x'.repeat(300)}\r\n\r\n.\r\n--b--`,
       `${'--b\r\n\r\n.\r\n'.repeat(11)}--b--`,
     ])

@@ -42,6 +42,7 @@ export class PresenceWorld extends EntityWorld {
         uriOf: () => 'https://objects.invalid/',
         store: () => [],
         named: () => 'elsewhere',
+        fits: () => true,
         toStore: () => undefined,
         troubleOf: () => [],
       },
