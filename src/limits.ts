@@ -91,6 +91,8 @@ export const limits = {
   partialDifferenceOctets: 1_048_576,
   /** Octets of one composed document; the newest sources that fit together are told. */
   composedOctets: 61_440,
+  /** What is composed can be read: it may have more nodes and declarations than one who publishes may send. */
+  composedXml: { bytes: 1_048_576, depth: 64, nodes: 131_072, attributes: 4_096, nameLength: 4_096 },
   /** Publications of one presentity in force; a further one is answered 503 with Retry-After. */
   publicationsPerPresentity: 32,
   /** How long after its answer a request may come again, 64*T1 twice over: for so long a removal is remembered, milliseconds. */

@@ -164,7 +164,7 @@ export class ContentServer implements Entity {
     if (!isHere && !isElsewhere(turn.db, address)) return []
     const { presenceOf, userOf, isUser } = this.#options
     const isNamed =
-      isUser(turn.db, address.owner) && refersTo(text(presenceOf(address.owner, turn)), turn.settings, address, userOf)
+      isUser(turn.db, address.owner) && refersTo(presenceOf(address.owner, turn), turn.settings, address, userOf)
     if (!isHere) return this.#gateway.look(address, isNamed, turn)
     if (isNamed) return [look(address, turn)]
     deleteObject(turn.db, address)
@@ -247,7 +247,7 @@ export class ContentServer implements Entity {
   isShown(watcher: readonly string[], address: ObjectAddress, turn: Turn): boolean {
     const { presenceShown, userOf } = this.#options
     const shown = presenceShown(address.owner, watcher, turn)
-    return shown !== undefined && refersTo(text(shown), turn.settings, address, userOf)
+    return shown !== undefined && refersTo(shown, turn.settings, address, userOf)
   }
 
   /** CS-12: the owner, and who is shown a reference to it now; of the rest nobody learns that it is there. */
@@ -333,8 +333,4 @@ function withoutConditions({
   ...others
 }: HttpRequest['headers']): HttpRequest['headers'] {
   return others
-}
-
-function text(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')
 }

@@ -4,6 +4,8 @@
  */
 
 import { hash } from 'node:crypto'
+import { scanXml } from '../../documents/xml/scan.ts'
+import { limits } from '../../limits.ts'
 import type { Settings } from '../../settings/table.ts'
 import { hostNames } from '../../settings/xcap.ts'
 import type { ObjectAddress } from './objects.ts'
@@ -13,7 +15,7 @@ type UserOf = (identifier: string) => string | undefined
 
 /** Characters of a name, and of a path as written; a longer one is none. */
 const longestName = 128
-const longestPath = 1_024
+const longestPath = 2_048
 
 /** Where the icons are that are documents of the Presence XDMS too, which is where they are managed (XDM-04, DEC-09). */
 export const iconDirectory = 'oma_status-icon'
@@ -79,21 +81,46 @@ export function pathHere(
     : undefined
 }
 
-/** Whether a document refers to an object, or to the document that it is too: to its path, whatever the host is called. */
+/**
+ * Whether a presence document refers to an object, or to the document that it is too: to its path, whatever the host is called, in
+ * the text of an element or in an attribute, as these are read.
+ */
 export function refersTo(
-  document: string,
+  document: Uint8Array,
   { content, xcap }: Pick<Settings, 'content' | 'xcap'>,
   address: ObjectAddress,
   userOf: UserOf,
 ): boolean {
   const starts = [`${content.root}/users/`]
   if (isIcon(address)) starts.push(`${xcap.root}/${contentUsage}/users/`)
-  return starts.some(start => refersBelow(document, start, address, userOf))
+  let isFound = false
+  const look = (value: string): void => {
+    isFound ||= starts.some(start => refersBelow(value, start, address, userOf))
+  }
+  let text = ''
+  const collect = (piece: string): void => {
+    text += piece
+  }
+  const lookAtText = (): void => {
+    look(text)
+    text = ''
+  }
+  scanXml(document, limits.composedXml, () => ({
+    open({ attributes }) {
+      lookAtText()
+      for (const name in attributes) look(attributes[name]!.value)
+    },
+    close: lookAtText,
+    text: collect,
+    cdata: collect,
+    instruction() {},
+  }))
+  return isFound
 }
 
-function refersBelow(document: string, start: string, { owner, name }: ObjectAddress, userOf: UserOf): boolean {
-  for (let at = document.indexOf(start); at !== -1; at = document.indexOf(start, at + start.length)) {
-    const path = /^[^\s"'<>?#&]*/.exec(document.slice(at + start.length, at + start.length + longestPath))![0]
+function refersBelow(value: string, start: string, { owner, name }: ObjectAddress, userOf: UserOf): boolean {
+  for (let at = value.indexOf(start); at !== -1; at = value.indexOf(start, at + start.length)) {
+    const path = /^[^\s"<>?#]*/.exec(value.slice(at + start.length, at + start.length + longestPath))![0]
     const address = readObjectPath(path, userOf)
     if (address?.owner === owner && address.name === name) return true
   }

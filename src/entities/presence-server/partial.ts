@@ -145,5 +145,5 @@ export function forgetBase(subscription: Subscription): boolean {
   return true
 }
 
-/** What we have composed we can read: it may have more nodes and declarations than one who publishes may send. */
-export const composedLimits = { bytes: 1 << 20, depth: 64, nodes: 1 << 17, attributes: 4_096, nameLength: 4_096 }
+/** What we have composed we can read. */
+export const composedLimits = limits.composedXml

@@ -192,6 +192,29 @@ describe('PRS-14: a watcher fetches', () => {
     assert.equal((await box.http('GET', `${icon}.old`, { user: 'bob' })).status, 404)
   })
 
+  test('whatever its object is called, and however XML writes that', async () => {
+    const box = new WholeBox()
+    await allowBob(box, iconsToo)
+    const at = '/content/users/sip:alice@box.example/'
+    const written: ReadonlyArray<readonly [path: string, inXml: string]> = [
+      ["bob's.png", "bob's.png"],
+      ['a&b;(1)!*.png', 'a&amp;b;(1)!*.png'],
+      ['a.png', '&#97;&#x2e;png'],
+      ['a.png', '<![CDATA[a]]>.png'],
+      ['%E2%82%AC.png', '€.png'],
+      ['%E2%82%AC'.repeat(128), '%E2%82%AC'.repeat(128)],
+    ]
+    for (const [path, inXml] of written) {
+      assert.ok((await box.http('PUT', at + path, { body: png(), type: 'image/png' })).status < 300, path)
+      await publishIcon(box, `https://box.example${at}${inXml}`)
+      assert.equal((await box.http('GET', at + path, { user: 'bob' })).status, 200, inXml)
+    }
+    // What stands in a comment is shown to nobody.
+    await box.http('PUT', `${at}hidden.png`, { body: png(), type: 'image/png' })
+    await publishIcon(box, `x<!-- https://box.example${at}hidden.png -->`)
+    assert.equal((await box.http('GET', `${at}hidden.png`, { user: 'bob' })).status, 404)
+  })
+
   test('RFC 9110 §14: parts of an object', async () => {
     const box = new WholeBox()
     const image = png(60, 80, 100)
