@@ -40,7 +40,8 @@ export function currentTag(
   known?: string,
 ): string | undefined {
   const { record } = subscription
-  if (record.state !== 'active') return undefined
+  // Who is not yet let in is told nothing: a state as well, that is one of all resources (§6.1).
+  if (record.state !== 'active') return tagWith(record.state, record, turn)
   const { entityTag } = service.eventPackage
   const tag = known ?? (entityTag ? entityTag(subscription, turn, shared) : revisionTag(service, subscription, turn))
   return tag && tagWith(tag, record, turn)

@@ -204,6 +204,26 @@ describe('RFC 5839 §5.6, §6.3: refreshing a subscription', () => {
   })
 })
 
+describe('RFC 5839 §6.1: tags for all notifications, also to who is not yet let in', () => {
+  it('his refresh is answered 204 while nobody has decided, and he is told all when he is let in', () => {
+    const waiting = new PresenceWorld({ 'presence.defaultHandling': 'confirm' })
+    waiting.publish('open')
+    const accepted = waiting.subscribe()
+    const pending = waiting.sent[0]!.request.header('SIP-ETag')!
+    assert.ok(pending.length > 0)
+    const again = waiting.resubscribe(accepted, {
+      cseq: accepted.cseq.number + 1,
+      headers: [['Event', 'presence'], knows(pending)],
+    })
+    assert.equal(again.status, 204)
+    waiting.set('presence.defaultHandling', 'allow')
+    waiting.wake({ kind: 'wake', at: waiting.now, token: 'policies' })
+    assert.deepEqual(waiting.log(), ['NOTIFY pending 1', 'NOTIFY active 2'])
+    assert.equal(said(waiting.sent[1]), 'open')
+    assert.notEqual(waiting.sent[1]!.request.header('SIP-ETag'), pending)
+  })
+})
+
 describe('RFC 5839 §5.2: the condition *', () => {
   it('silences a subscription until a SUBSCRIBE without it', () => {
     const accepted = world.subscribe()
