@@ -35,6 +35,8 @@ test('§11.2 and PS-11: OPTIONS to the box tells what all its entities do, with 
     'application/pidf+xml',
     'application/pidf-diff+xml',
     'multipart/related',
+    'multipart/mixed',
+    'multipart/alternative',
   ])
   assert.deepEqual(response.headers('Accept-Encoding'), ['deflate', 'identity'])
   assert.deepEqual(response.headers('Accept-Language'), ['en'])
