@@ -27,10 +27,18 @@ export async function installUpdate(data: string, source: string): Promise<numbe
 /** Does what was asked for in `requests`, and restarts the unit when a version waits to be tried. */
 export async function runUpdates(data: string): Promise<number> {
   const folder = folderFor(data)
-  const sources = new UpdateFolder(folder).takeRequests()
-  const source = sources.at(-1)
-  if (source === undefined) return 0
-  await installUpdate(data, source)
+  const requests = new UpdateFolder(folder).requests()
+  const last = requests.pop()
+  // Who asks again means the newer one.
+  for (const earlier of requests) earlier.done()
+  if (last === undefined) return 0
+  try {
+    const agent = new UpdateAgent(thisUnit(folder))
+    const installed = await agent.install(last.source, { isPatient: true, committing: last.done })
+    process.stdout.write(`installed version ${installed}; the next start tries it\n`)
+  } finally {
+    last.done()
+  }
   // Without logind, which systemctl would ask first for a plain reboot.
   execFileSync('systemctl', ['--no-block', '--job-mode=replace-irreversibly', 'start', 'reboot.target'])
   return 0
@@ -40,8 +48,12 @@ export async function runUpdates(data: string): Promise<number> {
 export async function settleUpdate(data: string, served: boolean): Promise<number> {
   const folder = folderFor(data)
   const agent = new UpdateAgent(thisUnit(folder))
-  if (served) agent.blessed()
-  else if (agent.rolledBack()) {
+  if (served) {
+    agent.blessed()
+    return 0
+  }
+  agent.interrupted()
+  if (agent.rolledBack()) {
     const { application } = new UpdateFolder(folder)
     // Only the newer version knows the way back from its format.
     if (existsSync(application)) {

@@ -7,12 +7,21 @@
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { BundleError, type BundleHead, compareVersions, fileOffset, readHead } from './bundle.ts'
-import { download, firstOctets } from './download.ts'
-import { copyPart, digestOf, syncFolder } from './files.ts'
+import { download, firstOctets, forgetDownload } from './download.ts'
+import { copyPart, digestOf, roomIn, syncFolder } from './files.ts'
+import { hold } from './lock.ts'
 import { UpdateFolder } from './state.ts'
 
 /** How often a new version may start without serving. */
 const tries = 3
+/**
+ * A slow line brings more in a minute; a server that means to keep the agent waiting may bring less. A version on trial is blessed or
+ * starts again within three minutes.
+ */
+export const usualPace = { tries: 5, waitMs: 5000, patienceMs: 60_000, leastOctets: 65_536, trialMs: 300_000 }
+/** Of the data partition, what a download leaves to the box, which takes no documents on a full disk; less on a small card. */
+const leftOctets = 96 << 20
+const leftShare = 1 / 4
 
 /** What the agent works on; on a unit `unit.ts` finds it, tests make it up. */
 export interface UpdateTarget {
@@ -34,40 +43,81 @@ export interface UpdateTarget {
 export class UpdateAgent {
   readonly #target: UpdateTarget
   readonly #folder: UpdateFolder
+  readonly #pace: typeof usualPace
 
-  constructor(target: UpdateTarget) {
+  /** `pace` is for tests. */
+  constructor(target: UpdateTarget, pace = usualPace) {
     this.#target = target
+    this.#pace = pace
     this.#folder = new UpdateFolder(target.folder)
   }
 
   /**
-   * Installs the bundle in a file or at an HTTPS URL and resolves to its version, which the next start tries. Rejects with an Error
-   * of one line, which the record keeps as its reason.
+   * Installs the bundle in a file or at an HTTPS URL and resolves to its version, which the next start tries. `committing` is called
+   * when nothing but its name is missing. Rejects with an Error of one line, which the record keeps as its reason; while another
+   * install is under way, at once and without a record, or with `isPatient` after that.
    */
-  async install(source: string): Promise<string> {
+  async install(
+    source: string,
+    { isPatient = false, committing = () => {} }: { isPatient?: boolean; committing?: () => void } = {},
+  ): Promise<string> {
+    const release = await hold(join(this.#folder.path, 'lock'), isPatient)
+    if (release === undefined) throw new Error('another update is under way')
+    try {
+      await this.#ownTrialOver()
+      this.#folder.isUnderWay = true
+      return await this.#install(source, committing)
+    } finally {
+      this.#folder.isUnderWay = false
+      await release()
+    }
+  }
+
+  /** As long as the version that runs has not proved itself, the other slot is its way back. */
+  async #ownTrialOver(): Promise<void> {
+    const { trialMs } = this.#pace
+    for (let waited = 0; this.#folder.trial?.version === this.#target.version; waited += trialMs / 300) {
+      if (waited >= trialMs) throw new Error(`version ${this.#target.version} is on trial itself`)
+      await new Promise(resolve => setTimeout(resolve, trialMs / 300))
+    }
+  }
+
+  async #install(source: string, committing: () => void): Promise<string> {
     let version: string | undefined
+    const isFile = !source.startsWith('https:')
+    const path = isFile ? source : join(this.#target.folder, 'download')
     try {
       if (source.startsWith('http:')) throw new BundleError('bundles come by https, not http')
-      const isFile = !source.startsWith('https:')
-      const path = isFile ? source : join(this.#target.folder, 'download')
       let head: BundleHead | undefined
       if (isFile) head = this.#check(firstOctets(path))
       else {
         this.#folder.record = { state: 'downloading', source }
-        head = await download(source, path, { check: bytes => this.#check(bytes), tries: 5, waitMs: 5000 })
+        const options = { ...this.#pace, check: this.#check.bind(this), makeSure: this.#makeRoom.bind(this) }
+        head = await download(source, path, options)
       }
       if (head === undefined) throw new BundleError('this is no update bundle')
       version = head.manifest.version
       this.#folder.record = { state: 'downloaded', source, version }
       this.#folder.record = { state: 'updating', source, version }
-      this.#write(path, head)
-      this.#forgetDownload()
+      this.#write(path, head, committing)
+      forgetDownload(join(this.#target.folder, 'download'))
       return version
     } catch (error) {
+      // What has come whole and is not what was signed would be gone on from for ever.
+      if (!isFile && error instanceof BundleError) forgetDownload(path)
       const reason = (error as Error).message
       this.#folder.record = { state: 'failed', source, reason, ...(version === undefined ? {} : { version }) }
       throw error
     }
+  }
+
+  /** Before the box starts: an install that the power ended has failed, unless it is still asked for. */
+  interrupted(): void {
+    const { record, trial } = this.#folder
+    const isStuck = ['downloading', 'downloaded', 'updating'].includes(record.state) && trial === undefined
+    if (isStuck && this.#folder.requests().length === 0)
+      this.#folder.record = { ...record, state: 'failed', reason: 'the unit was switched off meanwhile' }
+    this.#folder.isUnderWay = false
   }
 
   /** Before the box starts: when the version on trial has been given up, says so. True then: its data may be in a newer format. */
@@ -109,9 +159,19 @@ export class UpdateAgent {
     return head
   }
 
-  #write(path: string, head: BundleHead): void {
+  /** Throws BundleError when the box would be short of room with so many octets more. */
+  #makeRoom(octets: number): void {
+    const { free, all } = roomIn(this.#target.folder)
+    const left = Math.min(leftOctets, all * leftShare)
+    if (free - octets < left)
+      throw new BundleError(`there is no room for it: ${mebibytes(octets + left)} are needed, ${mebibytes(free)} free`)
+  }
+
+  #write(path: string, head: BundleHead, committing: () => void): void {
     const { version, floor, files } = head.manifest
     const slot = this.#target.otherSlot()
+    // One that waits for its first start is replaced.
+    this.endTrial()
     this.#target.withKernelImages(folder => {
       // What the other slot held must not be started any more once that is overwritten.
       for (const name of readdirSync(folder)) if (!isOf(name, this.#target.version)) rmSync(join(folder, name))
@@ -129,16 +189,24 @@ export class UpdateAgent {
     expect('application', copyPart(path, fileOffset(head, 'application'), files.application.octets, application))
     this.#target.withKernelImages(folder => {
       const temporary = join(folder, 'new.tmp')
-      expect('kernel', copyPart(path, fileOffset(head, 'kernel'), files.kernel.octets, temporary))
-      this.#folder.trial = { version, previous: this.#target.version, floor }
-      renameSync(temporary, join(folder, `porchlight-${version}+${tries}.efi`))
-      syncFolder(folder)
+      const kernel = join(folder, `porchlight-${version}+${tries}.efi`)
+      try {
+        expect('kernel', copyPart(path, fileOffset(head, 'kernel'), files.kernel.octets, temporary))
+        committing()
+        this.#folder.trial = { version, previous: this.#target.version, floor }
+        renameSync(temporary, kernel)
+        syncFolder(folder)
+      } catch (error) {
+        this.endTrial()
+        for (const file of [temporary, kernel]) rmSync(file, { recursive: true, force: true })
+        throw error
+      }
     })
   }
+}
 
-  #forgetDownload(): void {
-    for (const name of ['download', 'download.from']) rmSync(join(this.#target.folder, name), { force: true })
-  }
+function mebibytes(octets: number): string {
+  return `${Math.ceil(octets / 2 ** 20)} MiB`
 }
 
 function isOf(name: string, version: string): boolean {

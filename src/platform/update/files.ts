@@ -1,7 +1,7 @@
 /** Files that are whole or not there, whenever the power goes. */
 
 import { createHash } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readSync, renameSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readSync, renameSync, statfsSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 const pieceOctets = 1 << 20
@@ -69,4 +69,10 @@ function eachPiece(from: number, at: number, octets: number, use: (piece: Buffer
     position += count
   }
   return hash.digest('hex')
+}
+
+/** Octets of the file system that holds a folder: all of them, and those that are free. */
+export function roomIn(folder: string): { readonly all: number; readonly free: number } {
+  const { bsize, blocks, bavail } = statfsSync(folder)
+  return { all: bsize * blocks, free: bsize * bavail }
 }

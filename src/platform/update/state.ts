@@ -19,6 +19,12 @@ export interface UpdateRecord {
   readonly reason?: string
 }
 
+/** A file in `requests`, which stays there until it is `done`: what the power ends is begun again. */
+export interface UpdateRequest {
+  readonly source: string
+  readonly done: () => void
+}
+
 /** A version that has been installed and not proved itself yet. */
 export interface Trial {
   readonly version: string
@@ -68,28 +74,47 @@ export class UpdateFolder {
     return join(this.path, 'application.js')
   }
 
-  /** Takes the requests that wait: sources of bundles, oldest name first. What is no request is thrown away. */
-  takeRequests(): string[] {
+  /** Whether an install has begun and not ended; after a start, that the power ended it. */
+  get isUnderWay(): boolean {
+    return existsSync(join(this.path, 'under-way'))
+  }
+
+  set isUnderWay(is: boolean) {
+    if (is) writeSafely(join(this.path, 'under-way'), '')
+    else rmSync(join(this.path, 'under-way'), { force: true })
+  }
+
+  /** The requests that wait: sources of bundles, oldest name first. What is no request is thrown away. */
+  requests(): UpdateRequest[] {
     const folder = join(this.path, 'requests')
     if (!existsSync(folder)) return []
-    const sources: string[] = []
+    const found: UpdateRequest[] = []
     for (const name of readdirSync(folder).sort()) {
       const path = join(folder, name)
-      // Others may write here: nothing but a small plain file is read.
-      const about = lstatSync(path)
-      if (about.isFile() && about.nlink === 1 && about.size <= requestOctets) {
-        const { source } = (parsed(readFileSync(path, 'utf8')) ?? {}) as { source?: unknown }
-        if (typeof source === 'string' && source.startsWith('https://')) sources.push(source)
-      }
-      rmSync(path, { recursive: true, force: true })
+      const source = sourceOf(path)
+      if (source === undefined) rmSync(path, { recursive: true, force: true })
+      else found.push({ source, done: () => forgetRequest(path, source) })
     }
-    return sources
+    return found
   }
 
   #read<T>(name: string): T | undefined {
     const path = join(this.path, name)
     return existsSync(path) ? (parsed(readFileSync(path, 'utf8')) as T | undefined) : undefined
   }
+}
+
+/** Unless there is another one by that name now. */
+function forgetRequest(path: string, source: string): void {
+  if (existsSync(path) && sourceOf(path) === source) rmSync(path, { force: true })
+}
+
+/** Others may write requests: nothing but a small plain file is read. */
+function sourceOf(path: string): string | undefined {
+  const about = lstatSync(path)
+  if (!about.isFile() || about.nlink !== 1 || about.size > requestOctets) return undefined
+  const { source } = (parsed(readFileSync(path, 'utf8')) ?? {}) as { source?: unknown }
+  return typeof source === 'string' && source.startsWith('https://') ? source : undefined
 }
 
 function parsed(text: string): unknown {

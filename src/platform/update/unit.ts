@@ -1,9 +1,20 @@
 /** What the update agent works on, on a unit: its slots, its boot partition and its identity (`image/` says how it is made). */
 
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, realpathSync } from 'node:fs'
 import { join } from 'node:path'
 import { readKeys, type UpdateTarget } from './agent.ts'
+
+/** At a place of its own: the health unit mounts and unmounts `/efi` whenever it has to. */
+function withBootPartition<T>(device: string, place: string, work: (folder: string) => T): T {
+  mkdirSync(place, { recursive: true })
+  execFileSync('mount', ['-t', 'vfat', '-o', 'nosuid,nodev,noexec,noatime,umask=0077,sync', device, place])
+  try {
+    return work(join(place, 'EFI', 'Linux'))
+  } finally {
+    execFileSync('umount', [place])
+  }
+}
 
 /** The unit this process runs on. Throws an Error of one line when it is none. */
 export function thisUnit(folder: string): UpdateTarget {
@@ -28,13 +39,6 @@ export function thisUnit(folder: string): UpdateTarget {
     otherSlot,
     slotOctets: () => Number(execFileSync('blockdev', ['--getsize64', otherSlot()])),
     dropCaches: device => execFileSync('blockdev', ['--flushbufs', device]),
-    withKernelImages: work => {
-      execFileSync('mount', ['/efi'])
-      try {
-        return work(join('/efi', 'EFI', 'Linux'))
-      } finally {
-        execFileSync('umount', ['/efi'])
-      }
-    },
+    withKernelImages: work => withBootPartition('/dev/disk/by-partlabel/porchlight-esp', '/run/porchlight/esp', work),
   }
 }
