@@ -179,7 +179,8 @@ export const limits = {
   listsRemembered: 1_000,
   listMembersRemembered: 100_000,
   /**
-   * Lists of resources. Members told of in one NOTIFY, and octets after which none is begun: the rest follows in further ones.
+   * Lists of resources. Subscriptions to lists of one user, each of which may have a leg for each of its members and takes a place
+   * at the one address for lists that come with requests; one more is 503 with Retry-After. Members told of in one NOTIFY, and octets after which none is begun: the rest follows in further ones.
    * Octets that no body exceeds, so that a datagram holds it: a member who alone takes more is named, without his state.
    * Characters of an entry's URI, beyond which it is no member, and of the display names of an entry or list, which are shown
    * as far as they fit.
@@ -187,6 +188,7 @@ export const limits = {
    * what is kept of them, and parts of a body; one with more is not read.
    */
   lists: {
+    subscriptionsPerUser: 200,
     resourcesPerNotify: 200,
     octetsPerNotify: 48_000,
     datagramOctets: 63_000,

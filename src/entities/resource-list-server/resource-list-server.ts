@@ -96,6 +96,7 @@ export class ResourceListServer implements SipEntity {
       limits: {
         notificationsPerTurn: limits.lists.notificationsPerTurn,
         subscriptionsPerResource: limits.subscriptionsPerResource,
+        subscriptionsPerSubscriber: limits.lists.subscriptionsPerUser,
         filter: limits.filter,
         ...options.notifierLimits,
       },

@@ -2,6 +2,7 @@
 
 import type { Output, Turn } from '../../turn.ts'
 import { decide } from './decide.ts'
+import { countHeld } from './held.ts'
 import { beginLeg, isLeg, recordOfLeg, toHolder } from './legs.ts'
 import { notifyRequest, requireFields } from './notify.ts'
 import type { EventService } from './service.ts'
@@ -27,6 +28,7 @@ export function end(
   const { db } = turn
   const isHeld = isLeg(record)
   db.delete<unknown>(isHeld ? service.tables.legs : service.tables.subscriptions, [service.name, resource, id])
+  if (!isHeld) countHeld(service, record.subscriber, -1, turn)
   if (record.extras?.suppression !== undefined)
     db.delete(service.tables.suppressing, [service.name, record.subscriber, resource, id])
   const outputs: Output[] = []

@@ -31,6 +31,8 @@ export interface NotifierLimits {
   readonly notificationsPerTurn: number
   /** Subscriptions to one resource; a further one is answered 503 with Retry-After. */
   readonly subscriptionsPerResource: number
+  /** Subscriptions of one subscriber; a further one is answered 503 with Retry-After. Without it they are not counted. */
+  readonly subscriptionsPerSubscriber?: number
   /** Waiting watchers of one resource; a further one is forgotten at once, as if given up. */
   readonly waitingPerResource: number
   /** Shortest time after which a subscriber who wishes it is told something although nothing has changed (RFC 6446 §7.3). */

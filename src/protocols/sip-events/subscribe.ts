@@ -8,6 +8,7 @@ import { accept, granted } from './accept.ts'
 import { currentTag, holds, suppressIfMatch } from './condition.ts'
 import { takesDeflate } from './content-coding.ts'
 import { noteFilters } from './filters.ts'
+import { countHeld } from './held.ts'
 import { notifyRequest, requireFields } from './notify.ts'
 import { ratesOf } from './rate.ts'
 import { tellAll, update } from './refresh.ts'
@@ -74,7 +75,8 @@ export function create(request: SipRequest, service: EventService, eventId: stri
     return update(request, service, { ...subscription, record: existing }, existing.dialog, turn)
 
   const kept = turn.db.get(service.tables.resources, [service.name, resource]) ?? notSubscribed
-  if (kept.subscriptions >= service.limits.subscriptionsPerResource) throw serviceUnavailable(60)
+  if (kept.subscriptions >= service.limits.subscriptionsPerResource || !countHeld(service, record.subscriber, 1, turn))
+    throw serviceUnavailable(60)
   turn.db.put(service.tables.resources, [service.name, resource], {
     ...kept,
     subscriptions: kept.subscriptions + 1,

@@ -109,6 +109,8 @@ export interface NotifierTables {
   readonly waiting: Table<WaitingRecord>
   /** Subscriptions with `extras.suppression`: keyed [package, address-of-record of the subscriber, resource, our dialog tag]. */
   readonly suppressing: Table<null>
+  /** How many subscriptions somebody holds, where that is bounded: keyed [address-of-record of the subscriber]. */
+  readonly held: Table<number>
 }
 
 /** The tables of one notifier; those of another entity have other names. */
@@ -119,6 +121,7 @@ export function notifierTables(owner: string): NotifierTables {
     resources: table(`${owner} subscribed resources`, 'soft'),
     waiting: table(`${owner} waiting watchers`, 'soft'),
     suppressing: table(`${owner} suppressing`, 'soft'),
+    held: table(`${owner} held`, 'soft'),
   }
 }
 

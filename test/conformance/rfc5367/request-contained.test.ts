@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { limits } from '../../../src/limits.ts'
 import type { HeaderField } from '../../../src/protocols/sip/message.ts'
 import { listDocument, listsType } from '../../actors/list-owner.ts'
 import type { Subscription } from '../../actors/watcher.ts'
@@ -141,6 +142,30 @@ describe('RFC 5363 lists of URIs', () => {
     )
     await world.quiet()
     assert.ok([200, 403].includes(exchange.final!.status))
+  })
+
+  test('one subscriber does not take all the places at the address of the server', async () => {
+    const world = new ListWorld()
+    const subscribe = (name: string, uris: readonly string[]) =>
+      world.person(name).watcher.subscribe(server, 'presence', 3600, world.now(), {
+        toList: true,
+        headers: [required, disposition, type],
+        body: listDocument(uris),
+      })
+    const all = Array.from({ length: limits.lists.subscriptionsPerUser }, () => subscribe('Bob', []))
+    await world.quiet()
+    for (const { exchange } of all) assert.equal(exchange.final?.status, 200)
+    const { exchange } = await watch(world, listDocument([alice]))
+    assert.equal(exchange.final?.status, 503)
+    assert.ok(Number(exchange.final!.header('Retry-After')) > 0)
+    const other = subscribe('Carol', [alice])
+    await world.quiet()
+    assert.equal(other.exchange.final?.status, 200)
+    // Whoever ends one has room for another.
+    assert.equal(await world.refresh(all[0]!, 0), 200)
+    assert.equal((await watch(world, listDocument([alice]))).exchange.final?.status, 200)
+    assert.equal(await world.refresh(all[1]!), 200)
+    world.check()
   })
 
   test('RLS-23: 100,000 members are too many, and the answer says so', async () => {
