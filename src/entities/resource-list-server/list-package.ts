@@ -4,7 +4,7 @@ import { simpleFilterContentType } from '../../documents/simple-filter.ts'
 import { limits } from '../../limits.ts'
 import { badEvent, forbidden, notFound } from '../../protocols/sip/errors.ts'
 import type { SipRequest } from '../../protocols/sip/message.ts'
-import { isSipUri, type Uri } from '../../protocols/sip/uri.ts'
+import type { Uri } from '../../protocols/sip/uri.ts'
 import { bodiesOf } from '../../protocols/sip-events/bodies.ts'
 import { dialectOf } from '../../protocols/sip-events/dialect.ts'
 import type { EventPackage } from '../../protocols/sip-events/event-package.ts'
@@ -101,7 +101,7 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
         subscriber,
         alias,
         displayName,
-        isPrivate: isPrivate(request),
+        isPrivate: record.extras?.isPrivate === true,
         takesPartial: takesPartial(request),
         sealedTypes: sealedTypes(request),
         ...wayOn(request, resource, name, turn),
@@ -182,13 +182,6 @@ function takesPartial(request: SipRequest): boolean {
 function sealedTypes(request: SipRequest): string[] {
   const types = request.headers('Accept').map(type => type.split(';', 1)[0]!.trim().toLowerCase())
   return ['multipart/signed', 'application/pkcs7-mime'].filter(type => types.includes(type))
-}
-
-/** Whether a watcher asks that others do not learn who he is (RFC 3323 §4.1.1.3, §4.2; RFC 3325 §7). */
-function isPrivate(request: SipRequest): boolean {
-  const wishes = request.headers('Privacy').flatMap(value => value.toLowerCase().split(/[;\s]+/))
-  const { uri } = request.from
-  return wishes.includes('id') || (isSipUri(uri) && uri.host === 'anonymous.invalid')
 }
 
 /**

@@ -86,10 +86,11 @@ export function putNode(db: Transaction, id: string, node: ListNode): void {
   db.put(nodes, [id], node)
 }
 
-export function subscriberOfNode({ subscriber, alias, displayName }: ListNode): Subscriber {
+export function subscriberOfNode({ subscriber, alias, displayName, isPrivate }: ListNode): Subscriber {
   return {
     identities: subscriber === '' ? [] : alias === undefined ? [subscriber] : [subscriber, alias],
     displayName,
+    isPrivate,
   }
 }
 

@@ -14,6 +14,8 @@ export interface Subscriber {
   /** Asserted addresses-of-record, at most one of a kind (sip, tel), the first being the principal one; none: anonymous. */
   readonly identities: readonly string[]
   readonly displayName: string | undefined
+  /** Whether those he watches are not to learn who he is (RFC 3325 §7); what he may see is decided by his identity all the same. */
+  readonly isPrivate?: boolean
 }
 
 export interface NotifyBody {
@@ -41,7 +43,7 @@ export interface Occasion {
 export interface Watcher {
   /** Unique among the subscriptions of the box; a token. */
   readonly id: string
-  /** Address-of-record; empty when anonymous. */
+  /** Address-of-record; empty when anonymous, or when he does not want it known. */
   readonly uri: string
   readonly displayName: string | undefined
   readonly status: WatcherStatus

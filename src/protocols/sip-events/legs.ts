@@ -28,6 +28,7 @@ export interface LegRecord {
   readonly subscriber: string
   readonly alias: string | undefined
   readonly displayName: string | undefined
+  readonly isPrivate?: true
   readonly createdAt: Instant
   readonly notifiedAt: Instant
   readonly revision: number
@@ -60,8 +61,8 @@ export function isLeg(record: SubscriptionRecord): boolean {
 
 /** A leg as a subscription, which lasts as long as its holder wants it. */
 export function recordOfLeg(leg: LegRecord): SubscriptionRecord {
-  const { status, ...kept } = leg
-  return { ...blank, ...statuses[status]!, ...kept }
+  const { status, isPrivate, ...kept } = leg
+  return { ...blank, ...statuses[status]!, ...kept, extras: isPrivate && { isPrivate } }
 }
 
 const blank: SubscriptionRecord = {
@@ -98,6 +99,7 @@ export function keep(service: EventService, { resource, id, record }: Subscripti
     subscriber,
     alias,
     displayName,
+    ...(record.extras?.isPrivate && { isPrivate: true }),
     createdAt,
     notifiedAt,
     revision,
@@ -137,6 +139,7 @@ export function beginLeg(service: EventService, resource: string, id: string, tu
     createdAt: turn.now,
     notifiedAt: turn.now,
     revision: kept.revision,
+    extras: subscriber.isPrivate ? { isPrivate: true } : undefined,
   }
   turn.db.put(service.tables.resources, [service.name, resource], {
     ...kept,

@@ -15,7 +15,7 @@ import {
 import type { SipRequest } from '../sip/message.ts'
 import { parseNameAddr } from '../sip/name-addr.ts'
 import { Params } from '../sip/params.ts'
-import { addressOfRecord } from '../sip/uri.ts'
+import { addressOfRecord, isSipUri } from '../sip/uri.ts'
 import { areBodiesTaken, isOptional } from './bodies.ts'
 import { contentCodings } from './content-coding.ts'
 import type { Subscriber } from './event-package.ts'
@@ -135,6 +135,7 @@ export function checkSupported(request: SipRequest, needed: readonly string[]): 
  * the asserted identity, else that of From (GSMA RCS 3 §6.6.1).
  */
 export function senderOf(request: SipRequest, turn: Turn): Subscriber {
+  const privacy = wantsPrivacy(request) ? { isPrivate: true } : {}
   if (request.hasHeader('P-Asserted-Identity')) {
     const identities: string[] = []
     let displayName: string | undefined
@@ -147,11 +148,23 @@ export function senderOf(request: SipRequest, turn: Turn): Subscriber {
       const kind = identity.slice(0, 4)
       if (!identities.some(other => other.startsWith(kind))) identities.push(identity)
     }
-    return { identities, displayName: displayName || request.from.displayName || undefined }
+    return { identities, displayName: displayName || request.from.displayName || undefined, ...privacy }
   }
   if (turn.settings.auth.required) return { identities: [], displayName: undefined }
   const { uri, displayName } = request.from
-  return { identities: [addressOfRecord(uri)], displayName: displayName || undefined }
+  return { identities: [addressOfRecord(uri)], displayName: displayName || undefined, ...privacy }
+}
+
+/** Whether the sender asks that others do not learn who he is (RFC 3323 §4.1.1.3, §4.2; RFC 3325 §7). */
+function wantsPrivacy(request: SipRequest): boolean {
+  if (isSipUri(request.from.uri) && request.from.uri.host === 'anonymous.invalid') return true
+  if (!request.hasHeader('Privacy')) return false
+  return request.headers('Privacy').some(value =>
+    value
+      .toLowerCase()
+      .split(/[;\s]+/)
+      .includes('id'),
+  )
 }
 
 /** The refusal that a decision was, when it was one; anything else passes on. */

@@ -65,6 +65,7 @@ export function create(request: SipRequest, service: EventService, eventId: stri
   setExtras(record, {
     rates: ratesOf(request.header('Event'), service, seconds, undefined, turn),
     condition: suppressIfMatch(request),
+    isPrivate: subscriber.isPrivate || undefined,
   })
   noteFilters(service, subscription, request)
   noteSuppression(service, subscription, request, turn)

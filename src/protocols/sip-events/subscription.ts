@@ -56,6 +56,8 @@ export interface SubscriptionExtras {
   readonly condition?: string | undefined
   /** True while the NOTIFY that answers a SUBSCRIBE outside a dialog is to come, which no condition suppresses. */
   readonly isUntold?: boolean | undefined
+  /** True when watcher information is not to say who the subscriber is. */
+  readonly isPrivate?: true | undefined
   /** In which spelling NOTIFYs are told, when not in that of the standard. */
   readonly dialect?: Dialect | undefined
   /** What he wants to be told, and when (RFC 4660). */
@@ -94,6 +96,7 @@ export interface WaitingRecord {
   readonly id: string
   readonly displayName: string | undefined
   readonly alias: string | undefined
+  readonly isPrivate?: true
   readonly createdAt: Instant
   readonly until: Instant
 }

@@ -24,6 +24,7 @@ export function wait(service: EventService, subscription: Subscription, turn: Tu
     id,
     displayName: record.displayName,
     alias: record.alias,
+    ...(record.extras?.isPrivate && { isPrivate: true }),
     createdAt: record.createdAt,
     until: turn.now + waitingMs,
   }

@@ -11,10 +11,11 @@ export function watcherOf(
   status: Watcher['status'],
   event: Watcher['event'],
 ): Watcher {
+  const isPrivate = record.extras?.isPrivate === true
   return {
     id,
-    uri: record.subscriber,
-    displayName: record.displayName,
+    uri: isPrivate ? '' : record.subscriber,
+    displayName: isPrivate ? undefined : record.displayName,
     status,
     event,
     subscribedAt: record.createdAt,
@@ -26,8 +27,8 @@ export function watcherOf(
 export function waitingWatcher(subscriber: string, waiting: WaitingRecord): Watcher {
   return {
     id: waiting.id,
-    uri: subscriber,
-    displayName: waiting.displayName,
+    uri: waiting.isPrivate ? '' : subscriber,
+    displayName: waiting.isPrivate ? undefined : waiting.displayName,
     status: 'waiting',
     event: 'timeout',
     subscribedAt: waiting.createdAt,

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { respond } from '../../../src/protocols/sip/message.ts'
+import { type HeaderField, respond } from '../../../src/protocols/sip/message.ts'
 import { listDocument, listsType, putList } from '../../actors/list-owner.ts'
 import type { ListTable } from '../../actors/list-table.ts'
 import { alice, bob, carol, friends, ListWorld } from './list-world.ts'
@@ -236,6 +236,32 @@ describe('§4.4 processing of SUBSCRIBE', () => {
     const world = await ListWorld.of()
     const { exchange } = await world.watch('Bob', friends, { headers: [['Require', 'wings']] })
     assert.equal(exchange.final?.status, 420)
+  })
+})
+
+describe('RFC 3323, RFC 3325 §7 privacy of who subscribes', () => {
+  const asked: readonly HeaderField[] = [['Privacy', 'id']]
+
+  test('RLS-14: whom he watches, alone or by a list, is not told who he is; what he may see is decided by it (PS-77)', async () => {
+    for (const uri of [alice, friends]) {
+      const world = await ListWorld.of([alice])
+      const watchers = world.person('Alice').watcher.subscribe(alice, 'presence.winfo', 3600, world.now())
+      await world.publish('Alice', 'open', 'seen')
+      const { watcher } = world.person('Bob')
+      const wishes = { headers: asked, ...(uri === friends && { toList: true }) }
+      const subscription = watcher.subscribe(uri, 'presence', 3600, world.now(), wishes)
+      await world.quiet()
+      assert.match(subscription.notifications.at(-1)!.body, /seen/)
+      const told = () => watchers.notifications.flatMap(one => [one.body, ...one.watchers]).join()
+      assert.match(told(), /anonymous@anonymous.invalid active/)
+      await world.rules('Alice', { [bob]: 'confirm' })
+      await world.restart()
+      await world.rules('Alice', { [bob]: 'block' })
+      await world.quiet()
+      assert.doesNotMatch(subscription.notifications.at(-1)!.body, /seen/)
+      assert.doesNotMatch(told(), /bob/i)
+      world.check()
+    }
   })
 })
 
