@@ -95,7 +95,8 @@ export class Subscriber {
       ['Event', record.event],
       ['Expires', '0'],
     ])
-    return [{ kind: 'request', request, token: `unsubscribe ${key}` }]
+    // Of one that has come about again meanwhile the end may be under way at the same time.
+    return [{ kind: 'request', request, token: `unsubscribe ${key} ${record.callId}` }]
   }
 
   /** Asks for everything anew, where the last NOTIFY did not tell enough. */

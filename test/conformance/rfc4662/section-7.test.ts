@@ -416,6 +416,24 @@ describe('a server elsewhere that has its ways (RLS-15)', () => {
     check(boxes, subscription)
   })
 
+  test('members who come and go by the second are no harm where their notifier is silent about it', async () => {
+    const { boxes, asked, notify, list, subscription } = await against(request =>
+      request.expires === 0 ? undefined : 200,
+    )
+    const services = (inline: readonly string[]) => keep(boxes, bob, [{ uri: friends, inline }])
+    for (let turn = 0; turn < 4; turn++) {
+      notify(asked.findLast(({ request }) => request.toTag === undefined)!.request, 'active;expires=3600', `${turn}`)
+      await boxes.pass(1_000)
+      assert.equal(list.state(dora), `active open ${turn}`)
+      await services([])
+      await boxes.pass(1_000)
+      assert.equal(list.state(dora), 'terminated noresource')
+      await services([dora])
+      await boxes.pass(1_000)
+    }
+    check(boxes, subscription)
+  })
+
   test('a killed box goes on with the dialogs it has', async () => {
     const { boxes, asked, notify, list, subscription } = await against(() => 200)
     notify(asked[0]!.request, 'active;expires=3600', 'before')
