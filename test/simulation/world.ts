@@ -162,6 +162,12 @@ export class SimulatedWorld implements World {
     await this.#step(this.#now + milliseconds)
   }
 
+  /** Takes somebody's account away, as the operator does. */
+  async removeUser(name: string): Promise<void> {
+    this.#administer('user remove', { address: this.person(name).aor })
+    await this.quiet()
+  }
+
   async set(name: string, value: string): Promise<void> {
     this.#administer('settings set', { name, value })
     this.#settings = this.#store.transact(db => readSettings(db, new Map(), this.#settings))

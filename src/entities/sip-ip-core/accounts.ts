@@ -7,7 +7,7 @@ import { CsvError, csvRecords } from '../../documents/csv.ts'
 import { limits } from '../../limits.ts'
 import { type DigestAlgorithm, passwordDigest } from '../../protocols/sip/digest.ts'
 import { addressOfRecord, isSipUri, parseUri } from '../../protocols/sip/uri.ts'
-import { policyWake } from '../../protocols/sip-events/notifier.ts'
+import { departedWake, policyWake } from '../../protocols/sip-events/notifier.ts'
 import { type Instant, type Output, type Transaction, type Turn, table } from '../../turn.ts'
 import { removeObjects } from '../content-server/objects.ts'
 import { presenceWakes } from '../presence-server/wakes.ts'
@@ -97,7 +97,7 @@ export function setPassword(db: Transaction, address: string, password: string, 
 
 /**
  * Removes a user with his registrations and documents; whoever watches them is woken, and the Presence Server, which drops what
- * it keeps for him. Throws AccountError if there is no such user.
+ * it keeps for him. What he has subscribed to ends. Throws AccountError if there is no such user.
  */
 export function removeUser(db: Transaction, address: string, domain: Domain, now: Instant): Output[] {
   const aor = userAddress(address, domain.domain)
@@ -111,8 +111,12 @@ export function removeUser(db: Transaction, address: string, domain: Domain, now
     policyWake('xcap-diff', aor, now, 'xdms'),
     policyWake('ua-profile', aor, now, 'xdms'),
     presenceWakes.userChanged(aor, now),
+    ...notifiers.map(entity => departedWake(aor, now, entity)),
   ]
 }
+
+/** Entities that users subscribe with. */
+const notifiers = ['presence-server', 'resource-list-server', 'registrar', 'xdms'] as const
 
 /** Whether there is anybody, without counting them. */
 export function hasUsers(db: Transaction): boolean {

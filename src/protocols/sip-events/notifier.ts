@@ -7,6 +7,7 @@ import type { Filter } from '../../documents/simple-filter.ts'
 import type { Output, Transaction, Turn } from '../../turn.ts'
 import { badEvent } from '../sip/errors.ts'
 import type { SipRequest, SipResponse } from '../sip/message.ts'
+import { endThoseOf } from './departed.ts'
 import { end, expire, legWanted } from './end.ts'
 import type { EventPackage, Subscriber, Watcher } from './event-package.ts'
 import {
@@ -29,11 +30,11 @@ import { create } from './subscribe.ts'
 import { type NotifierTables, notifierTables, type SubscriptionRecord } from './subscription.ts'
 import type { TerminationReason } from './subscription-state.ts'
 import { giveUp } from './waiting.ts'
-import { policiesToken, restartToken, subscriberToken, wakeAt } from './wakes.ts'
+import { departedToken, policiesToken, restartToken, subscriberToken, wakeAt } from './wakes.ts'
 import { waitingWatcher, watcherOf } from './watcher.ts'
 import { isSuppressing, subscriberChanged } from './withheld.ts'
 
-export { legWake, policiesWake, policyWake, resourceWake } from './wakes.ts'
+export { departedWake, legWake, policiesWake, policyWake, resourceWake } from './wakes.ts'
 export type { LegHolder, NotifierLimits, ResourceState, Telling }
 
 export interface NotifierOptions {
@@ -126,9 +127,12 @@ export class Notifier {
   wake(token: string, turn: Turn): Output[] {
     if (token === 'policies') return this.#everyPackage(name => policiesToken(name, 'subscribed'), turn)
     const [kind, packageName = '', resource = '', third = '', fourth = ''] = token.split(' ')
+    if (kind === 'departed') return this.#everyPackage(name => departedToken(name, packageName), turn)
     const service = this.#services.get(packageName)
     if (service === undefined) return []
     switch (kind) {
+      case 'departed-from':
+        return endThoseOf(service, resource, [third, fourth], turn)
       case 'fan-out':
         return fanOut(service, resource, third || undefined, turn)
       case 'rate':

@@ -20,6 +20,16 @@ export function policiesWake(at: Instant, entity: EntityName): Output {
   return { kind: 'wake', entity, at, token: 'policies' }
 }
 
+/** The wake by which it is said that somebody is no user any more: what he has subscribed to ends. */
+export function departedWake(subscriber: string, at: Instant, entity: EntityName): Output {
+  return { kind: 'wake', entity, at, token: `departed ${subscriber}` }
+}
+
+/** The subscriptions of a package are to be looked through for his, from this one on. */
+export function departedToken(packageName: string, subscriber: string, resource = '', id = ''): string {
+  return `departed-from ${packageName} ${subscriber} ${resource} ${id}`
+}
+
 export function wakeAt(at: Instant, token: string): Output {
   return { kind: 'wake', at, token }
 }
