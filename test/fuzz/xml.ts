@@ -7,9 +7,12 @@ import { parseReginfo } from '../../src/documents/reginfo.ts'
 import { parseWatcherinfo } from '../../src/documents/watcherinfo.ts'
 import { canonicalText } from '../../src/documents/xml/compare.ts'
 import { parseXml, XmlError } from '../../src/documents/xml/parse.ts'
+import { scanPlain } from '../../src/documents/xml/plain.ts'
+import { scanAny } from '../../src/documents/xml/scan.ts'
 import { withChildren, type XmlElement } from '../../src/documents/xml/tree.ts'
 import { serializeXml } from '../../src/documents/xml/write.ts'
 import { compose } from '../../src/entities/presence-server/compose.ts'
+import { Recorder } from '../unit/documents/xml/recorder.ts'
 
 export type FuzzTarget = {
   readonly name: string
@@ -42,6 +45,7 @@ export const targets: readonly FuzzTarget[] = [
     name: 'xml',
     seeds,
     run(bytes) {
+      checkPlain(Buffer.from(bytes).toString('utf8'))
       const root = parsed(() => parseXml(bytes, { limits: roomy, instructions: true }))
       if (root === undefined) return
       checkPlaces(root)
@@ -77,6 +81,14 @@ function parsed<T>(read: () => T): T | undefined {
     assert.ok(error.line >= 1 && error.column >= 1 && error.offset >= 0)
     return undefined
   }
+}
+
+/** What the quick reader takes, it reads as the one for all of XML does. */
+function checkPlain(text: string): void {
+  const [plain, any] = [new Recorder(), new Recorder()]
+  if (!scanPlain(text, roomy, plain.listen)) return
+  scanAny(text, Buffer.from(text), roomy, any.listen)
+  assert.deepEqual(plain.events, any.events)
 }
 
 /** Every node lies in its parent, behind its predecessor. */

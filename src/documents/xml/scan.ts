@@ -6,6 +6,7 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { SaxesParser, type SaxesTagNS } from 'saxes'
 import { XmlError, type XmlErrorKind } from './errors.ts'
+import { scanPlain } from './plain.ts'
 import { isXmlSpace } from './tree.ts'
 
 export type XmlLimits = {
@@ -48,7 +49,8 @@ export type XmlReader = {
 }
 
 /**
- * Reads a whole document, tells `listen`'s events about it, and returns its text.
+ * Reads a whole document, tells `listen`'s events about it, and returns its text. `listen` may be asked twice: what the first
+ * listener has been told counts for nothing then.
  *
  * The document is UTF-8. A byte order mark is accepted; UTF-16 is refused, and so is another declared encoding unless
  * all octets are ASCII, when it makes no difference. XML 1.1 is refused: its characters could not be copied into a 1.0
@@ -58,6 +60,17 @@ export type XmlReader = {
  */
 export function scanXml(bytes: Uint8Array, limits: XmlLimits, listen: (reader: XmlReader) => XmlEvents): string {
   const text = decodeXml(bytes, limits.bytes)
+  if (!scanPlain(text, limits, listen)) scanAny(text, bytes, limits, listen)
+  return text
+}
+
+/** The same of any decoded document. Throws XmlError. */
+export function scanAny(
+  text: string,
+  bytes: Uint8Array,
+  limits: XmlLimits,
+  listen: (reader: XmlReader) => XmlEvents,
+): void {
   const doctype = doctypeIn(text)
   if (doctype !== -1)
     throw positioned(
@@ -123,7 +136,6 @@ export function scanXml(bytes: Uint8Array, limits: XmlLimits, listen: (reader: X
     if (error instanceof Error && error.constructor === Error) refuse(sentence(error.message))
     throw error
   }
-  return text
 }
 
 /** A class, since V8 makes the functions of an object literal among the old objects: each would keep its document alive. */
