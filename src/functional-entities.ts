@@ -90,7 +90,7 @@ export function functionalEntities(options: EntityOptions, home: Home): Entities
       registrationState,
       objects: {
         uriOf: (owner, object, turn) => entities['content-server'].uriOf(owner, object, turn),
-        store: (owner, object, turn) => entities['content-server'].store(owner, object, turn),
+        store: (owner, objects, turn) => entities['content-server'].store(owner, objects, turn),
         named: (owner, uri, turn) => entities['content-server'].named(owner, uri, turn),
         fits: (owner, objects, turn) => entities['content-server'].fits(owner, objects, turn),
         toStore: (owner, object, turn) => entities['content-server'].toStore(owner, object, turn),

@@ -21,7 +21,15 @@ import { contentServerElsewhere, Gateway, getRequest, isElsewhere, putRequest, s
 import { given, nothingHere } from './given.ts'
 import { hold, isHeld, letGo, lookAtHeld } from './held-objects.ts'
 import { keep, look, requireGood, requireRoom } from './keep.ts'
-import { contentOf, deleteObject, entityTagOf, type ObjectAddress, objectAt, type StoredObject } from './objects.ts'
+import {
+  contentOf,
+  deleteObject,
+  entityTagOf,
+  type ObjectAddress,
+  objectAt,
+  objectsOf,
+  type StoredObject,
+} from './objects.ts'
 
 import { isIcon, objectPath, pathHere, readObjectPath, readViewPath, refersTo, versionOf } from './uri.ts'
 
@@ -121,11 +129,9 @@ export class ContentServer implements Entity {
 
   /** Whether such objects are good ones, and there is room for all that are not stored yet; elsewhere that is not known. */
   fits(owner: string, objects: readonly CarriedObject[], turn: Turn): boolean {
-    const named = objects.map(({ type, bytes }) => ({ type, bytes, name: nameOf(type, bytes, turn) }))
-    const others = named.filter(({ name }) => objectAt(turn.db, { owner, name }) === undefined)
     try {
-      for (const { type, bytes } of others) requireGood(type, bytes, turn)
-      if (contentServerElsewhere(turn.settings) === undefined) requireRoom(owner, others, turn)
+      for (const { type, bytes } of this.#notStored(owner, objects, turn)) requireGood(type, bytes, turn)
+      if (contentServerElsewhere(turn.settings) === undefined) this.#inTheWay(owner, objects, turn)
       return true
     } catch (error) {
       if (error instanceof HttpRefusal) return false
@@ -147,12 +153,45 @@ export class ContentServer implements Entity {
     return isElsewhere(turn.db, address) ? undefined : putRequest(address, object, server, turn, headers)
   }
 
-  /** Stores such an object, or notes that it is stored elsewhere; the same again changes nothing. Throws HttpRefusal: 413, 415, 507. */
-  store(owner: string, { type, bytes }: CarriedObject, turn: Turn): Output[] {
-    const address = { owner, name: nameOf(type, bytes, turn) }
-    if (objectAt(turn.db, address) !== undefined) return []
+  /**
+   * Stores such objects, or notes that they are stored elsewhere; the same again change nothing. What is in their way and left of
+   * earlier publications goes. Throws HttpRefusal: 413, 415, 507.
+   */
+  store(owner: string, objects: readonly CarriedObject[], turn: Turn): Output[] {
     const server = contentServerElsewhere(turn.settings)
-    return server === undefined ? keep(address, type, bytes, turn) : storedElsewhere(address, server, turn)
+    const others = this.#notStored(owner, objects, turn)
+    if (server !== undefined) return others.flatMap(({ name }) => storedElsewhere({ owner, name }, server, turn))
+    for (const name of this.#inTheWay(owner, objects, turn)) deleteObject(turn.db, { owner, name })
+    return others.flatMap(({ name, type, bytes }) => keep({ owner, name }, type, bytes, turn))
+  }
+
+  #notStored(owner: string, objects: readonly CarriedObject[], turn: Turn): Array<CarriedObject & { name: string }> {
+    const named = objects.map(({ type, bytes }) => ({ type, bytes, name: nameOf(type, bytes, turn) }))
+    return named.filter(({ name }) => objectAt(turn.db, { owner, name }) === undefined)
+  }
+
+  /** Names of what is to go before these objects have room, which nobody will ask for any more. Throws 507 when that is not enough. */
+  #inTheWay(owner: string, objects: readonly CarriedObject[], turn: Turn): readonly string[] {
+    const added = this.#notStored(owner, objects, turn)
+    try {
+      requireRoom(owner, added, turn)
+      return []
+    } catch (error) {
+      if (!(error instanceof HttpRefusal)) throw error
+    }
+    const needed = new Set(objects.map(({ type, bytes }) => nameOf(type, bytes, turn)))
+    const left = this.#leftBehind(owner, turn).filter(name => !needed.has(name))
+    requireRoom(owner, added, turn, left)
+    return left
+  }
+
+  /** Objects that publications have brought, which had no other use than to be referred to, and are not any more. */
+  #leftBehind(owner: string, turn: Turn): string[] {
+    const presence = this.#options.presenceOf(owner, turn)
+    return [...objectsOf(turn.db, owner)]
+      .filter(({ name, object: { type, digest } }) => name === nameOfDigest(type, digest, turn))
+      .filter(({ name }) => !refersTo(presence, turn.settings, { owner, name }, this.#options.userOf))
+      .map(({ name }) => name)
   }
 
   /** An object that nothing refers to any more, hard state and other publications included, goes (CS-13). */
@@ -324,7 +363,11 @@ function addressElsewhere(identifier: string): string | undefined {
 }
 
 function nameOf(type: string, bytes: Uint8Array, turn: Turn): string {
-  return turn.fingerprint('object', type, hash('sha256', bytes, 'hex'))
+  return nameOfDigest(type, hash('sha256', bytes, 'hex'), turn)
+}
+
+function nameOfDigest(type: string, digest: string, turn: Turn): string {
+  return turn.fingerprint('object', type, digest)
 }
 
 function withoutConditions({

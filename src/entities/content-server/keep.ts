@@ -43,13 +43,15 @@ function requireType(type: string, bytes: Uint8Array, types: string): void {
   if (excess !== undefined) throw unsupportedMediaType(types, excess)
 }
 
-/** How much one user may keep, with these objects, is for the operator to say. Throws 507. */
+/** How much one user may keep, with these objects and without some others, is for the operator to say. Throws 507. */
 export function requireRoom(
   owner: string,
   added: ReadonlyArray<{ readonly name: string; readonly bytes: Uint8Array }>,
   turn: Turn,
+  without: readonly string[] = [],
 ): void {
   const sizes = new Map([...objectsOf(turn.db, owner)].map(({ name, object }) => [name, object.size]))
+  for (const name of without) sizes.delete(name)
   for (const { name, bytes } of added) sizes.set(name, bytes.length)
   const sum = [...sizes.values()].reduce((octets, size) => octets + size, 0)
   const { userOctets } = turn.settings.content

@@ -27,8 +27,8 @@ export interface ObjectStore {
   toStore(owner: string, object: CarriedObject, turn: Turn): OutgoingHttpRequest | undefined
   /** Tells the operator when such an answer shows that the server elsewhere is not well, and when it is again. */
   troubleOf(answer: HttpAnswer, turn: Turn): Output[]
-  /** Stores it; the same again changes nothing. Throws HttpRefusal: 413, 415, 507. */
-  store(owner: string, object: CarriedObject, turn: Turn): Output[]
+  /** Stores them; the same again changes nothing. Throws HttpRefusal: 413, 415, 507. */
+  store(owner: string, objects: readonly CarriedObject[], turn: Turn): Output[]
 }
 
 export interface CarriedObject {
@@ -99,7 +99,7 @@ export function storeObjects(
   store: ObjectStore,
   turn: Turn,
 ): Output[] {
-  return refusedByStore(turn, () => objects.flatMap(object => store.store(presentity, object, turn)))
+  return objects.length === 0 ? [] : refusedByStore(turn, () => store.store(presentity, objects, turn))
 }
 
 /** What the store refuses, said to a publisher. Throws 413 and 415. */

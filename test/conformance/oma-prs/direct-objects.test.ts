@@ -94,6 +94,34 @@ test('CS-13: the object goes after the publication', async () => {
   assert.equal(box.count('content-objects'), 0)
 })
 
+test('CS-13, CS-14: what earlier publications left behind is in nobody’s way, but what is referred to, or was stored apart, is', async () => {
+  const box = await watched({ 'content.userOctets': 1_000, 'content.objectOctets': 500 })
+  const tag = (answer: string): string => /SIP-ETag: (\S+)/.exec(answer)![1]!
+  const send = (width: number, last: string) =>
+    publish(
+      box,
+      related(root('cid:icon@alice'), part(png(width, 80, 400))),
+      type,
+      last === '' ? [] : [`SIP-If-Match: ${last}`],
+    )
+  let last = ''
+  for (const width of [60, 61, 62, 63, 60, 64]) {
+    const answer = await send(width, last)
+    assert.match(answer, /^SIP\/2.0 200 /, String(width))
+    last = tag(answer)
+    assert.ok(box.count('content-objects') <= 2)
+    const { status } = await box.http('GET', new URL(iconTold(box)).pathname, { user: 'bob' })
+    assert.equal(status, 200)
+  }
+  const apart = '/content/users/sip:alice@box.example/apart.png'
+  assert.equal((await box.http('PUT', apart, { body: png(1, 1, 200), type: 'image/png' })).status, 201)
+  // Two publications with an icon each, and an object of 200 octets: there is no room for a third.
+  last = tag(await send(65, ''))
+  assert.match(await send(66, ''), /^SIP\/2.0 413 /)
+  assert.match(await send(66, last), /^SIP\/2.0 413 /)
+  assert.equal((await box.http('GET', apart)).status, 200)
+})
+
 test('the document alone, objects nobody refers to, and a root that is not first', async () => {
   const box = await watched()
   assert.match(await publish(box, related(part(png()), root('cid:icon@alice'))), /^SIP\/2.0 200 /)
