@@ -18,7 +18,7 @@ export type PidfDiff =
   | { readonly kind: 'full'; readonly document: Uint8Array }
   | { readonly kind: 'diff'; readonly operations: readonly XmlElement[] }
 
-/** Throws PatchError, invalid-diff-format or invalid-character-set, for a document that is neither (RFC 5261 §5.1). */
+/** Throws PatchError, invalid-diff-format, -character-set or -entity-declaration, for a document that is neither (RFC 5261 §5.1). */
 export function readPidfDiff(bytes: Uint8Array, limits: XmlLimits = defaultXmlLimits): PidfDiff {
   const root = parsed(bytes, limits)
   if (root.namespace !== pidfDiffNamespace || (root.name !== 'pidf-full' && root.name !== 'pidf-diff')) {
@@ -64,8 +64,14 @@ function parsed(bytes: Uint8Array, limits: XmlLimits): XmlElement {
     return parseXml(bytes, { limits, instructions: true })
   } catch (error) {
     if (!(error instanceof XmlError)) throw error
-    throw new PatchError(error.kind === 'encoding' ? 'invalid-character-set' : 'invalid-diff-format', error.message)
+    throw new PatchError(conditionOf(error), error.message)
   }
+}
+
+/** RFC 5261 §5.1. Entities would be declared in a document type declaration, and that is no part of a diff document here. */
+function conditionOf({ kind, why }: XmlError): PatchError['condition'] {
+  if (why === 'undefined entity') return 'invalid-entity-declaration'
+  return kind === 'encoding' ? 'invalid-character-set' : 'invalid-diff-format'
 }
 
 /** A `pidf-full` as the document it stands for: its root renamed, `version` left out, all else as it was. */

@@ -211,14 +211,16 @@ describe('RFC 5264 §4.3.2: processing <pidf-diff>', () => {
     assert.match(told(), />whole</)
     tagOf(publish(diff('<p:remove sel="*/note"/>'), first))
   })
-  it('says so of a body that is not well-formed, or not UTF-8', () => {
+  it('PS-25: says so of a body that is not well-formed, not UTF-8, or has entities nobody has declared', () => {
     const first = tagOf(publish(full))
     assert.match(text(publish('<p:pidf-diff', first).body), /<invalid-diff-format phrase=/)
     assert.match(text(publish('<pidf-diff/>', first).body), /<invalid-diff-format phrase=/)
-    assert.match(
-      text(publish(diff('').replace('UTF-8', 'EBCDIC').replace('>', '>é'), first).body),
-      /<invalid-(?:character-set|diff-format) phrase=/,
-    )
+    for (const encoding of ['ISO-8859-1', 'EBCDIC']) {
+      const document = `<?xml version="1.0" encoding="${encoding}"?>${diff('é').replace(/^<\?.*?\?>\s*/, '')}`
+      assert.match(text(publish(document, first).body), /<invalid-character-set phrase=/)
+    }
+    for (const content of ['&unknown;', '<p:add sel="&unknown;"/>'])
+      assert.match(text(publish(diff(content), first).body), /<invalid-entity-declaration phrase=/)
   })
   it('refuses with 400 what is no presence document after the operations', () => {
     const first = tagOf(publish(full))
