@@ -70,5 +70,6 @@ export function presencePackage(
     entityTag: (subscription, turn, shared) => presenceTag(subscription, turn, shared, context),
     notifyFailed: partialRefused,
     watcherChanged,
+    // No `lastBody`: who ends a subscription is spared the state, as RFC 6665 §4.1.2.3 lets a notifier do (against RFC 5263 §4.4).
   }
 }

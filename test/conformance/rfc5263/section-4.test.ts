@@ -162,6 +162,14 @@ describe('RFC 5263 §4.4: partial notifications', () => {
     world.resubscribe(accepted, { headers: [both] })
     check('pidf-full', 3)
   })
+  it('do not answer a SUBSCRIBE that ends it, which "SHOULD": who leaves is spared the state (RFC 6665 §4.1.2.3)', () => {
+    publish(document('open'))
+    const accepted = subscribe()
+    world.resubscribe(accepted, { headers: [both, ['Expires', '0']], expires: 0 })
+    const last = world.sent.at(-1)!.request
+    assert.equal(last.header('Subscription-State'), 'terminated;reason=timeout')
+    assert.equal(last.body.length, 0)
+  })
   it('go on counting when application/pidf+xml was sent in between (PS-131)', () => {
     let tag = publish(document('open'))
     const accepted = subscribe()
