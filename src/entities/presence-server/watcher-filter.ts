@@ -10,9 +10,9 @@ import type { Subscription } from '../../protocols/sip-events/subscription.ts'
 import { canonicalUri } from './authorize.ts'
 import { composedLimits } from './partial.ts'
 
-/** The one name of a presentity that a filter may call by this URI. */
+/** The one name of a presentity that a filter may call by this URI, as presence documents do: by a `pres` URI (RFC 3859 §3.1). */
 export function filterTarget(uri: string): string {
-  return canonicalUri(uri) ?? uri
+  return canonicalUri(uri.replace(/^\s*pres:/i, 'sip:')) ?? uri
 }
 
 /** The filter that applies to a subscription; undefined for most. */

@@ -40,9 +40,9 @@ function filterFor({ filters, lists }: ListFilters, uri: string): Filter | undef
   return filters.find(filter => filter.domain === undefined && targetOf(filter, lists) === uri)
 }
 
-/** Without a URI a filter is for the list subscribed to. */
+/** Without a URI a filter is for the list subscribed to; a `pres` URI means what it means for a member (RFC 3859 §3.1). */
 function targetOf({ uri }: Filter, lists: readonly string[]): string {
-  return uri === undefined ? lists.at(-1)! : serviceUriOf(uri)
+  return uri === undefined ? lists.at(-1)! : serviceUriOf(uri.replace(/^pres:/i, 'sip:'))
 }
 
 function filterOfDomain({ filters }: ListFilters, uri: string): Filter | undefined {

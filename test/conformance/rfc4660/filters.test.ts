@@ -340,6 +340,7 @@ describe('RFC 4660 §5.2: which filters apply', () => {
   it('§5.2.1: one for the resource, by its URI or without', () => {
     shows(filter('<what><include>//pidf:basic</include></what>', ` uri="${alice}"`), basics)
     shows(filter('<what><include>//pidf:basic</include></what>', ' uri="SIP:alice@BOX.example"'), basics)
+    shows(filter('<what><include>//pidf:basic</include></what>', ' uri="pres:alice@box.example"'), basics)
   })
   it('§5.2.1: not one for another resource, or for a domain that is not ours', () => {
     for (const attributes of [' uri="sip:other@box.example"', ' domain="elsewhere.example"']) {

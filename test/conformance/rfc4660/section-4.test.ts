@@ -65,6 +65,7 @@ describe('§4.1 which filter is for whom', () => {
     for (const [own, seen, notSeen] of [
       [[filter('1', basics, ` uri="${alice}"`)], alice, carol],
       [[filter('2', dropped), filter('1', basics, ` uri="${alice}"`)], alice, carol],
+      [[filter('1', basics, ` uri="${alice.replace('sip:', 'pres:')}"`)], alice, carol],
       [
         [filter('2', dropped, ' domain="box.example"'), filter('1', basics, ` uri="SIP:carol@BOX.example"`)],
         carol,
