@@ -54,6 +54,8 @@ export class UserAgent {
   readonly received: SipRequest[] = []
   /** While true the agent hears nothing and says nothing: its radio is gone. */
   silent = false
+  /** Whether it writes header names in their compact forms (RFC 3261 §7.3.3). */
+  abbreviates = false
   readonly compression: SipCompression | undefined
   readonly #asking: { readonly uri: string; readonly via: string }
   /** How requests go out: through the box, as configured, then as the box has said (RFC 3608). */
@@ -114,6 +116,7 @@ export class UserAgent {
   #send(exchange: Exchange, request: SipRequest, now: Instant): void {
     const token = `x${++this.#tokens}`
     this.#exchanges.set(token, exchange)
+    request.isCompact = this.abbreviates
     this.#take(this.stack.request(request, token, undefined, now), now)
   }
 
@@ -168,6 +171,7 @@ export class UserAgent {
     const answer = handler
       ? handler(request, now)
       : respond(request, 405, { toTag: this.token(), headers: [['Allow', [...this.handlers.keys()].join(', ')]] })
+    if (answer) answer.isCompact = this.abbreviates
     if (answer && request.method !== 'ACK') this.#take(this.stack.respond(request.transaction, answer, now), now)
   }
 

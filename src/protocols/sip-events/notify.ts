@@ -40,6 +40,7 @@ export function notifyRequest(
   }
   const { request, dialog } = requestInDialog(record.dialog, 'NOTIFY', headers, body, leastSequence(now))
   record.dialog = dialog
+  if (record.extras?.isCompact) request.isCompact = true
   return request
 }
 

@@ -108,6 +108,7 @@ export function update(
   setExtras(record, {
     rates: ratesOf(request.header('Event'), service, seconds, stored.extras, turn),
     condition: suppressIfMatch(request),
+    isCompact: request.wasCompact || undefined,
   })
   noteFilters(service, subscription, request)
   noteSuppression(service, subscription, request, turn)

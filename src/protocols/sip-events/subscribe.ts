@@ -66,6 +66,7 @@ export function create(request: SipRequest, service: EventService, eventId: stri
     rates: ratesOf(request.header('Event'), service, seconds, undefined, turn),
     condition: suppressIfMatch(request),
     isPrivate: subscriber.isPrivate || undefined,
+    isCompact: request.wasCompact || undefined,
   })
   noteFilters(service, subscription, request)
   noteSuppression(service, subscription, request, turn)

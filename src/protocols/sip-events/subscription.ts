@@ -58,6 +58,8 @@ export interface SubscriptionExtras {
   readonly isUntold?: boolean | undefined
   /** True when watcher information is not to say who the subscriber is. */
   readonly isPrivate?: true | undefined
+  /** Whether he writes header names in their compact forms, and is written to with them. */
+  readonly isCompact?: boolean | undefined
   /** In which spelling NOTIFYs are told, when not in that of the standard. */
   readonly dialect?: Dialect | undefined
   /** What he wants to be told, and when (RFC 4660). */

@@ -11,6 +11,8 @@ export type HeaderName = {
   readonly name: string
   /** What stands before its value in a message: the end of the line before, the name and a colon. */
   readonly line: string
+  /** The same with the compact form, if there is one. */
+  readonly compactLine: string
   readonly compact: string | undefined
   readonly isList: boolean
   readonly isSingle: boolean
@@ -66,7 +68,9 @@ for (const [names, isList, isSingle] of [
   [otherNames, false, false],
 ] as const) {
   for (const name of names.split(/,\s*/)) {
-    const header = { ...unknownName(name), id: namesById.length, compact: compactForms[name], isList, isSingle }
+    const compact = compactForms[name]
+    const compactLine = `\r\n${compact ?? name}: `
+    const header = { ...unknownName(name), id: namesById.length, compact, compactLine, isList, isSingle }
     namesById.push(header)
     namesByText.set(name, header)
     namesByText.set(name.toLowerCase(), header)
@@ -80,7 +84,8 @@ export function headerName(text: string): HeaderName {
 }
 
 function unknownName(name: string): HeaderName {
-  return { id: 0, name, line: `\r\n${name}: `, compact: undefined, isList: false, isSingle: false }
+  const line = `\r\n${name}: `
+  return { id: 0, name, line, compactLine: line, compact: undefined, isList: false, isSingle: false }
 }
 
 /** The name with this id. */

@@ -37,6 +37,8 @@ export type HeaderSection = {
   readonly fields: readonly number[]
   /** Whether no octet is above 0x7F; else values are UTF-8 and still to be decoded. */
   readonly isAscii: boolean
+  /** Whether a field was called by the compact form of its name (RFC 3261 §7.3.3). */
+  readonly isCompact: boolean
 }
 
 /** Start of a value, header id, and whether the value spans several lines. Octets up to 2**21 and ids up to 511 fit. */
@@ -59,6 +61,10 @@ const ABSENT = Symbol('absent')
 export abstract class SipMessage {
   /** Empty when there is none. */
   body: Uint8Array
+  /** Whether it was read with compact forms of header names: its sender writes them, and so reads them. */
+  wasCompact: boolean
+  /** Whether it is to be written with them (RFC 3261 §7.3.3). */
+  isCompact = false
   private section: HeaderSection | undefined
   private list: HeaderField[] | undefined
   /** Fields behind those of the section; only while there is a section. */
@@ -82,9 +88,11 @@ export abstract class SipMessage {
     if (isSection(fields)) {
       this.section = fields
       this.list = undefined
+      this.wasCompact = fields.isCompact
     } else {
       this.section = undefined
       this.list = fields.map(withLongName)
+      this.wasCompact = false
     }
   }
 
@@ -294,15 +302,17 @@ export abstract class SipMessage {
     let head = this.startLine()
     if (/[\r\n]/.test(head)) throw new Error('line end in the start line')
     const list = this.fieldList()
+    const { isCompact } = this
     for (let at = 0; at < list.length; at++) {
       const name = list[at]![0]
       const value = list[at]![1]
       if (name === 'Content-Length') continue
       // Nothing that came by the network holds a line end, for values are unfolded; so this is a mistake of the writer.
       if (value.includes('\n') || value.includes('\r')) throw new Error(`line end in the value of ${name}`)
-      head += headerName(name).line + value
+      const { line, compactLine } = headerName(name)
+      head += (isCompact ? compactLine : line) + value
     }
-    head += `\r\nContent-Length: ${this.body.length}\r\n\r\n`
+    head += `\r\n${isCompact ? 'l' : 'Content-Length'}: ${this.body.length}\r\n\r\n`
     const headLength = Buffer.byteLength(head)
     const bytes = Buffer.allocUnsafe(headLength + this.body.length)
     if (headLength === head.length) bytes.write(head, 0, 'latin1')
@@ -320,6 +330,7 @@ export abstract class SipMessage {
     this.appended = other.appended
     this.replacedAt = other.replacedAt
     this.replacedBy = other.replacedBy
+    this.wasCompact = other.wasCompact
     this.knownCallId = other.knownCallId
     this.knownCseq = other.knownCseq
     this.knownFrom = other.knownFrom
@@ -470,7 +481,8 @@ export class SipResponse extends SipMessage {
 
 /**
  * A response to `request` (RFC 3261 §8.2.6): Via, From, To, Call-ID and CSeq are the request's; To gets `toTag` if it has no
- * tag and the status is above 100; a 100 carries the request's Timestamp. Whatever of these is missing stays missing.
+ * tag and the status is above 100; a 100 carries the request's Timestamp. Whatever of these is missing stays missing. Who has
+ * written compact forms of names is answered with them.
  */
 export function respond(
   request: SipRequest,
@@ -497,7 +509,9 @@ export function respond(
   if (status === 100) copyField(request, 'Timestamp', fields)
   if (options.headers) fields.push(...options.headers)
   if (options.contentType !== undefined) fields.push(['Content-Type', options.contentType])
-  return new SipResponse(status, options.reason ?? reasonPhrase(status), fields, options.body)
+  const response = new SipResponse(status, options.reason ?? reasonPhrase(status), fields, options.body)
+  response.isCompact = request.wasCompact
+  return response
 }
 
 /** The answer that a refusal is. */

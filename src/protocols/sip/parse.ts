@@ -46,6 +46,8 @@ class Reader {
   private at = 0
   /** All octets of the header section, or-ed. */
   private bits = 0
+  /** Whether a name of one letter was there that stands for a longer one. */
+  private isCompact = false
   private contentLengthStart = -1
   private contentLengthEnd = -1
   private problem: { why: string; statusHint: number; position: number } | undefined = undefined
@@ -67,7 +69,7 @@ class Reader {
     // RFC 3261 §7.3.1, §25.1: text is UTF-8. What is not could not be written again as it came.
     if (!isAscii && !isUtf8(this.bytes.subarray(0, this.at))) this.note('header fields are not UTF-8', 0)
     const text = this.bytes.toString('latin1', 0, this.at)
-    const section = { text, fields, isAscii }
+    const section = { text, fields, isAscii, isCompact: this.isCompact }
     return startsWithVersion(this.bytes, start)
       ? this.response(start, lineEnd, section)
       : this.request(start, lineEnd, section)
@@ -114,6 +116,7 @@ class Reader {
       if (octet === COLON) {
         id = headerIdAt(bytes, nameStart, nameEnd)
         if (id === 0 && !isTokenAt(bytes, nameStart, nameEnd)) id = -1
+        if (nameEnd - nameStart === 1 && id > 0) this.isCompact = true
         at++
       }
       if (id === -1) this.note('header field without name and colon', nameStart)
