@@ -18,6 +18,7 @@ import {
   uploadWithCode,
   uploadWithState,
 } from './bytecode.ts'
+import { longestMatch } from './codes.ts'
 import { presenceDictionary, presenceDictionaryStrings, sipDictionary, sipDictionaryStrings } from './dictionaries.ts'
 import { encode, type Load, memoryAfter } from './encode.ts'
 import type { ReturnedParameters } from './feedback.ts'
@@ -71,6 +72,8 @@ const mostSharedOctets = 3072
 /** The bits of the control octet that tell messages apart. */
 const sequenceBits = [0, 1, 8, 9, 64, 65, 72, 73] as const
 const sequenceMask = 73
+/** Octets of a match in a message that must not become too short. */
+const shorterMatch = 40
 /** Octets of text at least that go around the peer's memory at once, where that does not hold all of it. */
 const shortestLap = 512
 
@@ -124,11 +127,26 @@ export class Compressor {
     const uncovered = new Uncovered(linesOf(text))
     const base = best(usable, uncovered)
     return (
+      this.#attemptLong(text, options) ??
       this.#attempt(text, options, base, this.#chooseLoads(text, options, usable, base, uncovered)) ??
       this.#attempt(text, options, base, []) ??
       (base === undefined ? undefined : this.#attempt(text, options, undefined, [])) ??
       // What is too short to bring the bytecode that stays.
       this.#first(text, options.onStream)
+    )
+  }
+
+  /**
+   * What is longer than the peer's memory, such as the whole state of a list, says much the same over and over. It is tried as if
+   * it became a small part of its length, for a datagram takes itself off that memory, and with nothing beside it there, for what
+   * it repeats stands far apart. What becomes too short for the cycles it takes (RFC 3320 §8.6) is written in shorter matches.
+   */
+  #attemptLong(text: Uint8Array, options: CompressOptions): Uint8Array | undefined {
+    const { decompressionMemorySize } = this.#peer
+    if (options.onStream || text.length <= decompressionMemorySize) return undefined
+    return (
+      this.#attempt(text, options, undefined, [], decompressionMemorySize / 2) ??
+      this.#attempt(text, options, undefined, [], (decompressionMemorySize * 5) / 8, shorterMatch)
     )
   }
 
@@ -213,6 +231,8 @@ export class Compressor {
     options: CompressOptions,
     base: Saved | undefined,
     loads: readonly Load[],
+    expected = 64 + (text.length >> 1),
+    longest = longestMatch,
   ): Uint8Array | undefined {
     const needsUpload = base === undefined && !this.#hasCode
     const introduces = needsUpload || !this.#isIntroduced
@@ -223,10 +243,10 @@ export class Compressor {
     const fits = beside + text.length <= this.#space(options.onStream, text.length >> 2)
     const capacity = fits
       ? text.length
-      : Math.min(text.length, this.#space(options.onStream, Math.min(text.length, 64 + (text.length >> 1))) - beside)
+      : Math.min(text.length, this.#space(options.onStream, Math.min(text.length, expected)) - beside)
     if (capacity < Math.min(text.length, shortestLap)) return undefined
     let used = loads
-    let encoded = encode(text, baseText, used, capacity)
+    let encoded = encode(text, baseText, used, capacity, longest)
     let control = 0
     const sequence = this.#freeSequence()
     const most = this.#longestSaved(options.onStream)
@@ -244,7 +264,7 @@ export class Compressor {
       const outgoing = this.#savedOctets + cost > this.#budget() ? this.#leastUseful(text, base) : undefined
       if (outgoing !== undefined) {
         used = [...loads, { identifier: outgoing.identifier, begin: code.length, bytes: outgoing.text.subarray(0, 1) }]
-        encoded = encode(text, baseText, used, capacity)
+        encoded = encode(text, baseText, used, capacity, longest)
       }
       control = flags | (blocks << 11)
     }

@@ -6,7 +6,6 @@ import {
   flushSymbol,
   lengthBase,
   loadSymbol,
-  longestMatch,
   shortestMatch,
   symbolCodes,
   symbolGroups,
@@ -54,19 +53,22 @@ const lapCycles = 8 + symbolGroups.length
 const fixedCycles = 120
 const cyclesOfOctet = 3
 
+let mostMatched = 0
 let cycles = 0
 
 /**
  * Compresses `text`. `base` is the text of the state that the header names, `textCapacity` how many octets of text the peer's
- * memory has room for at once. Returns what follows the header, beginning with two octets for the control word, and the UDVM
- * cycles it takes, without those of keeping a state.
+ * memory has room for at once, `longest` how many one match brings at most. Returns what follows the header, beginning with two
+ * octets for the control word, and the UDVM cycles it takes, without those of keeping a state.
  */
 export function encode(
   text: Uint8Array,
   base: Uint8Array,
   loads: readonly Load[],
   textCapacity: number,
+  longest: number,
 ): { readonly body: Uint8Array; readonly cycles: number } {
+  mostMatched = longest
   outLength = 0
   held = 0
   heldBits = 0
@@ -170,7 +172,7 @@ function encodeText(end: number, firstFree: number): void {
 /** Finds the match at `at` that saves most and goes no further than `stop`. `distance` is that of the match before. */
 function find(at: number, stop: number, distance: number): void {
   foundGain = 0
-  const most = Math.min(stop - at, longestMatch)
+  const most = Math.min(stop - at, mostMatched)
   const isFirstLap = lap === start
   if (distance !== 0) {
     const from = isFirstLap ? at - distance : placeAt(at, distance)

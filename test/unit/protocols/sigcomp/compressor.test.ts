@@ -62,6 +62,27 @@ test('a text larger than the memory of a peer goes around it and is compressed a
   }
 })
 
+test('the whole state of a list goes in a datagram of a few kilobytes, at first and again', () => {
+  const [sender, receiver] = [new SigCompEndpoint(sipOptions), new SigCompEndpoint(sipOptions)]
+  const stateOf = (member: number, note: string) =>
+    `<presence xmlns="urn:ietf:params:xml:ns:pidf" entity="sip:u${member}@box.example">${['im', 'ft', 'vs', 'is', 'lm']
+      .map(
+        service =>
+          `<tuple id="${service}"><status><basic>open</basic></status><op:service-description xmlns:op="urn:oma:xml:prs:pidf:oma-pres"><op:service-id>org.3gpp.urn:urn-7:3gpp-application.ims.iari.rcse.${service}</op:service-id><op:version>1.0</op:version></op:service-description><contact>sip:u${member}@box.example</contact></tuple>`,
+      )
+      .join('')}<note>${note}</note></presence>`
+  for (const note of ['at home', 'away', 'at lunch']) {
+    const members = Array.from({ length: 28 }, (_, member) => stateOf(member, note))
+    const text = Buffer.from(`NOTIFY sip:bob@192.0.2.1 SIP/2.0\r\n\r\n--b\r\n${members.join('\r\n--b\r\n')}`)
+    assert.ok(text.length > 40_000 && text.length < 65_536)
+    const message = sender.compress(text, 'peer', false)!
+    assert.ok(message.length < text.length / 12, `${message.length} of ${text.length}`)
+    const reception = receiver.receive(message, false)
+    assert.ok(reception.kind === 'message' && Buffer.compare(reception.text!, text) === 0)
+    receiver.accept(reception, 'peer')
+  }
+})
+
 test('the first message of all is half as long, with the bytecode it needs, and anybody can read it', () => {
   const [first] = corpus()
   const message = Buffer.from(new SigCompEndpoint(sipOptions).compress(first!.bytes, 'box', false)!)
