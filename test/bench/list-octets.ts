@@ -1,7 +1,8 @@
 /**
  * Octets on the wire for the handset of somebody with fifty buddies, in a day: each buddy subscribed to alone with whole
- * documents, then a list with whole documents, with partial ones (RFC 5263), with conditional refreshes (RFC 5839) besides, and
- * with deflated bodies. SIP both ways, at the handset, counted in a simulated world; every run ends with the same view.
+ * documents, then a list with whole documents, with partial ones (RFC 5263), and with conditional refreshes (RFC 5839) besides;
+ * and what a handset on a thin link may ask for beyond: deflated bodies, compact header names, fewer NOTIFYs (RFC 6446), SigComp.
+ * SIP both ways, at the handset, as UDP carries it, counted in a simulated world; every run ends with the same view.
  */
 
 import { encodeKey } from '../../src/platform/storage/key.ts'
@@ -21,7 +22,20 @@ export type ListOctets = {
   readonly list: number
   readonly partial: number
   readonly conditional: number
+  /** Partial and conditional, and more. */
+  readonly compact: number
   readonly deflated: number
+  /**
+   * One NOTIFY in so long at most. A refresh that finds something not yet told is answered with the full state (RFC 4662 §5.2),
+   * which a handset that waits with it for the next NOTIFY spares.
+   */
+  readonly everyMinute: number
+  readonly everyMinuteBehind: number
+  readonly everyFiveMinutes: number
+  readonly everyFiveMinutesBehind: number
+  /** By SigComp: whole documents, and partial and conditional. */
+  readonly compressedList: number
+  readonly compressedConditional: number
   readonly changes: number
   /** What the store keeps of what one watcher was told of one member, beyond the views, which watchers share. */
   readonly base: number
@@ -31,26 +45,42 @@ const buddies = 50
 /** Of one buddy in a day: on the phone, in a meeting, at lunch, and back. */
 const changesOfOne = 20
 const refreshSeconds = 3600
+/** When a subscription is refreshed that lasts an hour, and how long that may wait. */
+const mostOfHourMs = 3_240_000
+const mostDelayMs = 240_000
 
 interface Ways {
   readonly toList: boolean
   readonly partial?: boolean
   readonly conditional?: boolean
   readonly deflated?: boolean
+  /** The handset writes compact forms of header names (RFC 3261 §7.3.3), and so does the box to it. */
+  readonly compact?: boolean
+  /** Seconds between two NOTIFYs at least, as the handset asks for (RFC 6446 §5). */
+  readonly everySeconds?: number
+  /** The handset waits with a refresh for the next NOTIFY, as long as it can: then there is nothing it does not know. */
+  readonly behindNotify?: boolean
+  readonly compressed?: boolean
 }
 
 export async function measureListOctets(): Promise<ListOctets> {
   const bases: number[] = []
+  const conditional = { toList: true, partial: true, conditional: true }
   return {
     alone: await day({ toList: false }),
     alonePartial: await day({ toList: false, partial: true }),
     aloneConditional: await day({ toList: false, partial: true, conditional: true }),
     list: await day({ toList: true }),
     partial: await day({ toList: true, partial: true }),
-    conditional: await day({ toList: true, partial: true, conditional: true }),
-    deflated: await day({ toList: true, partial: true, conditional: true, deflated: true }, ({ store }) =>
-      bases.push(...basesIn(store)),
-    ),
+    conditional: await day(conditional, ({ store }) => bases.push(...basesIn(store))),
+    compact: await day({ ...conditional, compact: true }),
+    deflated: await day({ ...conditional, deflated: true }),
+    everyMinute: await day({ ...conditional, everySeconds: 60 }),
+    everyMinuteBehind: await day({ ...conditional, everySeconds: 60, behindNotify: true }),
+    everyFiveMinutes: await day({ ...conditional, everySeconds: 300 }),
+    everyFiveMinutesBehind: await day({ ...conditional, everySeconds: 300, behindNotify: true }),
+    compressedList: await day({ toList: true, compressed: true }),
+    compressedConditional: await day({ ...conditional, compressed: true }),
     changes: buddies * changesOfOne,
     base: Math.max(...bases),
   }
@@ -84,8 +114,13 @@ function basesIn(store: SimulatedWorld['store']): number[] {
 
 /** The octets of one day of the watcher; `seen` is shown the world at its end. */
 async function day(ways: Ways, seen?: (world: SimulatedWorld) => void): Promise<number> {
-  const world = new SimulatedWorld({ seed: 42, settings: [['presence.minNotifyIntervalSeconds', '5']] })
+  const world = new SimulatedWorld({
+    seed: 42,
+    settings: [['presence.minNotifyIntervalSeconds', '5']],
+    compressed: ways.compressed ? ['Watcher'] : false,
+  })
   const watcher = world.person('Watcher')
+  watcher.agent.abbreviates = ways.compact ?? false
   const people = Array.from({ length: buddies }, (_, at) => world.person(`u${at}`))
   const versions = people.map(() => 0)
   const tags: (string | undefined)[] = people.map(() => undefined)
@@ -128,22 +163,38 @@ async function day(ways: Ways, seen?: (world: SimulatedWorld) => void): Promise<
       buddy: random.below(buddies),
     })),
     ...Array.from({ length: Math.floor(dayMs / (refreshSeconds * 1000)) }, (_, hour) => ({
-      at: (hour + 0.9) * refreshSeconds * 1000,
+      at: hour * refreshSeconds * 1000 + mostOfHourMs,
       buddy: -1,
     })),
   ].sort((a, b) => a.at - b.at)
   const begun = world.now()
-  for (const { at, buddy } of events) {
-    if (begun + at > world.now()) await world.pass(begun + at - world.now())
-    if (buddy >= 0) await publish(buddy)
-    else
-      for (const subscription of subscriptions) {
-        const known = ways.conditional ? lastTag(watcher, subscription.callId) : undefined
-        const condition = known === undefined ? [] : ([['Suppress-If-Match', known]] as const)
-        watcher.watcher.refresh(subscription, refreshSeconds, world.now(), [...codings(ways), ...condition])
-      }
+  let refreshedAt = begun
+  const isDue = () => {
+    const since = world.now() - refreshedAt
+    const toldAt = subscriptions[0]!.notifications.at(-1)!.at - refreshedAt
+    return since >= mostOfHourMs && (toldAt >= mostOfHourMs || since >= mostOfHourMs + mostDelayMs)
   }
-  await world.pass(600_000)
+  const refresh = (): void => {
+    refreshedAt = world.now()
+    for (const subscription of subscriptions) {
+      const known = ways.conditional ? lastTag(watcher, subscription.callId) : undefined
+      const condition = known === undefined ? [] : ([['Suppress-If-Match', known]] as const)
+      watcher.watcher.refresh(subscription, refreshSeconds, world.now(), [...codings(ways), ...condition])
+    }
+  }
+  const until = async (at: number): Promise<void> => {
+    while (ways.behindNotify && world.now() < at) {
+      await world.until(isDue, Math.min(at, refreshedAt + mostOfHourMs + mostDelayMs) - world.now())
+      if (isDue()) refresh()
+    }
+    if (world.now() < at) await world.pass(at - world.now())
+  }
+  for (const { at, buddy } of events) {
+    await until(begun + at)
+    if (buddy >= 0) await publish(buddy)
+    else if (!ways.behindNotify) refresh()
+  }
+  await until(world.now() + 600_000)
   for (const { faults } of subscriptions) if (faults.length > 0) throw new Error(faults.join('; '))
   for (const [at, person] of people.entries()) check(ways, subscriptions, at, person, versions[at]!)
   seen?.(world)
@@ -163,6 +214,7 @@ function subscribe(world: SimulatedWorld, { aor, watcher }: Person, people: read
       toList: true,
       accept: types,
       headers: codings(ways),
+      ...(ways.everySeconds === undefined ? {} : { rate: `max-rate=${(1 / ways.everySeconds).toFixed(10)}` }),
     }),
   ]
 }

@@ -39,7 +39,14 @@ export function listOctetsReport(octets: ListOctets): string {
     ['list, whole documents', list],
     ['list, partial', octets.partial],
     ['list, partial and conditional', conditional],
-    ['list, partial, conditional and deflated', deflated],
+    ['  with compact header names', octets.compact],
+    ['  deflated', deflated],
+    ['  one NOTIFY in 60 s', octets.everyMinute],
+    ['  one in 60 s, refreshed behind a NOTIFY', octets.everyMinuteBehind],
+    ['  one NOTIFY in 300 s', octets.everyFiveMinutes],
+    ['  one in 300 s, refreshed behind a NOTIFY', octets.everyFiveMinutesBehind],
+    ['list, whole documents, by SigComp', octets.compressedList],
+    ['list, partial and conditional, by SigComp', octets.compressedConditional],
   ]
   const times = (of: number, octets: number) => `${(of / octets).toFixed(2)}`.padStart(7)
   const rows = ways.map(
@@ -53,6 +60,7 @@ export function listOctetsReport(octets: ListOctets): string {
       'list-octets-deflated': (deflated / list) * 100,
     })}` +
     `a day of 50 buddies with ${octets.changes} changes, both ways, and how many times fewer than each alone and than the list in full state:\n${rows.join('')}` +
+    `by SigComp, partial and conditional is ${(octets.compressedList / octets.compressedConditional).toFixed(2)} times fewer than whole documents\n` +
     `what one watcher was told of one member is remembered in ${octets.base.toFixed(0)} octets, beside views that watchers share`
   )
 }

@@ -28,8 +28,8 @@ export interface SimulatedWorldOptions {
   readonly settings?: ReadonlyArray<readonly [name: string, value: string]>
   /** Probability, at each commit, that the box dies before anything of it leaves. */
   readonly deathAtCommit?: number
-  /** Whether handsets and box compress what they send each other. */
-  readonly compressed?: boolean
+  /** Whether handsets and box compress what they send each other: all of them, or those with these names. */
+  readonly compressed?: boolean | readonly string[]
   /** Hears every datagram as it is sent. */
   readonly listener?: (bytes: Buffer, from: string, to: string) => void
 }
@@ -43,7 +43,7 @@ export class SimulatedWorld implements World {
   readonly network: Network
   readonly http: HttpNetwork
   #deathAtCommit: number
-  readonly #compressed: boolean
+  readonly #compressed: boolean | readonly string[]
   readonly #listener: SimulatedWorldOptions['listener']
   readonly #people = new Map<string, Person>()
   #settings: Settings
@@ -112,7 +112,7 @@ export class SimulatedWorld implements World {
       local: { address: `10.0.1.${this.#people.size + 1}`, port: 5060 },
       box,
       random: this.random,
-      compresses: this.#compressed,
+      compresses: typeof this.#compressed === 'boolean' ? this.#compressed : this.#compressed.includes(name),
     })
     const person: Person = { aor, agent, source: new PresenceSource(agent), watcher: new Watcher(agent) }
     this.#people.set(name, person)
