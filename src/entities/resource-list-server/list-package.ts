@@ -125,18 +125,17 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
       // What was told shortly before the process ended may never have left.
       const isCutShort =
         record.notifiedAt <= context.restartedAt() && record.notifiedAt > context.restartedAt() - limits.requestRepeatMs
-      const state = listState(id, node, full || isCutShort, tellingOf(resource, record), context, turn)
+      const isWhole = full || isCutShort || node.version === 0
+      const state = listState(id, node, isWhole, tellingOf(resource, record), context, turn)
       if (state === undefined) return 'unchanged'
       const { contentType, body } = state
-      const entityTag = state.isLatest ? toldTag(id, turn.db) : undefined
+      const entityTag = toldTag(id, turn.db)
       if (!state.isUnfinished) return { contentType, body, entityTag }
       return { contentType, body, entityTag, outputs: notifier().notifySubscription(name, resource, id, turn) }
     },
-    /** Of what has been told by the last document, if there is no news since. */
-    entityTag({ id }, { db }) {
-      const tag = toldTag(id, db)
-      return tag && (newsOf(db, id, 1).length > 0 ? `${tag}+` : tag)
-    },
+    entityTag: ({ id }, { db }) => toldTag(id, db),
+    /** Documents of what is new add to those before (§5.6.2). */
+    isBehind: ({ id }, { db }) => newsOf(db, id, 1).length > 0,
     /** Only a document with full state can follow one that has not arrived (§5.6.2). */
     notifyFailed({ record }) {
       record.revision = -1

@@ -47,8 +47,6 @@ import { forgetTold, isHidden, noteHidden, putTold, toldOf } from './told.ts'
 export interface ListState extends NotifyBody {
   /** Whether members had to be left for a further document (RLS-33). */
   readonly isUnfinished: boolean
-  /** Whether it is certain that there is no news but what it tells. */
-  readonly isLatest: boolean
 }
 
 /** What one NOTIFY may still hold, the lists in the list included. */
@@ -92,7 +90,7 @@ export function listState(
   const budget = newBudget()
   const document = new ListDocument(id, node, telling, context, turn, budget)
   const body = full ? document.whole() : document.news()
-  return body && { ...body, isUnfinished: budget.isSpent, isLatest: !document.mayLeaveNews }
+  return body && { ...body, isUnfinished: budget.isSpent }
 }
 
 /** A document that says nothing new, for the NOTIFY that ends a subscription without having been asked to (§4.5). */
@@ -116,8 +114,6 @@ class ListDocument {
   /** As they are written. */
   readonly #resources: string[] = []
   readonly #parts: Part[] = []
-  /** Whether there may be news of this list that is not in the document. */
-  mayLeaveNews = false
   /** Lists elsewhere of which there is more to tell. */
   readonly #unfinished: string[] = []
 
@@ -163,9 +159,7 @@ class ListDocument {
     const { db } = this.#turn
     // Where there are filters much of it may turn out to be none.
     const limit = this.#telling.filters === undefined ? this.#budget.resources + 1 : undefined
-    const found = newsOf(db, this.#id, limit)
-    this.mayLeaveNews = found.length === limit
-    for (const { key, said } of found) {
+    for (const { key, said } of newsOf(db, this.#id, limit)) {
       const member = memberOf(db, this.#id, key)
       const goneUri = member === undefined && said !== toldWhole ? said : null
       const isTold =
@@ -174,7 +168,6 @@ class ListDocument {
           : goneUri === null || this.#show({ uri: goneUri, names: [] }, ended('noresource'))
       if (!isTold && !this.#budget.isUntouched) {
         this.#budget.isSpent = true
-        this.mayLeaveNews = true
         break
       }
       deleteNews(db, this.#id, key)
@@ -191,7 +184,6 @@ class ListDocument {
     for (const key of this.#unfinished) {
       putNews(this.#turn.db, this.#id, key)
       this.#budget.isSpent = true
-      this.mayLeaveNews = true
     }
     putNode(this.#turn.db, this.#id, {
       ...this.#node,
@@ -207,14 +199,11 @@ class ListDocument {
   #leave(key: string): void {
     putWholeNews(this.#turn.db, this.#id, key)
     this.#budget.isSpent = true
-    this.mayLeaveNews = true
   }
 
   /** What there still is to tell of a list within is news of this one. */
   #goOnLater(key: string, inner: string): void {
-    if (newsOf(this.#turn.db, inner, 1).length === 0) return
-    putNews(this.#turn.db, this.#id, key)
-    this.mayLeaveNews = true
+    if (newsOf(this.#turn.db, inner, 1).length > 0) putNews(this.#turn.db, this.#id, key)
   }
 
   /** Tells of a member, all there is if `isWhole`; false, with nothing done, when there is no room. */

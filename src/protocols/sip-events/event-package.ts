@@ -112,6 +112,11 @@ export interface EventPackage {
    * other state of this resource has the same. Without it, one that holds within a subscription: of the revision.
    */
   entityTag?(subscription: Subscription, turn: Turn, shared: Map<string, unknown>): string | undefined
+  /**
+   * Whether the entity-tag is that of what the last NOTIFY has told, and there is news since, which the next one would add to
+   * it. Without it there never is.
+   */
+  isBehind?(subscription: Subscription, turn: Turn): boolean
   /** The body of the NOTIFY that ends a subscription, by its subscriber's wish or otherwise; without it none. */
   lastBody?(subscription: Subscription, turn: Turn, isWished: boolean): NotifyBody | undefined
 

@@ -156,9 +156,9 @@ export function newPass(service: EventService, resource: string, revision: numbe
 
 /**
  * Brings one subscription that is due up to date: tells its holder, ends it if the decision says so, or leaves it for later.
- * `isForced`: he wants to be told even if there is nothing new.
+ * `isWished`: he wants to be told even if there is nothing new.
  */
-export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: Turn, isForced = false): void {
+export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: Turn, isWished = false): void {
   const { service, resource } = pass
   const decision = decide(service, resource, subscriberOf(stored), turn, pass.shared)
   if (decision !== 'active' && decision !== 'pending') {
@@ -171,7 +171,10 @@ export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: 
   const mustTell = isTransition || stored.revision < 0
   // Changes of the resource are nothing to someone who may not see it (RFC 3857 §4.7.1).
   if (decision === 'pending' && !mustTell) return
-  if (!mustTell && stored.extras?.suppression !== undefined && isWithheld(pass, id, stored, turn)) return
+  const isUntold = stored.extras?.isUntold === true
+  const isForced = isWished || (isUntold && !mustTell)
+  const maySuppress = !mustTell && !isUntold && stored.extras?.suppression !== undefined
+  if (maySuppress && isWithheld(pass, id, stored, turn)) return
   if (turn.inProgress(notifyToken(service.name, resource, id))) {
     pass.unserved = true
     return
@@ -185,7 +188,7 @@ export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: 
   }
   const record = { ...stored, state: decision }
   if (isTransition) record.event = decision === 'active' ? 'approved' : 'subscribe'
-  const occasion = { full: mustTell, isForced, isReportable: isTransition || record.extras?.isUntold === true }
+  const occasion = { full: mustTell, isForced, isReportable: isTransition || isUntold }
   send(pass, { package: service.name, resource, id, record }, occasion, turn)
   if (isTransition) {
     pass.outputs.push(...tell(service, resource, watcherOf(id, record, decision, record.event), turn))

@@ -1,0 +1,114 @@
+/** RFC 5839 §6.4, §6.5: what a list is said to somebody who names, when he refreshes, the state that he was told last. */
+
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import type { Subscription } from '../../actors/watcher.ts'
+import { alice, carol, friends, ListWorld } from '../rfc4662/list-world.ts'
+
+const rate = 'max-rate=0.0033333333'
+
+/** A watcher of the list of Alice and Carol who wants one NOTIFY in five minutes, and has had one that tells of Alice. */
+async function told(): Promise<{ readonly world: ListWorld; readonly subscription: Subscription }> {
+  const world = await ListWorld.of()
+  const subscription = await world.watch('Bob', friends, { rate })
+  await world.pass(301_000)
+  await world.publish('Alice', 'open', 'one')
+  assert.equal(subscription.list!.state(alice), 'active open one')
+  return { world, subscription }
+}
+
+async function refreshed(world: ListWorld, subscription: Subscription, tag: string | undefined): Promise<number> {
+  const condition = tag === undefined ? [] : ([['Suppress-If-Match', tag]] as const)
+  const exchange = world.person('Bob').watcher.refresh(subscription, 3600, world.now(), condition)
+  await world.quiet()
+  return exchange.final!.status
+}
+
+const lastTag = ({ notifications }: Subscription) => notifications.at(-1)!.entityTag!
+
+describe('§6.4: "If a condition fails, the notifier would then send a state differential in the NOTIFY rather than the full state"', () => {
+  test('who knows all but what waits for the interval of his rate is told that alone, at once', async () => {
+    const { world, subscription } = await told()
+    const tag = lastTag(subscription)
+    await world.publish('Carol', 'open', 'two')
+    assert.equal(subscription.list!.state(carol), 'active closed', 'it waits')
+    assert.equal(await refreshed(world, subscription, tag), 200)
+    assert.equal(subscription.list!.state(carol), 'active open two')
+    assert.deepEqual(subscription.list!.documents.at(-1), { fullState: false, uris: [carol] })
+    // "the SIP-ETag header field MUST contain an entity-tag that corresponds to the full resource state"
+    assert.notEqual(lastTag(subscription), tag)
+    assert.equal(await refreshed(world, subscription, lastTag(subscription)), 204)
+    const { length } = subscription.notifications
+    await world.publish('Alice', 'closed', 'three')
+    assert.equal(subscription.notifications.length, length, 'the interval begins anew')
+    await world.pass(301_000)
+    assert.equal(subscription.list!.state(alice), 'active closed three')
+    world.check()
+  })
+
+  test('who names an older state, or none, is told everything', async () => {
+    for (const older of [true, false]) {
+      const { world, subscription } = await told()
+      await world.publish('Carol', 'open', 'two')
+      const tag = older ? subscription.notifications.at(-2)!.entityTag : undefined
+      assert.equal(await refreshed(world, subscription, tag), 200)
+      assert.deepEqual(subscription.list!.documents.at(-1), { fullState: true, uris: [alice, carol] })
+      assert.equal(subscription.list!.state(carol), 'active open two')
+      world.check()
+    }
+  })
+
+  test('what has come and gone meanwhile is nothing to tell, and the NOTIFY that a SUBSCRIBE causes comes all the same', async () => {
+    const { world, subscription } = await told()
+    const tag = lastTag(subscription)
+    await world.publish('Alice', 'closed', 'two')
+    await world.publish('Alice', 'open', 'one')
+    const { length } = subscription.notifications
+    assert.equal(await refreshed(world, subscription, tag), 200)
+    assert.equal(subscription.notifications.length, length + 1)
+    assert.equal(subscription.list!.state(alice), 'active open one')
+    world.check()
+  })
+
+  test('the box may be killed in between', async () => {
+    const { world, subscription } = await told()
+    const tag = lastTag(subscription)
+    await world.publish('Carol', 'open', 'two')
+    const exchange = world.person('Bob').watcher.refresh(subscription, 3600, world.now(), [['Suppress-If-Match', tag]])
+    await world.restart()
+    await world.quiet()
+    assert.equal(exchange.final?.status, 200)
+    await world.pass(301_000)
+    assert.equal(subscription.list!.state(carol), 'active open two')
+    world.check()
+  })
+})
+
+describe('§6.5: the entity is the state of the whole list', () => {
+  test('who names the first of several documents is told the rest', async () => {
+    const many = Array.from({ length: 300 }, (_, at) => `sip:member${String(at).padStart(3, '0')}@box.example`)
+    const world = await ListWorld.of(many, undefined, [
+      ['auth.required', 'false'],
+      ['presence.defaultHandling', 'allow'],
+    ])
+    const { agent, watcher } = world.person('Bob')
+    const subscription = watcher.subscribe(friends, 'presence', 3600, world.now(), { toList: true })
+    const notified = agent.handlers.get('NOTIFY')!
+    agent.handlers.set('NOTIFY', (request, now) => {
+      agent.handlers.set('NOTIFY', notified)
+      const answer = notified(request, now)
+      // The box has this before the answer, upon which it would go on.
+      watcher.refresh(subscription, 3600, now, [['Suppress-If-Match', lastTag(subscription)]])
+      return answer
+    })
+    await world.quiet()
+    await world.pass(10_000)
+    assert.equal(subscription.exchange.final!.status, 200)
+    assert.deepEqual(
+      subscription.list!.documents.map(({ fullState }) => fullState),
+      subscription.list!.documents.map((_, at) => at === 0),
+    )
+    for (const uri of many) assert.equal(subscription.list!.state(uri), 'active closed', uri)
+    world.check()
+  })
+})
