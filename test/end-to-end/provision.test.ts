@@ -40,6 +40,13 @@ test('the code on the label is an operator’s; users of a file with a heading; 
     ['admin', 'bob', 'carol'].map(user => `sip:${user}@unit.example`),
   )
 
+  // Credentials for servers elsewhere, and a root with some in it.
+  for (const [name, value] of [
+    ['prs7.username', 'other'],
+    ['prs7.password', 'setting-planted'],
+    ['xdm8.root', 'https://other:root-planted@elsewhere.example/xcap'],
+  ] as const)
+    assert.equal((await porchlight(['settings', 'set', name, value, '--data', store])).status, 0, name)
   const box = await RunningBox.start(t, store, ['http.requestsPerSecondPerUser=0'])
   const as = (username: string, password: string) => new HttpClient(t, box.port('http'), false, { username, password })
   const path = '/xcap-root/pres-rules/users/sip:bob@unit.example/index'
