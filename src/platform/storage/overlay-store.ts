@@ -12,8 +12,6 @@ import { SortedKeys } from './sorted-keys.ts'
 
 /** An encoded key, with its table's prefix, may be this long; a longer one is refused by `put` and never found. */
 const maxKeyLength = 1024
-/** Records read of the base that are remembered until the next batch. */
-const readsRemembered = 256
 /** A range takes this many records at a time from the base. */
 const pageLength = 256
 
@@ -55,8 +53,6 @@ export class OverlayStore<B extends Base = Base> implements Store {
   readonly #keys = new SortedKeys()
   /** Restores #changes if the work throws: pairs of key and what was there. */
   readonly #undo: (string | Change | undefined)[] = []
-  /** What was read of the base for the batch that is being made: what several of its turns read is decoded once. */
-  readonly #read = new Map<string, unknown>()
   /** By table: the number of the last change made or undone. */
   readonly #revisions = new Map<string, number>()
   #changeCount = 0
@@ -100,7 +96,6 @@ export class OverlayStore<B extends Base = Base> implements Store {
       return Promise.reject(new StoreError('unsupported', 'committed was called while a transaction is running'))
     }
     if (this.#changes.size > 0) this.#commit()
-    this.#read.clear()
     return this.#lastCommit
   }
 
@@ -180,16 +175,7 @@ export class OverlayStore<B extends Base = Base> implements Store {
     const encoded = this.#encode(table, key)
     const change = this.#changes.get(encoded)
     if (change !== undefined) return change.value
-    if (encoded.length > maxKeyLength) return undefined
-    const known = this.#read.get(encoded)
-    if (known !== undefined) return known
-    const value = this.base.get(encoded)
-    // Only where there will be a batch soon, with which they are forgotten.
-    if (value !== undefined && this.#changes.size > 0) {
-      if (this.#read.size >= readsRemembered) this.#read.clear()
-      this.#read.set(encoded, value)
-    }
-    return value
+    return encoded.length > maxKeyLength ? undefined : this.base.get(encoded)
   }
 
   #put(table: Table<unknown>, key: Key, value: unknown): void {
