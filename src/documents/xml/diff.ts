@@ -5,7 +5,7 @@
 
 import { type Bindings, DiffNames } from './diff-names.ts'
 import { alignment, type DiffElement, type DiffNode, declarationsText, diffElement, type Pair } from './diff-nodes.ts'
-import { escapeAttribute, escapeText } from './escape.ts'
+import { escapeQuoted, escapeText } from './escape.ts'
 import type { XmlAttribute, XmlElement } from './tree.ts'
 import { declarationText } from './write.ts'
 
@@ -56,15 +56,10 @@ interface Operation {
 }
 
 function operation(kind: Operation['kind'], sel: string, directives = '', content = '', uses = nothing): Operation {
-  return { kind, attributes: ` sel="${quotable(sel)}"${directives}`, content, uses }
+  return { kind, attributes: ` sel="${escapeQuoted(sel)}"${directives}`, content, uses }
 }
 
 const nothing: Bindings = new Map()
-
-/** Between double quotes apostrophes may stay, and selectors have many. */
-function quotable(text: string): string {
-  return escapeAttribute(text).replaceAll('&#39;', "'")
-}
 
 function written({ kind, attributes, content }: Operation, prefix: string): string {
   const name = prefix === '' ? kind : `${prefix}:${kind}`
@@ -163,10 +158,13 @@ function childOperations(
 
 /** The shorter of changing an element inside and replacing it. */
 function changedElement(a: DiffElement, b: DiffElement, path: string, names: DiffNames): Operation[] {
+  const inside =
+    declarationsText(a.origin) === declarationsText(b.origin) ? elementOperations(a, b, path, names) : undefined
+  const { start, end } = b.origin.source!
+  // Whatever replaces it takes as much as it does.
+  if (inside !== undefined && costOf(inside) <= end - start) return inside
   const { text, uses } = names.content([b])
   const whole = [operation('replace', path, '', text, uses)]
-  if (declarationsText(a.origin) !== declarationsText(b.origin)) return whole
-  const inside = elementOperations(a, b, path, names)
   return inside !== undefined && costOf(inside) <= costOf(whole) ? inside : whole
 }
 
@@ -264,7 +262,7 @@ class ListEdit {
   ): void {
     const isFree = staying.length === 0
     const places: string[] = []
-    const place = (sel: string, pos = '') => places.push(` sel="${quotable(sel)}"${pos && ` pos="${pos}"`}`)
+    const place = (sel: string, pos = '') => places.push(` sel="${escapeQuoted(sel)}"${pos && ` pos="${pos}"`}`)
     const beside = (node: DiffNode, pos: string) => {
       // The place of a text says less than the name of an element.
       if (places.length === 0 || node.kind === 'element') place(this.#selector(node), pos)

@@ -10,6 +10,11 @@ export function escapeAttribute(text: string): string {
   return /[&<>"'\x00-\x1f\ud800-\udfff\ufffe\uffff]/.test(text) ? escapeCharacters(text, true) : text
 }
 
+/** The same between double quotes, where apostrophes may stay: selectors have many. */
+export function escapeQuoted(text: string): string {
+  return /[&<>"\x00-\x1f\ud800-\udfff\ufffe\uffff]/.test(text) ? escapeAttribute(text).replaceAll('&#39;', "'") : text
+}
+
 function escapeCharacters(text: string, inAttribute: boolean): string {
   let escaped = ''
   // By code points, so that only a surrogate without its other half is seen as one.
