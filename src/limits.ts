@@ -185,7 +185,8 @@ export const limits = {
    * Characters of an entry's URI, beyond which it is no member, and of the display names of an entry or list, which are shown
    * as far as they fit.
    * NOTIFYs about lists made in one turn; the rest in further turns. Of a list that another server tells of: resources, octets of
-   * what is kept of them, and parts of a body; one with more is not read.
+   * what is kept of them, and parts of a body; one with more is not read. Lists remembered as they were read; beyond it all are
+   * forgotten and read anew when needed.
    */
   lists: {
     subscriptionsPerUser: 200,
@@ -198,6 +199,7 @@ export const limits = {
     remoteResources: 2_000,
     remoteOctets: 1_048_576,
     multipart: { parts: 1_000, headerOctets: 2_048 },
+    nodesRemembered: 256,
   },
   /**
    * References followed from the rules of a presentity to lists, and from one list to others, and members found; a list beyond,

@@ -34,7 +34,7 @@ import {
   newsOf,
   nodeOf,
   putNews,
-  putNode,
+  putProgress,
   putWholeNews,
   subscriberOfNode,
   toldWhole,
@@ -185,11 +185,7 @@ class ListDocument {
       putNews(this.#turn.db, this.#id, key)
       this.#budget.isSpent = true
     }
-    putNode(this.#turn.db, this.#id, {
-      ...this.#node,
-      version: (version + 1) % 2 ** 32,
-      isUrgent: this.#budget.isSpent,
-    })
+    putProgress(this.#turn.db, this.#id, (version + 1) % 2 ** 32, this.#budget.isSpent)
     const body = formatRlmi({ uri, version, fullState, names: asNames(names), resources: this.#resources })
     const root: Part = { contentType: rlmiContentType, contentId: undefined, body }
     return formatRelated([root, ...this.#parts], this.#telling.dialect === 'linphone')

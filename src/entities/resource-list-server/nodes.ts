@@ -4,6 +4,7 @@
  * the Presence Server under the id of its node.
  */
 
+import { limits } from '../../limits.ts'
 import type { Subscriber } from '../../protocols/sip-events/event-package.ts'
 import { legWake } from '../../protocols/sip-events/notifier.ts'
 import { type Output, type Transaction, type Turn, table } from '../../turn.ts'
@@ -61,8 +62,15 @@ export interface NodeMember extends Omit<Member, 'kind'> {
 
 const kinds: readonly NodeMemberKind[] = ['user', 'list', 'remote', 'none', 'refused', 'loop']
 
+/** What of a node changes with every document about it. */
+type Progress = Pick<ListNode, 'version' | 'isUrgent'>
+/** What changes with the list itself, and is large. */
+type NodeRecord = Omit<ListNode, keyof Progress>
+
 /** Keyed [node]. The id of a root is that of its subscription. */
-const nodes = table<ListNode>('list nodes', 'soft')
+const nodes = table<NodeRecord>('list nodes', 'soft')
+/** Keyed likewise; of who has been told of. */
+const progress = table<Progress>('list progress', 'soft')
 /** Keyed [node, canonical URI]. */
 const members = table<MemberRecord>('list members', 'soft')
 /**
@@ -79,11 +87,36 @@ export const toldWhole = ''
 const maximumDepth = 8
 
 export function nodeOf(db: Transaction, id: string): ListNode | undefined {
-  return db.get(nodes, [id])
+  const record = recordOf(db, id)
+  return record && { version: 0, isUrgent: false, ...record, ...db.get(progress, [id]) }
 }
 
-export function putNode(db: Transaction, id: string, node: ListNode): void {
-  db.put(nodes, [id], node)
+/** Stores what a list is; how far it was told stays as it is. */
+export function putNode(db: Transaction, id: string, { version, isUrgent, ...record }: ListNode): void {
+  db.put(nodes, [id], record)
+}
+
+/** Stores how far a list has been told. */
+export function putProgress(db: Transaction, id: string, version: number, isUrgent: boolean): void {
+  db.put(progress, [id], { version, isUrgent })
+}
+
+/** Nodes that were read since one was last written: a change of one member has its node read in several turns. */
+const known = new WeakMap<Transaction, { readonly revision: number; readonly records: Map<string, NodeRecord> }>()
+
+function recordOf(db: Transaction, id: string): NodeRecord | undefined {
+  const revision = db.revision(nodes)
+  let latest = known.get(db)
+  if (latest?.revision !== revision || latest.records.size >= limits.lists.nodesRemembered) {
+    latest = { revision, records: new Map() }
+    known.set(db, latest)
+  }
+  let record = latest.records.get(id)
+  if (record === undefined) {
+    record = db.get(nodes, [id])
+    if (record !== undefined) latest.records.set(id, record)
+  }
+  return record
 }
 
 export function subscriberOfNode({ subscriber, alias, displayName, isPrivate }: ListNode): Subscriber {
@@ -126,6 +159,7 @@ export function openNode(
   room: Room = { left: turn.settings.lists.membersMax - list.members.size },
 ): Output[] {
   putNode(turn.db, id, { ...node, names: flat(list.names), from: flatAddresses(list.from) })
+  if (node.version > 0) putProgress(turn.db, id, node.version, false)
   for (const { auid, xui, path } of list.from) turn.db.put(readers, [auid, xui, path, id], null)
   const outputs: Output[] = []
   for (const [key, member] of list.members) outputs.push(...addMember(id, node, key, member, room, context, turn))
@@ -177,6 +211,7 @@ function takeDown(id: string, context: ListContext, turn: Turn): Output[] {
   deleteAllNews(turn.db, id)
   for (const { auid, xui, path } of addresses(node.from)) turn.db.delete(readers, [auid, xui, path, id])
   turn.db.delete(nodes, [id])
+  turn.db.delete(progress, [id])
   return outputs
 }
 
