@@ -4,6 +4,7 @@
  */
 
 import { presenceWakes } from './entities/presence-server/wakes.ts'
+import { listPolicyWake } from './entities/resource-list-server/resource-list-server.ts'
 import {
   AccountError,
   AddressError,
@@ -155,6 +156,7 @@ const works: Readonly<Record<string, Work | undefined>> = {
     readSettings(turn.db)
     // Who may watch, or what they see, may have changed for everybody who watches now (PS-95 to PS-98, PS-123).
     const outputs = decideForAll.has(name) ? [presenceWakes.policiesChanged(turn.now)] : []
+    if (name === 'lists.openTo' || name === 'lists.membersMax') outputs.push(listPolicyWake(turn.now))
     const effect = overrides.has(name) ? 'overridden' : effectOf(name)
     return answer({ name, shown: shownValue(name, text(given, 'value')), effect }, outputs)
   },

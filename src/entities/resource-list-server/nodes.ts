@@ -264,6 +264,11 @@ export function updateNode(
   return { outputs, hasNews }
 }
 
+/** Nodes of all trees, from this one on. */
+export function* nodesFrom(db: Transaction, from: string, limit: number): Iterable<string> {
+  for (const [key] of db.range(nodes, { from: [from], limit })) yield key[0] as string
+}
+
 /** The nodes that a document matters to. */
 export function* nodesReading(db: Transaction, { auid, xui, path }: DocumentAddress): Iterable<string> {
   for (const [key] of db.range(readers, { prefix: [auid, xui, path] })) yield key[3] as string

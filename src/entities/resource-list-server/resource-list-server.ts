@@ -23,12 +23,14 @@ import {
   closeInnerNode,
   memberOf,
   nodeOf,
+  nodesFrom,
   nodesReading,
   noteNews,
   rootOf,
   subscriberOfNode,
   updateNode,
 } from './nodes.ts'
+import { mayRead } from './policy.ts'
 import { memberOfKey, noteFiltersRefused, noteLost, noteRemote, renewRemote } from './remote-members.ts'
 import { listBodyTypes, requestContainedOption, requestUri } from './request-contained.ts'
 
@@ -44,6 +46,7 @@ export interface ResourceListServerOptions extends Omit<ListContext, 'subscriber
 }
 
 const owner = 'resource-list-server'
+const everyList = 'every-list'
 const methods = ['SUBSCRIBE', 'NOTIFY', 'OPTIONS']
 const supportedOptions = ['gruu', eventListOption, requestContainedOption]
 
@@ -122,6 +125,7 @@ export class ResourceListServer implements SipEntity {
     const [kind, first = '', second = '', third = ''] = token.split(' ')
     if (kind === 'leg') return this.#newsOf(third, second, turn)
     if (kind === 'list') return this.#listChanged(first, turn)
+    if (kind === everyList) return this.#policyChanged(first, turn)
     if (kind === 'own') return this.#notifier.subscriberChanged(first, turn)
     if (kind === 'without-filters') return renewRemote(first, second, this.#context, turn)
     if (kind === 'subscription') return this.#subscriber.wake(token, turn)
@@ -191,21 +195,42 @@ export class ResourceListServer implements SipEntity {
     return sentFilters(id, key, node, this.#context, turn).length > 0 && noteFiltersRefused(id, key, turn)
   }
 
-  /** What a list is made of has changed. */
+  /** Every list is looked at again, as many as one turn may, from this one on. */
+  #policyChanged(from: string, turn: Turn): Output[] {
+    const ids = [...nodesFrom(turn.db, from, limits.lists.notificationsPerTurn + 1)]
+    const next = ids[limits.lists.notificationsPerTurn]
+    const outputs = ids.slice(0, limits.lists.notificationsPerTurn).map(id => listWake(id, turn))
+    return next === undefined ? outputs : [...outputs, listPolicyWake(turn.now, next)]
+  }
+
+  /** What a list is made of has changed, or who may read it. */
   #listChanged(id: string, turn: Turn): Output[] {
     const node = nodeOf(turn.db, id)
-    if (node === undefined) return []
-    const updated = updateNode(id, node, this.#context, turn)
+    if (node === undefined || node.uri === requestUri(turn)) return []
+    const isRefused =
+      this.#context.documents.placeOf(turn.db, node.uri) !== undefined &&
+      !mayRead(node.uri, subscriberOfNode(node), this.#context, turn)
+    const updated = isRefused ? 'refused' : updateNode(id, node, this.#context, turn)
     if (typeof updated !== 'string') {
       const root = updated.hasNews ? rootOf(id, node, turn) : undefined
       if (root === undefined) return updated.outputs
       return [...updated.outputs, ...this.#notifier.notifySubscription(root.node.package, root.node.uri, root.id, turn)]
     }
-    if (node.parent !== '')
-      return [...closeInnerNode(id, node, this.#context, turn), ...this.#listChanged(node.parent, turn)]
+    if (node.parent !== '') {
+      const closed = closeInnerNode(id, node, this.#context, turn)
+      // What came with a request stands as it came, whatever becomes of the lists in it.
+      const isKept = nodeOf(turn.db, node.parent)?.uri !== requestUri(turn)
+      const above = isKept ? this.#listChanged(node.parent, turn) : this.#newsOf(node.parent, node.uri, turn)
+      return [...closed, ...above]
+    }
     const reason = updated === 'missing' ? 'noresource' : 'rejected'
     return this.#notifier.terminate(node.package, node.uri, id, reason, turn)
   }
+}
+
+/** The wake by which it is said that a setting has changed that decides about lists. */
+export function listPolicyWake(at: Instant, from = ''): Output {
+  return { kind: 'wake', at, entity: owner, token: `${everyList} ${from}`.trimEnd() }
 }
 
 function listWake(id: string, { now }: Turn): Output {

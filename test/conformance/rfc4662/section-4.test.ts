@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { type HeaderField, respond } from '../../../src/protocols/sip/message.ts'
-import { listDocument, listsType, putList } from '../../actors/list-owner.ts'
+import { listDocument, listsType, putList, putServices } from '../../actors/list-owner.ts'
 import type { ListTable } from '../../actors/list-table.ts'
 import { alice, bob, carol, friends, ListWorld } from './list-world.ts'
 
@@ -143,6 +143,31 @@ describe('§4.4 processing of SUBSCRIBE', () => {
     assert.equal(own.list!.state(alice), 'active open for Bob again')
     assert.equal(other.list!.state(alice), 'active closed')
     assert.equal(other.notifications.length, 1)
+    world.check()
+  })
+
+  test('settings that decide about lists are felt at once, by lists within lists too', async () => {
+    const family = 'sip:family@box.example'
+    const world = await ListWorld.of([carol, alice], [{ uri: friends, inline: [alice, bob] }, { uri: family }])
+    await world.keep('Carol', [bob])
+    assert.equal(await putServices(world, 'Carol', [{ uri: 'sip:hers@box.example', inline: [alice, family] }]), 201)
+    await world.set('lists.openTo', 'everybody')
+    const [others, hers] = [await world.watch('Carol'), await world.watch('Carol', 'sip:hers@box.example')]
+    const own = await world.watch()
+    assert.equal(others.list!.state(bob), 'active closed')
+    assert.equal(hers.list!.state(family), 'list')
+    await world.set('lists.openTo', 'owner')
+    await world.quiet()
+    assert.deepEqual(
+      [others.notifications.at(-1)!.state, others.notifications.at(-1)!.reason],
+      ['terminated', 'rejected'],
+    )
+    assert.equal(hers.list!.state(family), 'terminated rejected')
+    assert.equal(hers.list!.state(alice), 'active closed')
+    assert.equal(own.notifications.at(-1)!.state, 'active')
+    await world.set('lists.membersMax', '1')
+    await world.quiet()
+    assert.equal(own.notifications.at(-1)!.state, 'terminated')
     world.check()
   })
 

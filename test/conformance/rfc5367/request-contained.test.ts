@@ -176,6 +176,21 @@ describe('RFC 5363 lists of URIs', () => {
     assert.match(exchange.final!.reason, /More Than 100 Members/)
   })
 
+  test('a list that is kept may be in it, and that it goes is told of it alone', async () => {
+    const family = 'sip:family@box.example'
+    const world = await ListWorld.of([carol], [{ uri: family }, { uri: 'sip:other@box.example' }])
+    const subscription = await watch(world, listDocument([alice, family]))
+    assert.equal(subscription.list!.state(family), 'list')
+    await world.keep('Bob', [carol], [{ uri: 'sip:other@box.example' }])
+    await world.quiet()
+    assert.equal(subscription.list!.state(family), 'terminated noresource')
+    await world.publish('Alice', 'open', 'still')
+    assert.equal(subscription.list!.state(alice), 'active open still')
+    assert.equal(await world.refresh(subscription), 200)
+    assert.equal(subscription.list!.state(family), 'terminated noresource')
+    world.check()
+  })
+
   test('a list may refer to what the subscriber keeps, and to nothing of others', async () => {
     const world = await ListWorld.of([alice])
     await world.keep('Carol', [bob])
