@@ -288,9 +288,9 @@ class ListDocument {
       room: this.#budget,
       digest: (...parts) => this.#turn.fingerprint(...parts),
     })
-    if (news === undefined) {
+    if (news === undefined || news === 'no-room') {
       this.#budget.octets += frame
-      return true
+      return news === undefined
     }
     this.#place(member, instance, news.body)
     const isAwaited = this.#telling.filters?.filters.some(({ triggers }) => triggers.length > 0)

@@ -57,8 +57,8 @@ export function isToldRemoteList(told: unknown): told is ToldRemoteList {
   return typeof told === 'object' && told !== null && 'listed' in told
 }
 
-/** The next document about a list; undefined when all has been told. */
-export function remoteListNews(list: RemoteList, telling: TellingRemoteList): RemoteListNews | undefined {
+/** The next document about a list; undefined when all has been told, `no-room` when nothing of what has not been fits. */
+export function remoteListNews(list: RemoteList, telling: TellingRemoteList): RemoteListNews | 'no-room' | undefined {
   const names = list.names.flatMap(({ text, language = '' }) => [text, language])
   const title = telling.digest('title', telling.state, list.uri, ...names)
   const before = telling.before?.title === title ? telling.before : undefined
@@ -79,11 +79,14 @@ class RemoteListDocument {
   readonly #named = new Map<string, number>()
   readonly #resources: Resource[] = []
   readonly #parts: Part[] = []
+  /** Octets there are room for in all. */
+  readonly #room: number
   #isUnfinished = false
 
   constructor(before: ToldRemoteList | undefined, telling: TellingRemoteList) {
     this.#before = before
     this.#telling = telling
+    this.#room = telling.room.octets
     this.#version = before === undefined ? telling.version : (before.listed + 1) % 2 ** 32
     const known = new Map<string, string>()
     for (let at = 0; before !== undefined && at < before.resources.length; at += 2)
@@ -113,8 +116,8 @@ class RemoteListDocument {
     room.octets += name ?? 0
     const { resource: shown, parts } = shownResource(resource, this.#parts.length + 1, this.#version, this.#telling.id)
     const octets = resourceOctets(shown) + parts.reduce((sum, part) => sum + octetsOf(part), 0)
-    const isFirst = room.isEmpty && parts.length > 0
-    const hasRoom = room.resources > 0 && octets <= room.octets + (isFirst ? datagramOctets - octetsPerNotify : 0)
+    const extra = parts.length > 0 ? datagramOctets - octetsPerNotify : 0
+    const hasRoom = room.resources > 0 && octets <= room.octets + (room.isEmpty ? extra : 0)
     if (hasRoom) {
       this.#place(shown, octets)
       this.#parts.push(...parts)
@@ -123,7 +126,7 @@ class RemoteListDocument {
       return
     }
     // What no datagram holds is not told: that there is such a resource is.
-    const isNever = room.isUntouched && this.#resources.length === 0
+    const isNever = room.isUntouched && octets > this.#room + extra
     if (isNever || name !== undefined) this.#place({ uri, names, instances: [] }, name ?? octets)
     if (isNever) this.#told.set(uri, digest)
     else {
@@ -148,8 +151,8 @@ class RemoteListDocument {
     }
   }
 
-  write({ uri, names }: RemoteList, title: string): RemoteListNews | undefined {
-    if (this.#before !== undefined && this.#resources.length === 0) return undefined
+  write({ uri, names }: RemoteList, title: string): RemoteListNews | 'no-room' | undefined {
+    if (this.#before !== undefined && this.#resources.length === 0) return this.#isUnfinished ? 'no-room' : undefined
     const [version, fullState] = [this.#version, this.#before === undefined]
     const body = formatRlmi({ uri, version, fullState, names, resources: this.#resources })
     const root: Part = { contentType: rlmiContentType, contentId: undefined, body }
