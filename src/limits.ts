@@ -180,8 +180,10 @@ export const limits = {
   listMembersRemembered: 100_000,
   /**
    * Lists of resources. Subscriptions to lists of one user, each of which may have a leg for each of its members and takes a place
-   * at the one address for lists that come with requests; one more is 503 with Retry-After. Members told of in one NOTIFY, and octets after which none is begun: the rest follows in further ones.
-   * Octets that no body exceeds, so that a datagram holds it: a member who alone takes more is named, without his state.
+   * at the one address for lists that come with requests; one more is 503 with Retry-After. Services in one document, each of
+   * which takes a name that no user can have then; with more it is refused with 409.
+   * Members told of in one NOTIFY, and octets after which none is begun: the rest follows in further ones. Octets that no body
+   * exceeds, so that a datagram holds it: a member who alone takes more is named, without his state.
    * Characters of an entry's URI, beyond which it is no member, and of the display names of an entry or list, which are shown
    * as far as they fit.
    * NOTIFYs about lists made in one turn; the rest in further turns. Of a list that another server tells of: resources, octets of
@@ -190,6 +192,7 @@ export const limits = {
    */
   lists: {
     subscriptionsPerUser: 200,
+    servicesPerUser: 100,
     resourcesPerNotify: 200,
     octetsPerNotify: 48_000,
     datagramOctets: 63_000,

@@ -97,14 +97,10 @@ export function noteRemote(id: string, key: string, request: SipRequest, context
 
 /** There is no subscription to a member any more, or none has come about. `why`: a reason of Subscription-State, or a status. */
 export function noteLost(id: string, key: string, why: string, turn: Turn): void {
-  const state = {
-    state: 'terminated',
-    reason: reasonOf(why),
-    contentType: '',
-    body: undefined,
-    list: undefined,
-  } as const
-  turn.db.put(states, [id, key], state)
+  // RFC 6665 §4.1.3: what will not change any more still is.
+  const last = why === 'invariant' ? remoteState(turn.db, id, key) : undefined
+  const { contentType, body, list } = last ?? { contentType: '', body: undefined, list: undefined }
+  turn.db.put(states, [id, key], { state: 'terminated', reason: reasonOf(why), contentType, body, list })
 }
 
 /** RLS-15: as which reason a refusal is told. What passes is tried again, so it is `probation`. */

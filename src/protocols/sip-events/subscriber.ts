@@ -17,6 +17,7 @@ import { badEvent, badRequest, callOrTransactionDoesNotExist, ParseError } from 
 import { type HeaderField, respond, SipRequest, type SipResponse } from '../sip/message.ts'
 import { Params } from '../sip/params.ts'
 import { isSipUri, parseUri } from '../sip/uri.ts'
+import { areBodiesTaken } from './bodies.ts'
 import { leastSequence } from './notify.ts'
 import { checkBodyType, eventOf } from './request.ts'
 import {
@@ -154,13 +155,15 @@ export class Subscriber {
     const dialog = first ?? receivedInDialog(record.dialog!, request, true)
     const answer: Output = { kind: 'respond', transaction: request.transaction, response: respond(request, 200) }
     if (first === undefined && isRepeated(record.dialog!, request)) return [answer]
+    const accepted = this.#options.subject(key, turn)?.accept.split(', ') ?? []
     if (state.name === 'terminated') {
-      const told = this.#options.notified(key, request, record.awaitsAll, turn)
+      // What ends ends, whatever it brings.
+      const isTaken = accepted.includes('*/*') || areBodiesTaken(request, accepted)
+      const told = isTaken ? this.#options.notified(key, request, record.awaitsAll, turn) : []
       const afterSeconds = retrySeconds(state.reason, state.retryAfter, record.failures)
       const why = state.reason ?? 'terminated'
       return [answer, ...told, ...this.#again(key, record, { afterSeconds, why }, turn)]
     }
-    const accepted = this.#options.subject(key, turn)?.accept.split(', ') ?? []
     if (!accepted.includes('*/*')) checkBodyType(request, accepted)
     const kept: SubscriberRecord = {
       ...record,

@@ -310,6 +310,19 @@ describe('a server elsewhere that has its ways (RLS-15)', () => {
     }
   })
 
+  test('what is invariant is shown as it is, and not asked for again', async () => {
+    const { boxes, asked, notify, list, subscription } = await against(() => 200)
+    notify(asked[0]!.request, 'active;expires=3600', 'before')
+    await boxes.pass(1_000)
+    notify(asked[0]!.request, 'terminated;reason=invariant', 'for ever')
+    await boxes.pass(1_000)
+    boxes.person(bob).watcher.refresh(subscription, 7200, boxes.now())
+    await boxes.pass(3_500_000)
+    assert.equal(list.state(dora), 'terminated invariant open for ever')
+    assert.equal(asked.length, 1)
+    check(boxes, subscription)
+  })
+
   test('refusals are told by a reason that fits', async () => {
     for (const [status, reason] of [
       [403, 'rejected'],

@@ -154,6 +154,14 @@ test('§4.4.5: a service URI is one of this domain, and none that the server has
   assert.equal(box.put(services, document(service('sips:friends@EXAMPLE.com')), servicesType).status, 201)
 })
 
+test('one user does not take all the names there are', () => {
+  const box = new DocumentBox()
+  const many = (count: number) =>
+    document(...Array.from({ length: count }, (_, at) => service(`sip:name${at}@example.com`)))
+  assert.equal(box.put(services, many(101), servicesType).conflict.name, 'constraint-failure')
+  assert.equal(box.put(services, many(100), servicesType).status, 201)
+})
+
 test('§4.4.5: no user is added under the address of a list', () => {
   const box = new DocumentBox()
   assert.equal(box.put(services, document(service('sip:friends@example.com')), servicesType).status, 201)

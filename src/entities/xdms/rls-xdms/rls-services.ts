@@ -36,6 +36,8 @@ export const rlsServicesUsage: ApplicationUsage = {
   globalReaders: 'operators',
   constrain(root, context) {
     const services = rlsServices(root)
+    if (services.length > limits.lists.servicesPerUser)
+      throw constraintFailure(`there are more than ${limits.lists.servicesPerUser} services`)
     if (context.address.path === indexed) for (const service of services) checkDomain(service, context)
     checkUnique(root, services, context)
     for (const service of services) {
