@@ -339,9 +339,19 @@ function noteFailure(service: EventService, resource: string, id: string, turn: 
   if (record === undefined) return []
   const subscription = { package: service.name, resource, id, record: { ...record } }
   if (!service.eventPackage.notifyFailed?.(subscription)) return []
-  turn.db.put(service.tables.subscriptions, key, subscription.record)
   const mustTellAll = subscription.record.revision < 0
-  return mustTellAll ? [wakeAt(turn.now + service.timeoutMs, serveToken(service.name, resource, id))] : []
+  const pauseMs = mustTellAll ? pauseAfterFailure(subscription, service.timeoutMs, turn.now) : 0
+  turn.db.put(service.tables.subscriptions, key, subscription.record)
+  return mustTellAll ? [wakeAt(turn.now + pauseMs, serveToken(service.name, resource, id))] : []
+}
+
+/** Twice as long with each failure that follows upon another: whoever cannot be reached may stay so until his subscription ends. */
+function pauseAfterFailure(subscription: Subscription, leastMs: number, now: Instant): number {
+  const { count, at } = subscription.record.extras?.failed ?? { count: 0, at: 0 }
+  const pauseMs = (failures: number) => Math.min(leastMs * 2 ** (failures - 1), 1_800_000)
+  const failures = count > 0 && now < at + 2 * pauseMs(count) ? Math.min(count + 1, 10) : 1
+  setExtras(subscription.record, { failed: { count: failures, at: now } })
+  return pauseMs(failures)
 }
 
 /** RFC 6665 §4.2.2 with RFC 3261 §20.33: the peer lives and asks for time. Until then others' changes reach him as usual. */

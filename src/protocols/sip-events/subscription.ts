@@ -60,6 +60,8 @@ export interface SubscriptionExtras {
   readonly isPrivate?: true | undefined
   /** Whether he writes header names in their compact forms, and is written to with them. */
   readonly isCompact?: boolean | undefined
+  /** NOTIFYs in a row that he has not taken, and when that was last. */
+  readonly failed?: { readonly count: number; readonly at: Instant } | undefined
   /** In which spelling NOTIFYs are told, when not in that of the standard. */
   readonly dialect?: Dialect | undefined
   /** What he wants to be told, and when (RFC 4660). */

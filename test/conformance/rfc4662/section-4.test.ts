@@ -508,6 +508,31 @@ describe('what a small link is spared', () => {
   })
 })
 
+describe('RFC 6665 §4.2.2 NOTIFYs that are not taken', () => {
+  test('who goes on refusing is sent the whole list ever more seldom, until he takes it', async () => {
+    const world = await ListWorld.of()
+    const subscription = await world.watch('Bob', friends, { expires: 86_400 })
+    const { agent } = world.person('Bob')
+    const taking = agent.handlers.get('NOTIFY')!
+    let refused = 0
+    agent.handlers.set('NOTIFY', request => {
+      refused++
+      return respond(request, 503)
+    })
+    await world.publish('Alice', 'open', 'unheard')
+    await world.pass(36_000_000)
+    // Half a minute, one, two, ..., half an hour: in ten hours some forty instead of a thousand.
+    assert.ok(refused > 5 && refused < 60, String(refused))
+    agent.handlers.set('NOTIFY', taking)
+    await world.pass(1_800_000)
+    assert.equal(subscription.list!.state(alice), 'active closed')
+    const before = subscription.notifications.length
+    await world.publish('Carol', 'open', 'heard')
+    assert.equal(subscription.notifications.length, before + 1)
+    world.check()
+  })
+})
+
 describe('§4.6, §4.7 fetches, and what is left behind', () => {
   test('RLS-03: a fetch tells what is known, with RLMI, and leaves nothing', async () => {
     const world = await ListWorld.of()
