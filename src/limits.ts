@@ -191,7 +191,7 @@ export const limits = {
    * forgotten and read anew when needed.
    */
   lists: {
-    subscriptionsPerUser: 200,
+    subscriptionsPerUser: 500,
     servicesPerUser: 100,
     resourcesPerNotify: 200,
     octetsPerNotify: 48_000,
