@@ -8,6 +8,7 @@ import type { ResourceState, Telling } from '../../protocols/sip-events/notifier
 import type { Subscriber } from '../../protocols/sip-events/subscriber.ts'
 import type { Suppression } from '../../protocols/sip-events/suppression.ts'
 import type { Instant, Transaction, Turn } from '../../turn.ts'
+import { serviceUri } from '../xdms/rls-xdms/service-uri.ts'
 import type { ListDocuments } from './list-documents.ts'
 import type { ListNode } from './nodes.ts'
 
@@ -40,6 +41,13 @@ export interface ListContext {
   readonly subscriber: Subscriber
   /** When this process took up service. */
   restartedAt(): Instant
+}
+
+/** The canonical URI of a list: an address of the box serves as another name of its domain, unless a list is called by it. */
+export function listUri(uri: Uri, { userOf, documents }: ListContext, db: Transaction): string {
+  const own = serviceUri(uri)
+  const here = serviceUri(uri, userOf(uri))
+  return here === own || documents.placeOf(db, own) !== undefined ? own : here
 }
 
 /** Whether a canonical URI is that of a user or a list of this box. */

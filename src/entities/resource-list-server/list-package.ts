@@ -13,8 +13,8 @@ import { senderOf } from '../../protocols/sip-events/request.ts'
 import { type Subscription, setExtras } from '../../protocols/sip-events/subscription.ts'
 import type { Output, Transaction, Turn } from '../../turn.ts'
 import { DocumentsAwaited } from '../xdms/document-reader.ts'
-import { addressOfList, serviceUri, serviceUriOf } from '../xdms/rls-xdms/service-uri.ts'
-import type { ListContext } from './context.ts'
+import { addressOfList, serviceUriOf } from '../xdms/rls-xdms/service-uri.ts'
+import { type ListContext, listUri } from './context.ts'
 import { type List, listOf } from './list.ts'
 import { emptyListState, type ListTelling, listState } from './list-state.ts'
 import { wayOn } from './loops.ts'
@@ -50,7 +50,7 @@ export function listPackage(name: string, context: ListContext, notifier: () => 
     isUrgent: (_resource, id, { db }) => nodeOf(db, id)?.isUrgent === true,
 
     resource(request, turn) {
-      const uri = serviceUri(request.requestUri)
+      const uri = listUri(request.requestUri, context, turn.db)
       if (uri === requestUri(turn)) return uri
       const place = context.documents.placeOf(turn.db, uri)
       const service = place && context.documents.service(place, uri, turn)
@@ -188,7 +188,7 @@ function sealedTypes(request: SipRequest): string[] {
  * user's even when there is no such list (RLS-24).
  */
 export function isListUri(requested: Uri, context: ListContext, turn: Pick<Turn, 'db' | 'settings'>): boolean {
-  const uri = serviceUri(requested)
+  const uri = listUri(requested, context, turn.db)
   const { documents } = context
   return (
     uri === requestUri(turn) ||

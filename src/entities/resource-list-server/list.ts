@@ -21,8 +21,7 @@ import { addressOfRecord, isSipUri, isTelUri, parseUri, type Uri } from '../../p
 import type { Turn } from '../../turn.ts'
 import type { DocumentAddress } from '../xdms/documents.ts'
 import { type FoundLists, type ListSource, walkLists } from '../xdms/list-walk.ts'
-import { serviceUri } from '../xdms/rls-xdms/service-uri.ts'
-import type { ListContext } from './context.ts'
+import { type ListContext, listUri } from './context.ts'
 
 /** What a member is: somebody the Presence Server of this box serves, another list of this box, somebody elsewhere, or no SIP resource. */
 export type MemberKind = 'user' | 'list' | 'remote' | 'none'
@@ -128,7 +127,7 @@ class ListReader {
   #identify(text: string): [key: string, kind: MemberKind] {
     try {
       const uri = subscribableUri(text)
-      const service = serviceUri(uri)
+      const service = listUri(uri, this.#context, this.#turn.db)
       if (this.#context.documents.placeOf(this.#turn.db, service) !== undefined) return [service, 'list']
       const user = isTelUri(uri) ? this.#context.documents.userOfXui(text) : this.#context.userOf(uri)
       if (user !== undefined) return [user, 'user']

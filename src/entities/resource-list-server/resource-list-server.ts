@@ -15,9 +15,8 @@ import { checkRequire } from '../../protocols/sip-events/request.ts'
 import { Subscriber, type SubscriberOptions } from '../../protocols/sip-events/subscriber.ts'
 import type { Instant, Output, SipEntity, Transaction, Turn } from '../../turn.ts'
 import type { DocumentChange } from '../xdms/documents.ts'
-import { serviceUri } from '../xdms/rls-xdms/service-uri.ts'
 import { notifiedTypes, remoteSubject, sentFilters } from './back-end-subject.ts'
-import { type ListContext, listPackages } from './context.ts'
+import { type ListContext, listPackages, listUri } from './context.ts'
 import { eventListOption, isListUri, listPackage } from './list-package.ts'
 import {
   closeInnerNode,
@@ -167,7 +166,7 @@ export class ResourceListServer implements SipEntity {
 
   /** What can be asked of a list, or of this server about lists that come with the request (RFC 5367 §5). Throws 404 for another URI. */
   #capabilities(request: SipRequest, turn: Turn): Output {
-    const uri = serviceUri(request.requestUri)
+    const uri = listUri(request.requestUri, this.#context, turn.db)
     if (uri !== requestUri(turn) && this.#context.documents.placeOf(turn.db, uri) === undefined) throw notFound()
     const response = respond(request, 200, {
       toTag: turn.fingerprint('options', request.callId),

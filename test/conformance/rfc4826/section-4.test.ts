@@ -7,6 +7,7 @@ import type { Subscription } from '../../actors/watcher.ts'
 import { alice, bob, carol, friends, ListWorld } from '../rfc4662/list-world.ts'
 
 const root = 'http://box.example/xcap-root'
+const boxAddress = '10.0.0.1'
 const place = `resource-lists/users/${bob}/index/~~/resource-lists`
 const named = (name: string) => `${place}/list%5b@name=%22${name}%22%5d`
 const entry = (uri: string, name?: string) =>
@@ -40,6 +41,24 @@ describe('§4.5 the service of a Request-URI', () => {
     ])
       assert.equal((await world.watch('Bob', uri)).exchange.final?.status, 200, uri)
     assert.equal((await world.watch('Bob', 'sip:Friends@box.example')).exchange.final?.status, 404)
+    world.check()
+  })
+
+  test('an address of the box is another name of its domain, for lists as for users', async () => {
+    const own = `${bob};pres-list=rcs`
+    const lists = `<list name="a">${entry(alice)}${entry(carol.replace('box.example', boxAddress))}</list>`
+    const world = await kept(lists, `${service(named('a'))}${service(named('a')).replace(friends, own)}`)
+    for (const uri of [friends, own]) {
+      const subscription = await world.watch('Bob', uri.replace('box.example', boxAddress))
+      assert.equal(subscription.exchange.final?.status, 200, uri)
+      assert.equal(subscription.list!.uri, uri)
+      assert.equal(subscription.list!.state(alice), 'active closed')
+      assert.equal(subscription.list!.state(carol.replace('box.example', boxAddress)), 'active closed')
+    }
+    const server = `sip:rls@${boxAddress}`
+    const exchange = world.person('Bob').agent.send('OPTIONS', server, [], world.now())
+    await world.quiet()
+    assert.equal(exchange.final?.status, 200)
     world.check()
   })
 

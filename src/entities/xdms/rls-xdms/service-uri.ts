@@ -5,10 +5,10 @@ import { addressOfRecord, isSipUri, parseUri, type Uri } from '../../../protocol
 /** The parameter by which one address has many lists: `sip:alice@box.example;pres-list=rcs` (RLS-24). */
 const listParameter = 'pres-list'
 
-/** The text under which a service with this URI is kept: an address-of-record, with the parameter that makes it a list of its. */
-export function serviceUri(uri: Uri): string {
+/** The text under which a service with this URI is kept: an address-of-record, with the parameter that makes it a list of its. `address`: what it is otherwise known to be. */
+export function serviceUri(uri: Uri, address = addressOfRecord(uri)): string {
   const list = isSipUri(uri) ? uri.params.get(listParameter) : undefined
-  return list === undefined ? addressOfRecord(uri) : `${addressOfRecord(uri)};${listParameter}=${list}`
+  return list === undefined ? address : `${address};${listParameter}=${list}`
 }
 
 /** The same of a URI as a document has it; what is no URI of ours is itself. */
