@@ -193,7 +193,8 @@ function counts({ entities }: Administered, { db, now }: Turn): Counts {
 
 /** Where users live: the realm of their passwords is the domain unless a setting names another. */
 function domainOf(settings: Settings): Domain {
-  return { domain: settings.domain, realm: settings.auth.realm || settings.domain }
+  const { domain, auth, lists } = settings
+  return { domain, realm: auth.realm || domain, listServer: `sip:${lists.requestUser}@${domain}` }
 }
 
 function answer(result: unknown, outputs: Output[] = []): { result: unknown; outputs: Output[] } {

@@ -51,6 +51,8 @@ export interface NewUser {
 export interface Domain {
   readonly domain: string
   readonly realm: string
+  /** The address for lists that come with requests (RFC 5367), which no user has. */
+  readonly listServer?: string
 }
 
 /** The account of a user; undefined when there is none. */
@@ -70,7 +72,7 @@ export function isUser(turn: Pick<Turn, 'db' | 'settings'>, aor: string): boolea
 export function addUser(db: Transaction, user: NewUser, domain: Domain, now: Instant): string {
   const aor = userAddress(user.address, domain.domain)
   if (db.get(accounts, [aor]) !== undefined) throw new AccountError(`${aor} exists already`)
-  requireFree(db, aor)
+  requireFree(db, aor, domain)
   const { displayName } = user
   db.put(accounts, [aor], {
     ...(displayName ? { displayName } : {}),
@@ -81,7 +83,8 @@ export function addUser(db: Transaction, user: NewUser, domain: Domain, now: Ins
 }
 
 /** Throws AccountError when an address is that of a list. */
-function requireFree(db: Transaction, aor: string): void {
+function requireFree(db: Transaction, aor: string, { listServer }: Domain): void {
+  if (aor === listServer) throw new AccountError(`${aor} is the address of the box for lists`)
   const service = placeOfService(db, aor)
   if (service !== undefined) throw new AccountError(`${aor} is the address of a list of ${service.xui || 'everybody'}`)
 }
@@ -145,7 +148,7 @@ export function importUsers(
   for (const { line, aor, password, displayName } of readUsers(text, domain)) {
     const existing = db.get(accounts, [aor])
     if (existing === undefined) {
-      atLine(line, () => requireFree(db, aor))
+      atLine(line, () => requireFree(db, aor, domain))
       added.push(aor)
     } else changed++
     const name = displayName || existing?.displayName

@@ -75,6 +75,16 @@ test('another password replaces the digests and nothing else', () => {
   assert.throws(() => change(core, db => setPassword(db, 'nobody', 'new', domain)), AccountError)
 })
 
+test('no user has the address of the box for lists', () => {
+  const core = new Core()
+  const own = { ...domain, listServer: 'sip:rls@box.example' }
+  assert.throws(
+    () => change(core, db => addUser(db, { address: 'rls', password: 'x' }, own, 0)),
+    /address of the box for lists/,
+  )
+  assert.throws(() => change(core, db => importUsers(db, 'rls,x\n', own, 0)), /line 1: .*address of the box for lists/)
+})
+
 test('a removed user loses his registrations at once, and the Presence Server is told', () => {
   const core = new Core()
   core.register('alice', ['<sip:alice@192.0.2.9>'])
