@@ -38,7 +38,8 @@ export const contentRows: RowsOf<'content', ContentSettings> = {
     format: 'int',
     unit: 'octets',
     default: 204_800,
-    meaning: 'largest object of the Content Server, and of those that a publication brings along; 0: none are taken',
+    meaning:
+      'largest object of the Content Server, and of those that a publication brings along, as far as one SIP message of 65,536 octets holds them; 0: none are taken',
     ...wholeNumber(0, 393_216),
     effect: 'at once',
   },
