@@ -24,6 +24,9 @@ export function keep(address: ObjectAddress, type: string, bytes: Uint8Array, tu
 export function requireGood(type: string, bytes: Uint8Array, { settings }: Turn): void {
   const { objectOctets, types } = settings.content
   if (bytes.length > objectOctets) throw contentTooLarge(objectOctets)
+  // It is said to watchers as it stands, and parts of a message may say it in any characters.
+  if (!/^[\t\x20-\x7e]*$/.test(type))
+    throw unsupportedMediaType(types, 'A type is in ASCII, without control characters')
   requireType(mediaType(type), bytes, types)
 }
 

@@ -49,8 +49,8 @@ export function writeResponse({ status, headers, body }: HttpResponse, context: 
   let text = `HTTP/1.1 ${status} ${reasons[status] ?? 'Unknown'}\r\nDate: ${context.date}\r\n`
   for (const name in headers) {
     const value = headers[name]!
-    if (typeof value === 'string') text += `${name}: ${value}\r\n`
-    else for (const each of value) text += `${name}: ${each}\r\n`
+    if (typeof value === 'string') text += `${name}: ${fieldValue(value)}\r\n`
+    else for (const each of value) text += `${name}: ${fieldValue(each)}\r\n`
   }
   const octets = body?.length ?? 0
   if (status !== 304) text += `Content-Length: ${octets}\r\n`
@@ -60,6 +60,11 @@ export function writeResponse({ status, headers, body }: HttpResponse, context: 
   response.write(text, 0, 'latin1')
   response.set(body!, text.length)
   return response
+}
+
+/** RFC 9110 §5.5: whoever has written a value, it ends no line, also not when its characters are cut down to those of Latin-1. */
+function fieldValue(value: string): string {
+  return /[^\t\x20-\x7e\x80-\xff]/.test(value) ? value.replace(/[^\t\x20-\x7e\x80-\xff]/g, '?') : value
 }
 
 export const continueResponse = 'HTTP/1.1 100 Continue\r\n\r\n'

@@ -184,6 +184,15 @@ test('what is wrong with it is said, and then nothing has been stored', async ()
   assert.equal(box.count('publications'), 0)
 })
 
+test('CS-14: the type of an object is said to watchers, so it has no characters that could end a line', async () => {
+  for (const parameter of ['x="\u010d\u010aSet-Cookie: a=b"', 'x=a\rb', 'x="é"', 'x=\x7f']) {
+    const box = await watched()
+    const answer = await publish(box, related(root('cid:icon@alice'), part(png(), `image/png; ${parameter}`)))
+    assert.match(answer, /^SIP\/2.0 415 /, parameter)
+    assert.equal(box.count('content-objects'), 0)
+  }
+})
+
 test('PS-14: an object too large is 413; none at all are taken where the limit is 0', async () => {
   const box = new WholeBox({ 'content.objectOctets': 1_000 })
   const body = (octets: number) => related(root('cid:icon@alice'), part(png(60, 80, octets)))
