@@ -76,13 +76,14 @@ export const limits = {
   remotePidf: { bytes: 131_072, depth: 32, nodes: 16_384, attributes: 256, nameLength: 256 },
   /**
    * Filters of one subscription: 413 above `xml.bytes`, 488 above the others; one that would look at more than `steps` nodes of
-   * a document is not applied.
+   * a document is not applied. Subscriptions with filters of one subscriber to one resource; a further one is answered 503.
    */
   filter: {
     xml: { bytes: 16_384, depth: 16, nodes: 1_024, attributes: 32, nameLength: 256 },
     filters: 16,
     expressions: 64,
     expressionCharacters: 1_024,
+    subscriptions: 16,
     steps: 200_000,
   },
   /** Octets of views remembered to tell what has changed in them; who was told one that is forgotten is told everything. */

@@ -29,6 +29,8 @@ export function end(
   const isHeld = isLeg(record)
   db.delete<unknown>(isHeld ? service.tables.legs : service.tables.subscriptions, [service.name, resource, id])
   if (!isHeld) countHeld(service, record.subscriber, -1, turn)
+  if (record.extras?.filters !== undefined)
+    db.delete(service.tables.filtering, [service.name, resource, record.subscriber, id])
   if (record.extras?.suppression !== undefined)
     db.delete(service.tables.suppressing, [service.name, record.subscriber, resource, id])
   const outputs: Output[] = []

@@ -12,7 +12,8 @@ import {
   readFilterSet,
   simpleFilterContentType,
 } from '../../documents/simple-filter.ts'
-import { notAcceptableHere, requestEntityTooLarge } from '../sip/errors.ts'
+import type { Turn } from '../../turn.ts'
+import { notAcceptableHere, requestEntityTooLarge, serviceUnavailable } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { bodiesOf } from './bodies.ts'
 import type { EventService } from './service.ts'
@@ -36,6 +37,22 @@ export function noteFilters(service: EventService, subscription: Subscription, r
     mergedFilters(record.extras?.filters ?? [], readFilterSet(first.body, service.name, bounds), targetOf, bounds),
   )
   setExtras(record, { filters: filters.length === 0 ? undefined : filters })
+}
+
+/** Notes that a subscription has filters, or that it has none. Throws 503 when its subscriber has too many such to this resource. */
+export function indexFilters({ name, tables, limits }: EventService, subscription: Subscription, { db }: Turn): void {
+  const { resource, id, record } = subscription
+  const key = [name, resource, record.subscriber, id]
+  const isNoted = db.get(tables.filtering, key) !== undefined
+  if (record.extras?.filters === undefined) {
+    if (isNoted) db.delete(tables.filtering, key)
+    return
+  }
+  if (isNoted) return
+  const { subscriptions } = limits.filter
+  const others = [...db.range(tables.filtering, { prefix: [name, resource, record.subscriber], limit: subscriptions })]
+  if (others.length === subscriptions) throw serviceUnavailable(60)
+  db.put(tables.filtering, key, null)
 }
 
 /** What reading a document of filters comes to. Throws 488 for one that cannot be accepted, 413 for one that is too large. */

@@ -10,7 +10,7 @@ import { holds, knowsLast, suppressIfMatch } from './condition.ts'
 import { takesDeflate } from './content-coding.ts'
 import { end } from './end.ts'
 import { newPass, send } from './fan-out.ts'
-import { noteFilters } from './filters.ts'
+import { indexFilters, noteFilters } from './filters.ts'
 import { resourceOfContact } from './notify.ts'
 import { ratesOf, rateWake } from './rate.ts'
 import { acceptedType, checkBodyType, checkSupported, refusalOf, senderOf } from './request.ts'
@@ -119,11 +119,14 @@ export function update(
   // The same SUBSCRIBE that made the subscription, come again, is answered as before.
   const isQuiet = isKnown && state === stored.state && request.toTag !== undefined
   const outputs: Output[] = [accept(request, service, subscription, seconds, turn, isQuiet ? 204 : 200)]
+  if (request.body.length > 0) {
+    indexFilters(service, subscription, turn)
+    indexSuppression(service, subscription, turn)
+  }
   if (seconds === 0) {
     outputs.push(...end(service, subscription, 'timeout', turn, isQuiet ? undefined : 'timeout', true))
     return outputs
   }
-  if (request.body.length > 0) indexSuppression(service, subscription, turn)
   // A wake at or before the end of every subscription is always pending: one that only lasts longer needs no other.
   if (record.expiresAt < stored.expiresAt)
     outputs.push(wakeAt(record.expiresAt, expireToken(service.name, resource, id)))

@@ -37,8 +37,11 @@ export interface NotifierLimits {
   readonly waitingPerResource: number
   /** Shortest time after which a subscriber who wishes it is told something although nothing has changed (RFC 6446 §7.3). */
   readonly leastForcedMs: number
-  /** Of the filters of one subscription. */
-  readonly filter: FilterBounds
+  /**
+   * Of the filters of one subscription; and subscriptions with filters of one subscriber to one resource, since every change is
+   * filtered for each of them: a further one is answered 503 with Retry-After.
+   */
+  readonly filter: FilterBounds & { readonly subscriptions: number }
   /** Pause between turns of NOTIFYs after a restart. */
   readonly restartPaceMs: number
 }
@@ -53,6 +56,7 @@ export const defaultNotifierLimits: NotifierLimits = {
     filters: 16,
     expressions: 64,
     expressionCharacters: 1_024,
+    subscriptions: 16,
   },
   restartPaceMs: 100,
 }

@@ -7,7 +7,7 @@ import type { SipRequest } from '../sip/message.ts'
 import { accept, granted } from './accept.ts'
 import { currentTag, holds, suppressIfMatch } from './condition.ts'
 import { takesDeflate } from './content-coding.ts'
-import { noteFilters } from './filters.ts'
+import { indexFilters, noteFilters } from './filters.ts'
 import { countHeld } from './held.ts'
 import { notifyRequest, requireFields } from './notify.ts'
 import { ratesOf } from './rate.ts'
@@ -83,6 +83,7 @@ export function create(request: SipRequest, service: EventService, eventId: stri
     ...kept,
     subscriptions: kept.subscriptions + 1,
   })
+  if (record.extras?.filters !== undefined) indexFilters(service, subscription, turn)
   indexSuppression(service, subscription, turn)
   const outputs: Output[] = [accept(request, service, subscription, seconds, turn)]
   outputs.push(...tellAll(service, subscription, kept, request, turn))

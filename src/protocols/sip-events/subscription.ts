@@ -116,6 +116,8 @@ export interface NotifierTables {
   readonly waiting: Table<WaitingRecord>
   /** Subscriptions with `extras.suppression`: keyed [package, address-of-record of the subscriber, resource, our dialog tag]. */
   readonly suppressing: Table<null>
+  /** Subscriptions with `extras.filters`: keyed [package, resource, address-of-record of the subscriber, our dialog tag]. */
+  readonly filtering: Table<null>
   /** How many subscriptions somebody holds, where that is bounded: keyed [address-of-record of the subscriber]. */
   readonly held: Table<number>
 }
@@ -128,6 +130,7 @@ export function notifierTables(owner: string): NotifierTables {
     resources: table(`${owner} subscribed resources`, 'soft'),
     waiting: table(`${owner} waiting watchers`, 'soft'),
     suppressing: table(`${owner} suppressing`, 'soft'),
+    filtering: table(`${owner} filtering`, 'soft'),
     held: table(`${owner} held`, 'soft'),
   }
 }

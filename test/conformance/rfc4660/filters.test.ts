@@ -5,9 +5,10 @@ import { beforeEach, describe, it } from 'node:test'
 import { presenceGrammar } from '../../../src/documents/grammar/presence.ts'
 import { validate } from '../../../src/documents/grammar/validate.ts'
 import { parseXml } from '../../../src/documents/xml/parse.ts'
+import { limits } from '../../../src/limits.ts'
 import type { HeaderField, SipResponse } from '../../../src/protocols/sip/message.ts'
 import { PartialView } from '../../actors/partial-view.ts'
-import { alice, bob, PresenceWorld, text } from '../../unit/entities/presence-server/presence-world.ts'
+import { alice, bob, carol, PresenceWorld, text } from '../../unit/entities/presence-server/presence-world.ts'
 
 let world: PresenceWorld
 let tag: string | undefined
@@ -371,6 +372,45 @@ describe('RFC 4660 §5.2: which filters apply', () => {
     refresh(accepted, '<filter id="1" remove="1"/>')
     assert.match(content(), /<d:person/)
     assert.equal(refresh(accepted, '<filter id="1"/>').status, 488)
+  })
+  it('so many subscriptions of one watcher to one resource may have some, since each change is filtered for each', () => {
+    const most = limits.filter.subscriptions
+    const accepted = Array.from({ length: most }, () => subscribe(include('//pidf:basic')))
+    assert.ok(accepted.every(({ status }) => status === 200))
+    const refused = subscribe(include('//pidf:basic'))
+    assert.equal(refused.status, 503)
+    assert.ok(refused.hasHeader('Retry-After'))
+    const without = world.subscribe()
+    assert.equal(without.status, 200)
+    assert.equal(refresh(without, include('//pidf:basic')).status, 503)
+    // Another watcher, and another resource, have their own.
+    const headers: HeaderField[] = [
+      ['Event', 'presence'],
+      ['Content-Type', 'application/simple-filter+xml'],
+    ]
+    assert.equal(
+      world.request('SUBSCRIBE', alice, { from: carol, headers, body: set(include('//pidf:basic')) }).status,
+      200,
+    )
+    assert.equal(
+      world.request('SUBSCRIBE', carol, { from: bob, headers, body: set(include('//pidf:basic')) }).status,
+      200,
+    )
+    // One that is without filters, or over, makes room.
+    assert.equal(refresh(accepted[0]!, '<filter id="1" remove="true"/>').status, 200)
+    assert.equal(refresh(without, include('//pidf:basic')).status, 200)
+    const [, second, third] = accepted
+    world.resubscribe(second!, { cseq: second!.cseq.number + ++step, expires: 0 })
+    assert.equal(subscribe(include('//pidf:basic')).status, 200)
+    // Also when it is both at once.
+    world.resubscribe(third!, {
+      cseq: third!.cseq.number + ++step,
+      expires: 0,
+      headers: [['Content-Type', 'application/simple-filter+xml']],
+      body: set('<filter id="1" remove="true"/>'),
+    })
+    assert.equal(subscribe(include('//pidf:basic')).status, 200)
+    assert.equal(subscribe(include('//pidf:basic')).status, 503)
   })
   it('survive a restart', () => {
     subscribe(include('//pidf:basic'))
