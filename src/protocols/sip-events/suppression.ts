@@ -10,7 +10,7 @@ import {
   suppressionContentType,
 } from '../../documents/suppression-filter.ts'
 import type { Turn } from '../../turn.ts'
-import { notAcceptableHere } from '../sip/errors.ts'
+import { notAcceptableHere, serviceUnavailable } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { bodiesOf } from './bodies.ts'
 import type { Subscriber } from './event-package.ts'
@@ -53,12 +53,26 @@ export function noteSuppression(
   setExtras(record, { suppression: filters.length === 0 ? undefined : filters })
 }
 
-/** Notes under whose name a subscription has such filters, or that it has none. */
-export function indexSuppression({ name, tables }: EventService, subscription: Subscription, turn: Turn): void {
+/**
+ * Notes under whose name a subscription has such filters, or that it has none. Throws 503 when its subscriber has too many such to
+ * this resource.
+ */
+export function indexSuppression({ name, tables, limits }: EventService, subscription: Subscription, turn: Turn): void {
   const { resource, id, record } = subscription
+  const { db } = turn
   const key = [name, record.subscriber, resource, id]
-  if (record.extras?.suppression !== undefined) turn.db.put(tables.suppressing, key, null)
-  else if (turn.db.get(tables.suppressing, key) !== undefined) turn.db.delete(tables.suppressing, key)
+  const isNoted = db.get(tables.suppressing, key) !== undefined
+  if (record.extras?.suppression === undefined) {
+    if (isNoted) db.delete(tables.suppressing, key)
+    return
+  }
+  if (isNoted) return
+  const { subscriptions } = limits.filter
+  const others = [
+    ...db.range(tables.suppressing, { prefix: [name, record.subscriber, resource], limit: subscriptions }),
+  ]
+  if (others.length === subscriptions) throw serviceUnavailable(60)
+  db.put(tables.suppressing, key, null)
 }
 
 /** Whether a subscriber is not to be told of changes now. */

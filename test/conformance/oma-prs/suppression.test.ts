@@ -237,6 +237,16 @@ describe('PS-138: filters', () => {
       assert.equal(world.sent.length, 0)
     })
   }
+  it('in more subscriptions to one resource than one watcher may have such: 503, for him alone', () => {
+    publish(bob)
+    publish(carol)
+    const accepted = Array.from({ length: limits.filter.subscriptions }, () => subscribe(inMeeting))
+    assert.ok(accepted.every(({ status }) => status === 200))
+    assert.equal(subscribe(inMeeting).status, 503)
+    assert.equal(subscribe(inMeeting, [], carol).status, 200)
+    assert.equal(refresh(accepted[0]!, set('')).status, 200)
+    assert.equal(subscribe(inMeeting).status, 200)
+  })
   it('too large: 413', () => {
     assert.equal(subscribe(inMeeting + ' '.repeat(limits.filter.xml.bytes)).status, 413)
   })
