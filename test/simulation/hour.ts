@@ -188,13 +188,25 @@ async function useLists(
     case 2: {
       const lifetime = choose.pick([0, 60, 300, 3600])
       const accept = choose.chance(0.5) ? { accept: partialLists } : {}
-      const wishes = { toList: true, filtering: someFiltering(choose), ...accept }
+      // One NOTIFY in 40 seconds, so that refreshes find what waits for the next.
+      const paced = choose.chance(0.5) ? { rate: 'max-rate=0.025' } : {}
+      const wishes = { toList: true, filtering: someFiltering(choose), ...accept, ...paced }
       exchanges.push(watcher.subscribe(listOf(person), 'presence', lifetime, world.now(), wishes).exchange)
       break
     }
     default: {
       const one = live.length > 0 ? choose.pick(live) : undefined
-      if (one?.remoteTag) exchanges.push(watcher.refresh(one, choose.pick([0, 300, 3600]), world.now()))
+      if (!one?.remoteTag) break
+      if (one.wishes.rate !== undefined)
+        for (const { source } of [choose.pick(people), choose.pick(people)]) {
+          if (source.entityTag !== undefined)
+            exchanges.push(source.modify(choose.pick(['open', 'closed']), choose.token(6), 300, world.now()))
+          await world.pass(2_000)
+        }
+      // He may say what he knows (RFC 5839 §5.6).
+      const known = choose.chance(0.6) ? one.notifications.at(-1)?.entityTag : undefined
+      const condition = known === undefined ? [] : ([['Suppress-If-Match', known]] as const)
+      exchanges.push(watcher.refresh(one, choose.pick([0, 300, 3600]), world.now(), condition))
     }
   }
 }
