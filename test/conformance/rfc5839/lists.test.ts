@@ -2,7 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { putList, putServices } from '../../actors/list-owner.ts'
 import type { Subscription } from '../../actors/watcher.ts'
+import { SeededRandom } from '../../simulation/random.ts'
+import { SimulatedWorld } from '../../simulation/world.ts'
 import { alice, carol, friends, ListWorld } from '../rfc4662/list-world.ts'
 
 const rate = 'max-rate=0.0033333333'
@@ -111,4 +114,62 @@ describe('§6.5: the entity is the state of the whole list', () => {
     for (const uri of many) assert.equal(subscription.list!.state(uri), 'active closed', uri)
     world.check()
   })
+})
+
+const names = ['Alice', 'Carol', 'Dave', 'Erin']
+const partial = 'multipart/related, application/rlmi+xml, application/pidf+xml, application/pidf-diff+xml'
+
+/** One ends when its NOTIFYs are lost. */
+function isLive({ notifications, exchange: { final } }: Subscription): boolean {
+  return notifications.at(-1)?.state !== 'terminated' && (final === undefined || final.status < 300)
+}
+
+test('over a bad network, with the box killed now and then, who says what he knows at every refresh ends with all there is', async () => {
+  for (let seed = 1; seed <= 6; seed++) {
+    const choose = new SeededRandom(seed)
+    const world = new SimulatedWorld({
+      seed,
+      weather: { loss: 0.15, duplication: 0.1, minDelayMs: 5, maxDelayMs: 900 },
+      deathAtCommit: 0.01,
+      settings: [['presence.defaultHandling', 'allow']],
+    })
+    const people = names.map(name => world.person(name))
+    const bob = world.person('Bob')
+    await putList(
+      world,
+      'Bob',
+      people.map(({ aor }) => aor),
+    )
+    await putServices(world, 'Bob', [{ uri: friends }])
+    const wishes = { toList: true, rate: 'max-rate=0.05', ...(seed % 2 === 0 ? { accept: partial } : {}) }
+    const anew = () => bob.watcher.subscribe(friends, 'presence', 3600, world.now(), wishes)
+    let subscription = anew()
+    const say = ({ source }: (typeof people)[number], note: string) =>
+      source.entityTag === undefined
+        ? source.publish('open', note, 3600, world.now())
+        : source.modify('open', note, 3600, world.now())
+    for (let step = 0; step < 60; step++) {
+      say(choose.pick(people), `${step}`)
+      await world.pass(choose.below(15_000))
+      if (!isLive(subscription)) subscription = anew()
+      else if (choose.chance(0.5) && subscription.notifications.length > 0)
+        bob.watcher.refresh(subscription, 3600, world.now(), [['Suppress-If-Match', lastTag(subscription)]])
+    }
+    world.calm()
+    for (let tries = 0; tries < 5; tries++) {
+      await world.pass(40_000)
+      if (!isLive(subscription) || subscription.notifications.length === 0) subscription = anew()
+    }
+    const published = []
+    for (const { source, aor } of people) {
+      // Anew, for a tag may have been lost with an answer.
+      published.push(source.publish('open', `last of ${aor}`, 3600, world.now()))
+      await world.pass(40_000)
+    }
+    assert.ok(published.every(({ final }) => final?.status === 200))
+    bob.watcher.refresh(subscription, 3600, world.now(), [['Suppress-If-Match', lastTag(subscription)]])
+    await world.pass(60_000)
+    for (const { aor } of people) assert.ok(subscription.list!.state(aor).includes(`last of ${aor}`), `${seed}: ${aor}`)
+    assert.deepEqual([seed, subscription.faults, world.faults], [seed, [], []])
+  }
 })
