@@ -1,15 +1,16 @@
 /** Files that are whole or not there, whenever the power goes. */
 
 import { createHash } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readSync, renameSync, statfsSync, writeSync } from 'node:fs'
+import { closeSync, fchmodSync, fsyncSync, openSync, readSync, renameSync, statfsSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 
 const pieceOctets = 1 << 20
 
-/** Replaces `path` by a file with this text; it is on disk when this returns. */
-export function writeSafely(path: string, text: string): void {
-  const descriptor = openSync(`${path}.new`, 'w', 0o644)
+/** Replaces `path` by a file with this text and mode, whatever the mask is; it is on disk when this returns. */
+export function writeSafely(path: string, text: string, mode = 0o600): void {
+  const descriptor = openSync(`${path}.new`, 'w', mode)
   try {
+    fchmodSync(descriptor, mode)
     writeSync(descriptor, text)
     fsyncSync(descriptor)
   } finally {

@@ -47,8 +47,9 @@ export class UpdateFolder {
     return this.#read<UpdateRecord>('state.json') ?? { state: 'idle' }
   }
 
+  /** The box's own user reads it, who is another than the agent's. */
   set record(record: UpdateRecord) {
-    writeSafely(join(this.path, 'state.json'), `${JSON.stringify(record)}\n`)
+    writeSafely(join(this.path, 'state.json'), `${JSON.stringify(record)}\n`, 0o644)
   }
 
   get trial(): Trial | undefined {

@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
@@ -89,6 +90,16 @@ test('a good bundle is in the other slot, its kernel image waits to be tried thr
   next.blessed()
   assert.deepEqual(bench.record(), { state: 'updated', version: '1.1.0' })
   assert.equal(new UpdateFolder(bench.target.folder).trial, undefined)
+})
+
+test('the box’s own user may read the state, whatever mask the agent runs with', t => {
+  const folder = new UpdateFolder(new Bench(t).target.folder)
+  const before = process.umask(0o077)
+  t.after(() => process.umask(before))
+  folder.record = { state: 'downloading', source: 'https://updates.example/1.bundle' }
+  assert.equal(statSync(join(folder.path, 'state.json')).mode & 0o777, 0o644)
+  folder.trial = { version: '1.1.0', previous: '1.0.0', floor: '0.0.0' }
+  assert.equal(statSync(join(folder.path, 'trial')).mode & 0o777, 0o600)
 })
 
 test('when the old version starts again, the update has failed, and says why', async t => {
