@@ -399,12 +399,18 @@ export class Appliance {
     this.#isTouched = true
     const outputs = this.#options.store.transact(db => {
       const turn = new ApplianceTurn(this.#options, this.#inProgress, name, now, db)
-      return work(turn).map(output => {
+      const outputs = work(turn)
+      let others: Output[] | undefined
+      for (const [place, output] of outputs.entries()) {
         if (output.kind === 'wake' && output.at > now) this.#wakes.put(db, output.at, wakeOf(name, output))
-        if (output.kind !== 'request' || name === 'proxy') return output
+        if (output.kind !== 'request' || name === 'proxy') continue
         // COMPAT(linphone): once granted a GRUU it subscribes with it as Contact, so the box calls itself.
-        return { ...output, flow: towardsOwnInstance(output.request, output.flow, this.#home, turn) }
-      })
+        const flow = towardsOwnInstance(output.request, output.flow, this.#home, turn)
+        if (flow === output.flow) continue
+        others ??= outputs.slice()
+        others[place] = { ...output, flow }
+      }
+      return others ?? outputs
     })
     for (const output of outputs) {
       if (output.kind !== 'wake') {

@@ -167,7 +167,8 @@ export class PresenceServer implements SipEntity {
   }
 
   wake(token: string, turn: Turn): Output[] {
-    const [kind, presentity = '', id = ''] = token.split(' ')
+    const words = token.split(' ')
+    const [kind, presentity = '', id = ''] = words
     if (kind === 'publication') return expirePublication(presentity, id, turn, this.#context)
     if (kind === 'ends') return elementsEnded(presentity, turn, this.#context)
     if (kind === 'user') return this.#userChanged(presentity, turn)
@@ -175,8 +176,8 @@ export class PresenceServer implements SipEntity {
     if (kind === operatorRulesToken) return this.#operatorRulesChanged(turn)
     if (kind === 'rules') return this.#rulesChanged(presentity, turn)
     // A source of somebody's presence: its first word is the package.
-    if (kind === 'resource') return [...this.#notifier.wake(token, turn), ...this.#ownChanged(id, turn)]
-    return this.#notifier.wake(token, turn)
+    if (kind === 'resource') return [...this.#notifier.wake(token, turn, words), ...this.#ownChanged(id, turn)]
+    return this.#notifier.wake(token, turn, words)
   }
 
   /**

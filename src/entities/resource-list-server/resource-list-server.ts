@@ -121,14 +121,15 @@ export class ResourceListServer implements SipEntity {
   }
 
   wake(token: string, turn: Turn): Output[] {
-    const [kind, first = '', second = '', third = ''] = token.split(' ')
+    const words = token.split(' ')
+    const [kind, first = '', second = '', third = ''] = words
     if (kind === 'leg') return this.#newsOf(third, second, turn)
     if (kind === 'list') return this.#listChanged(first, turn)
     if (kind === everyList) return this.#policyChanged(first, turn)
     if (kind === 'own') return this.#notifier.subscriberChanged(first, turn)
     if (kind === 'without-filters') return renewRemote(first, second, this.#context, turn)
     if (kind === 'subscription') return this.#subscriber.wake(token, turn)
-    return this.#notifier.wake(token, turn)
+    return this.#notifier.wake(token, turn, words)
   }
 
   start(turn: Turn): Output[] {

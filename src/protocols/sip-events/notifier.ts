@@ -123,10 +123,10 @@ export class Notifier {
     return notifyAnswered(service, resource, id, response, turn)
   }
 
-  /** A wake this notifier asked for, or another entity by those of `wakes.ts`. */
-  wake(token: string, turn: Turn): Output[] {
+  /** A wake this notifier asked for, or another entity by those of `wakes.ts`; `words` are those of its token. */
+  wake(token: string, turn: Turn, words: readonly string[] = token.split(' ')): Output[] {
     if (token === 'policies') return this.#everyPackage(name => policiesToken(name, 'subscribed'), turn)
-    const [kind, packageName = '', resource = '', third = '', fourth = ''] = token.split(' ')
+    const [kind, packageName = '', resource = '', third = '', fourth = ''] = words
     if (kind === 'departed') return this.#everyPackage(name => departedToken(name, packageName), turn)
     const service = this.#services.get(packageName)
     if (service === undefined) return []
