@@ -309,8 +309,8 @@ export abstract class SipMessage {
       if (name === 'Content-Length') continue
       // Nothing that came by the network holds a line end, for values are unfolded; so this is a mistake of the writer.
       if (value.includes('\n') || value.includes('\r')) throw new Error(`line end in the value of ${name}`)
-      const { line, compactLine } = headerName(name)
-      head += (isCompact ? compactLine : line) + value
+      const known = headerName(name)
+      head += (isCompact ? known.compactLine : known.line) + value
     }
     head += `\r\n${isCompact ? 'l' : 'Content-Length'}: ${this.body.length}\r\n\r\n`
     const headLength = Buffer.byteLength(head)
