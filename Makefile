@@ -79,8 +79,11 @@ bundle: build ## build the signed update bundle of a board (BOARD=amd64)
 image-check: build ## check the hardening of the image that make image has built (BOARD=amd64)
 	BOARD=$(BOARD) IMAGE_OPTIONS='$(IMAGE_OPTIONS)' $(NODE) --test '$(IMAGE_CHECKS)'
 
-image-test: build ## boot the image in an emulator (BOARD=amd64); after make image
+image-test: build ## boot the images in an emulator: all tests of BOARD; without it those of amd64, and arm64's first start and conversation
 	BOARD=$(BOARD) $(NODE) --test --test-concurrency=1 '$(IMAGE_TESTS)'
+ifeq ($(origin BOARD),file)
+	BOARD=arm64 $(NODE) --test --test-concurrency=1 'test/image/{boot,flows}.test.ts'
+endif
 
 clean: ## remove what was built; the data directory stays
 	rm -rf build
