@@ -44,10 +44,7 @@ export type ResourceListInformation = {
 /** A list whose resources are as `formatResource` has written them. */
 type WrittenList = Omit<ResourceListInformation, 'resources'> & { readonly resources: readonly string[] }
 
-/**
- * The document, valid by the schema of §5.1; in UTF-8, so that no declaration needs to say so (XML §2.8), and in one line. Of the
- * two spellings of a truth value (§5.2) the longer one stands where it matters that every reader knows it.
- */
+/** The document, valid by the schema of §5.1; in UTF-8, so that no declaration needs to say so (XML §2.8), and in one line. */
 export function formatRlmi({
   uri,
   version,
@@ -55,7 +52,7 @@ export function formatRlmi({
   names,
   resources,
 }: ResourceListInformation | WrittenList): Buffer {
-  let text = `<list xmlns="${rlmiNamespace}" uri="${escapeAttribute(uri)}" version="${version}" fullState="${fullState || 0}">`
+  let text = `<list xmlns="${rlmiNamespace}" uri="${escapeAttribute(uri)}" version="${version}" fullState="${fullState}">`
   for (const name of names) text += formatName(name)
   for (const resource of resources) text += typeof resource === 'string' ? resource : formatResource(resource)
   return Buffer.from(`${text}</list>`, 'utf8')
