@@ -23,7 +23,7 @@ export class MultipartError extends Error {
 }
 
 /**
- * A `multipart/related` whose first part is the root, so that no `start` need point there (RFC 2387 §3.1, §3.2). The boundary is
+ * A `multipart/related` whose first part is the root, with `start` when that has a Content-ID (RFC 2387 §3.1, §3.2). The boundary is
  * as short as one can be that stands in no part, and a token, which needs no quotes. COMPAT(linphone): `hasBareIds` leaves out
  * the brackets of Content-IDs and spells the field as that client does.
  */
@@ -54,10 +54,11 @@ export function formatRelated(
   }
   written.write(last, at)
   const [root] = parts
+  const start = root?.contentId === undefined ? '' : `;start="<${root.contentId}>"`
   const type = root === undefined ? '' : `;type="${root.contentType}"`
   return {
     // COMPAT(linphone): takes all that follows for the boundary, quotes too, though it is a token with or without.
-    contentType: `multipart/related${type};boundary=${delimiter.slice(2)}`,
+    contentType: `multipart/related${type}${start};boundary=${delimiter.slice(2)}`,
     body: written,
   }
 }

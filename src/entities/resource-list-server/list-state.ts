@@ -187,7 +187,7 @@ class ListDocument {
     }
     putProgress(this.#turn.db, this.#id, (version + 1) % 2 ** 32, this.#budget.isSpent)
     const body = formatRlmi({ uri, version, fullState, names: asNames(names), resources: this.#resources })
-    const root: Part = { contentType: rlmiContentType, contentId: undefined, body }
+    const root: Part = { contentType: rlmiContentType, contentId: this.#contentId(0), body }
     return formatRelated([root, ...this.#parts], this.#telling.dialect === 'linphone')
   }
 
@@ -373,9 +373,13 @@ class ListDocument {
     this.#parts.push({ contentType, body, contentId: this.#nextPart() })
   }
 
-  /** Unique in the world, as it must be (RFC 2392 §2). */
   #nextPart(): string {
-    return `${this.#parts.length + 1}.${this.#node.version}@${this.#id}`
+    return this.#contentId(this.#parts.length + 1)
+  }
+
+  /** Unique in the world, as it must be (RFC 2392 §2). */
+  #contentId(place: number): string {
+    return `${place}.${this.#node.version}@${this.#id}`
   }
 }
 

@@ -155,7 +155,7 @@ class RemoteListDocument {
     if (this.#before !== undefined && this.#resources.length === 0) return this.#isUnfinished ? 'no-room' : undefined
     const [version, fullState] = [this.#version, this.#before === undefined]
     const body = formatRlmi({ uri, version, fullState, names, resources: this.#resources })
-    const root: Part = { contentType: rlmiContentType, contentId: undefined, body }
+    const root: Part = { contentType: rlmiContentType, contentId: `0.${version}@${this.#telling.id}`, body }
     return {
       body: formatRelated([root, ...this.#parts]),
       told: { listed: version, title, resources: [...this.#told].flat() },

@@ -149,7 +149,7 @@ export function formatRemoteList(list: RemoteList, version: number, id: string):
     return shown.resource
   })
   const body = formatRlmi({ uri: list.uri, version, fullState: true, names: list.names, resources })
-  return formatRelated([{ contentType: rlmiContentType, contentId: undefined, body }, ...parts])
+  return formatRelated([{ contentType: rlmiContentType, contentId: `0.${version}@${id}`, body }, ...parts])
 }
 
 /**

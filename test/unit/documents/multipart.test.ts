@@ -10,15 +10,15 @@ const bodies = (text: string, boundary = 'b') => read(text, boundary).map(({ bod
 
 describe('multipart/related (RFC 2387)', () => {
   const parts = [
-    { contentType: 'application/rlmi+xml', contentId: undefined, body: Buffer.from('<list/>') },
+    { contentType: 'application/rlmi+xml', contentId: 'r@x', body: Buffer.from('<list/>') },
     { contentType: 'application/pidf+xml', contentId: 'a@x', body: Buffer.from('<presence/>\r\n') },
   ]
 
-  test('§3.1, §3.2: says the type of its root, which is the first part, and is read as it was written', () => {
+  test('§3.1, §3.2: says which is its root, the first part, and of what type, and is read as it was written', () => {
     const { contentType, body } = formatRelated(parts)
-    assert.equal(contentType, 'multipart/related;type="application/rlmi+xml";boundary=b')
+    assert.equal(contentType, 'multipart/related;type="application/rlmi+xml";start="<r@x>";boundary=b')
     const [root, other] = parseMultipart(body, 'b', limits)
-    assert.deepEqual([root!.contentId, other!.contentId], [undefined, 'a@x'])
+    assert.deepEqual([root!.contentId, other!.contentId], ['r@x', 'a@x'])
     assert.deepEqual(
       [Buffer.from(root!.body).toString(), Buffer.from(other!.body).toString()],
       ['<list/>', '<presence/>\r\n'],
