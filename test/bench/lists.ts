@@ -45,8 +45,9 @@ export type ManyLists = {
 const membersOfSmall = 50
 const membersOfLarge = 500
 const window = 64
-const rounds = 5
-const changesPerRound = 800
+const rounds = 9
+/** So many that each round has its share of what comes now and then: the journal going to the database, old objects being collected. */
+const changesPerRound = 4_000
 const fanOutTo = 100
 const fanOuts = 30
 /** Lists of one kind, and so changes under way. */
