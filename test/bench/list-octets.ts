@@ -25,9 +25,14 @@ export type ListOctets = {
   /** Partial and conditional, and more. */
   readonly compact: number
   readonly deflated: number
-  /** One NOTIFY in so long at most; a refresh brings at once what waits for the next one (RFC 6446 §5.2). */
+  /**
+   * One NOTIFY in so long at most. A refresh that finds something not yet told is answered with the full state (RFC 4662 §5.2),
+   * which a handset that waits with it for the next NOTIFY spares.
+   */
   readonly everyMinute: number
+  readonly everyMinuteBehind: number
   readonly everyFiveMinutes: number
+  readonly everyFiveMinutesBehind: number
   /** By SigComp: whole documents, and partial and conditional. */
   readonly compressedList: number
   readonly compressedConditional: number
@@ -40,6 +45,9 @@ const buddies = 50
 /** Of one buddy in a day: on the phone, in a meeting, at lunch, and back. */
 const changesOfOne = 20
 const refreshSeconds = 3600
+/** When a subscription is refreshed that lasts an hour, and how long that may wait. */
+const mostOfHourMs = 3_240_000
+const mostDelayMs = 240_000
 
 interface Ways {
   readonly toList: boolean
@@ -50,6 +58,8 @@ interface Ways {
   readonly compact?: boolean
   /** Seconds between two NOTIFYs at least, as the handset asks for (RFC 6446 §5). */
   readonly everySeconds?: number
+  /** The handset waits with a refresh for the next NOTIFY, as long as it can: then there is nothing it does not know. */
+  readonly behindNotify?: boolean
   readonly compressed?: boolean
 }
 
@@ -66,7 +76,9 @@ export async function measureListOctets(): Promise<ListOctets> {
     compact: await day({ ...conditional, compact: true }),
     deflated: await day({ ...conditional, deflated: true }),
     everyMinute: await day({ ...conditional, everySeconds: 60 }),
+    everyMinuteBehind: await day({ ...conditional, everySeconds: 60, behindNotify: true }),
     everyFiveMinutes: await day({ ...conditional, everySeconds: 300 }),
+    everyFiveMinutesBehind: await day({ ...conditional, everySeconds: 300, behindNotify: true }),
     compressedList: await day({ toList: true, compressed: true }),
     compressedConditional: await day({ ...conditional, compressed: true }),
     changes: buddies * changesOfOne,
@@ -151,22 +163,38 @@ async function day(ways: Ways, seen?: (world: SimulatedWorld) => void): Promise<
       buddy: random.below(buddies),
     })),
     ...Array.from({ length: Math.floor(dayMs / (refreshSeconds * 1000)) }, (_, hour) => ({
-      at: (hour + 0.9) * refreshSeconds * 1000,
+      at: hour * refreshSeconds * 1000 + mostOfHourMs,
       buddy: -1,
     })),
   ].sort((a, b) => a.at - b.at)
   const begun = world.now()
-  for (const { at, buddy } of events) {
-    if (begun + at > world.now()) await world.pass(begun + at - world.now())
-    if (buddy >= 0) await publish(buddy)
-    else
-      for (const subscription of subscriptions) {
-        const known = ways.conditional ? lastTag(watcher, subscription.callId) : undefined
-        const condition = known === undefined ? [] : ([['Suppress-If-Match', known]] as const)
-        watcher.watcher.refresh(subscription, refreshSeconds, world.now(), [...codings(ways), ...condition])
-      }
+  let refreshedAt = begun
+  const isDue = () => {
+    const since = world.now() - refreshedAt
+    const toldAt = subscriptions[0]!.notifications.at(-1)!.at - refreshedAt
+    return since >= mostOfHourMs && (toldAt >= mostOfHourMs || since >= mostOfHourMs + mostDelayMs)
   }
-  await world.pass(600_000)
+  const refresh = (): void => {
+    refreshedAt = world.now()
+    for (const subscription of subscriptions) {
+      const known = ways.conditional ? lastTag(watcher, subscription.callId) : undefined
+      const condition = known === undefined ? [] : ([['Suppress-If-Match', known]] as const)
+      watcher.watcher.refresh(subscription, refreshSeconds, world.now(), [...codings(ways), ...condition])
+    }
+  }
+  const until = async (at: number): Promise<void> => {
+    while (ways.behindNotify && world.now() < at) {
+      await world.until(isDue, Math.min(at, refreshedAt + mostOfHourMs + mostDelayMs) - world.now())
+      if (isDue()) refresh()
+    }
+    if (world.now() < at) await world.pass(at - world.now())
+  }
+  for (const { at, buddy } of events) {
+    await until(begun + at)
+    if (buddy >= 0) await publish(buddy)
+    else if (!ways.behindNotify) refresh()
+  }
+  await until(world.now() + 600_000)
   for (const { faults } of subscriptions) if (faults.length > 0) throw new Error(faults.join('; '))
   for (const [at, person] of people.entries()) check(ways, subscriptions, at, person, versions[at]!)
   seen?.(world)

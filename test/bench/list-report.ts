@@ -42,7 +42,9 @@ export function listOctetsReport(octets: ListOctets): string {
     ['  with compact header names', octets.compact],
     ['  deflated', deflated],
     ['  one NOTIFY in 60 s', octets.everyMinute],
+    ['  one in 60 s, refreshed behind a NOTIFY', octets.everyMinuteBehind],
     ['  one NOTIFY in 300 s', octets.everyFiveMinutes],
+    ['  one in 300 s, refreshed behind a NOTIFY', octets.everyFiveMinutesBehind],
     ['list, whole documents, by SigComp', octets.compressedList],
     ['list, partial and conditional, by SigComp', octets.compressedConditional],
   ]

@@ -35,27 +35,6 @@ export function holds(
   )
 }
 
-/**
- * Whether the condition of a SUBSCRIBE fails only for what has come since the last NOTIFY, which the subscriber has by the tag
- * that he names: then what he does not know is all that he is told, as §6.4 would have it of state differentials.
- */
-export function knowsLast(
-  service: EventService,
-  subscription: Subscription,
-  stored: SubscriptionRecord,
-  turn: Turn,
-): boolean {
-  const { record } = subscription
-  const condition = record.extras?.condition
-  return (
-    condition !== undefined &&
-    // Not after a NOTIFY that has failed, or was never answered.
-    stored.revision >= 0 &&
-    service.eventPackage.isBehind?.(subscription, turn) === true &&
-    condition === currentTag(service, subscription, new Map(), turn)
-  )
-}
-
 /** The entity-tag of what the subscriber would be told now, or was told last; undefined when that is nothing. `known`: what the package says of it. */
 export function currentTag(
   service: EventService,

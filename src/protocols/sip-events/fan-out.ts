@@ -156,9 +156,9 @@ export function newPass(service: EventService, resource: string, revision: numbe
 
 /**
  * Brings one subscription that is due up to date: tells its holder, ends it if the decision says so, or leaves it for later.
- * `isWished`: he wants to be told even if there is nothing new.
+ * `isForced`: he wants to be told even if there is nothing new.
  */
-export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: Turn, isWished = false): void {
+export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: Turn, isForced = false): void {
   const { service, resource } = pass
   const decision = decide(service, resource, subscriberOf(stored), turn, pass.shared)
   if (decision !== 'active' && decision !== 'pending') {
@@ -171,10 +171,7 @@ export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: 
   const mustTell = isTransition || stored.revision < 0
   // Changes of the resource are nothing to someone who may not see it (RFC 3857 §4.7.1).
   if (decision === 'pending' && !mustTell) return
-  const isUntold = stored.extras?.isUntold === true
-  const isForced = isWished || (isUntold && !mustTell)
-  const maySuppress = !mustTell && !isUntold && stored.extras?.suppression !== undefined
-  if (maySuppress && isWithheld(pass, id, stored, turn)) return
+  if (!mustTell && stored.extras?.suppression !== undefined && isWithheld(pass, id, stored, turn)) return
   if (turn.inProgress(notifyToken(service.name, resource, id))) {
     pass.unserved = true
     return
@@ -188,7 +185,7 @@ export function serve(pass: Pass, id: string, stored: SubscriptionRecord, turn: 
   }
   const record = { ...stored, state: decision }
   if (isTransition) record.event = decision === 'active' ? 'approved' : 'subscribe'
-  const occasion = { full: mustTell, isForced, isReportable: isTransition || isUntold }
+  const occasion = { full: mustTell, isForced, isReportable: isTransition || record.extras?.isUntold === true }
   send(pass, { package: service.name, resource, id, record }, occasion, turn)
   if (isTransition) {
     pass.outputs.push(...tell(service, resource, watcherOf(id, record, decision, record.event), turn))

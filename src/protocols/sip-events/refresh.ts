@@ -6,7 +6,7 @@ import { callOrTransactionDoesNotExist, forbidden } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { addressOfRecord, formatUri, isSipUri } from '../sip/uri.ts'
 import { accept, granted } from './accept.ts'
-import { holds, knowsLast, suppressIfMatch } from './condition.ts'
+import { holds, suppressIfMatch } from './condition.ts'
 import { takesDeflate } from './content-coding.ts'
 import { end } from './end.ts'
 import { newPass, send } from './fan-out.ts'
@@ -114,7 +114,6 @@ export function update(
   noteSuppression(service, subscription, request, turn)
   service.eventPackage.accepted?.(subscription, request, turn)
   const isKnown = holds(service, subscription, new Map(), turn)
-  const lacksNews = !isKnown && state === stored.state && knowsLast(service, subscription, stored, turn)
   if (!isKnown) setExtras(record, { condition: undefined })
   // The same SUBSCRIBE that made the subscription, come again, is answered as before.
   const isQuiet = isKnown && state === stored.state && request.toTag !== undefined
@@ -141,25 +140,8 @@ export function update(
     turn.db.put(service.tables.subscriptions, [service.name, resource, id], record)
     outputs.push(...(service.eventPackage.subscribed?.(subscription, request, turn) ?? []))
     outputs.push(...rateWake(service, resource, id, record, turn))
-  } else if (lacksNews) outputs.push(...tellNews(service, subscription, kept, request, turn))
-  else outputs.push(...tellAll(service, subscription, kept, request, turn))
+  } else outputs.push(...tellAll(service, subscription, kept, request, turn))
   return outputs
-}
-
-/** The NOTIFY that a SUBSCRIBE causes of somebody who has named what he was told last: of what has come since, at once. */
-function tellNews(
-  service: EventService,
-  { resource, id, record }: Subscription,
-  kept: ResourceRecord,
-  request: SipRequest,
-  turn: Turn,
-): Output[] {
-  record.revision = Math.min(record.revision, kept.revision - 1)
-  setExtras(record, { isUntold: true })
-  turn.db.put(service.tables.subscriptions, [service.name, resource, id], record)
-  const subscription = { package: service.name, resource, id, record }
-  const outputs = service.eventPackage.subscribed?.(subscription, request, turn) ?? []
-  return [...outputs, wakeAt(turn.now, serveToken(service.name, resource, id))]
 }
 
 /** The NOTIFY that a SUBSCRIBE causes, which says everything (RFC 6665 §4.2.1.2). */

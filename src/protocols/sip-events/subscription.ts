@@ -54,7 +54,7 @@ export interface SubscriptionExtras {
   readonly rates?: AgreedRates | undefined
   /** The entity-tag that the subscriber says he knows, or `*` (RFC 5839 §5.2); as long as that is what he would be told. */
   readonly condition?: string | undefined
-  /** True while the NOTIFY that answers a SUBSCRIBE is to come, which no condition suppresses and which waits for no interval. */
+  /** True while the NOTIFY that answers a SUBSCRIBE outside a dialog is to come, which no condition suppresses. */
   readonly isUntold?: boolean | undefined
   /** True when watcher information is not to say who the subscriber is. */
   readonly isPrivate?: true | undefined
