@@ -291,6 +291,8 @@ async function lookBack(
     person.watcher.subscriptions.flatMap(one => (one.list && isLive(one) ? [{ person, one }] : [])),
   )
   const shown = lists.map(({ one }) => [one.list!, one.list!.rows.get(innerListOf(byList(people, one.resource)))?.list])
+  // Of one who is not to be disturbed now nothing is certain, whatever he will be in a minute.
+  const undisturbed = lists.map(({ person, one }) => isUndisturbed(person, one.wishes, watching))
   const asked = lists.map(({ person, one }) => person.watcher.refresh(one, 3600, world.now()))
   const states = shown.map(tables => tables.map(table => everybody.map(aor => table?.state(aor) ?? 'no list')))
   // Every watcher who was told of changes alone, or through a filter, has what he is told now that he asks for everything.
@@ -332,7 +334,7 @@ async function lookBack(
         const member = people[index]!
         const may = handling === 'allow' || member === person
         // Who waits for other changes than the last one was not told of it.
-        if (one.wishes.filtering?.when !== undefined || isUndisturbed(person, one.wishes, watching)) continue
+        if (one.wishes.filtering?.when !== undefined || undisturbed[at]) continue
         if (!isShown(state, may, notes.get(member)!, handling, one.wishes.filtering))
           violations.push(`the list ${one.resource} shows ${member.aor} as ${state}`)
       }
