@@ -121,7 +121,7 @@ export const targets: readonly FuzzTarget[] = [
   },
   {
     name: 'privacy-filter',
-    seeds: seeds([pidf]),
+    seeds: seeds([pidf, pidf.replace('</status>', '</status><status><basic>closed</basic></status>')]),
     run(bytes) {
       const document = attempt(() => parsePidf(bytes, roomy))
       if (document === undefined) return

@@ -123,10 +123,11 @@ class Filter {
       return
     }
     if (this.#permissions.allAttributes) return
-    const status = childElement(component, pidfNamespace, 'status')
-    const attributes = childElements(component).filter(child => child !== status)
-    const basic = status && childElement(status, pidfNamespace, 'basic')
-    if (status !== undefined) attributes.push(...childElements(status).filter(child => child !== basic))
+    // More than one status, or basic in it, are no valid PIDF, and shown all the same.
+    const isStatus = (child: XmlElement) => place === 'tuple' && isOfPidf(child, 'status')
+    const attributes = childElements(component).flatMap(child =>
+      isStatus(child) ? childElements(child).filter(inner => !isOfPidf(inner, 'basic')) : child,
+    )
     for (const attribute of attributes)
       if (this.#attribute(attribute, place) !== attribute) yield piece(attribute, `${attribute.name} of ${name}`)
   }
@@ -203,7 +204,7 @@ class Filter {
       status,
       status.children.flatMap(node => {
         if (!isElement(node)) return []
-        if (node.namespace === pidfNamespace && node.name === 'basic') return node
+        if (isOfPidf(node, 'basic')) return node
         return this.#attribute(node, 'tuple') ?? []
       }),
     )
@@ -232,6 +233,10 @@ class Filter {
     const { attributes, allAttributes } = this.#permissions
     return allAttributes || (attributes & attributePermissions[permission]) !== 0
   }
+}
+
+function isOfPidf({ namespace, name }: XmlElement, called: string): boolean {
+  return namespace === pidfNamespace && name === called
 }
 
 function piece(element: XmlElement, name: string): Withheld {
