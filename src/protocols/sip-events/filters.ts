@@ -13,9 +13,10 @@ import {
   simpleFilterContentType,
 } from '../../documents/simple-filter.ts'
 import type { Turn } from '../../turn.ts'
-import { notAcceptableHere, requestEntityTooLarge, serviceUnavailable } from '../sip/errors.ts'
+import { notAcceptableHere, requestEntityTooLarge } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { bodiesOf } from './bodies.ts'
+import { noteOne } from './held.ts'
 import type { EventService } from './service.ts'
 import { type Subscription, setExtras } from './subscription.ts'
 
@@ -40,19 +41,10 @@ export function noteFilters(service: EventService, subscription: Subscription, r
 }
 
 /** Notes that a subscription has filters, or that it has none. Throws 503 when its subscriber has too many such to this resource. */
-export function indexFilters({ name, tables, limits }: EventService, subscription: Subscription, { db }: Turn): void {
+export function indexFilters({ name, tables, limits }: EventService, subscription: Subscription, turn: Turn): void {
   const { resource, id, record } = subscription
-  const key = [name, resource, record.subscriber, id]
-  const isNoted = db.get(tables.filtering, key) !== undefined
-  if (record.extras?.filters === undefined) {
-    if (isNoted) db.delete(tables.filtering, key)
-    return
-  }
-  if (isNoted) return
-  const { subscriptions } = limits.filter
-  const others = [...db.range(tables.filtering, { prefix: [name, resource, record.subscriber], limit: subscriptions })]
-  if (others.length === subscriptions) throw serviceUnavailable(60)
-  db.put(tables.filtering, key, null)
+  const has = record.extras?.filters !== undefined
+  noteOne(tables.filtering, [name, resource, record.subscriber], id, has, limits.filter.subscriptions, turn)
 }
 
 /** What reading a document of filters comes to. Throws 488 for one that cannot be accepted, 413 for one that is too large. */

@@ -1,6 +1,7 @@
-/** How many subscriptions one subscriber holds, for notifiers that bound that: who fills a resource up keeps everybody else out. */
+/** How much of what costs a subscriber holds: who fills a resource up, or has everything filtered, keeps everybody else out. */
 
-import type { Turn } from '../../turn.ts'
+import type { Table, Turn } from '../../turn.ts'
+import { serviceUnavailable } from '../sip/errors.ts'
 import type { EventService } from './service.ts'
 
 /** Counts one more (1) or less (-1) of a subscriber's; false, with nothing counted, when he has as many as he may. */
@@ -13,4 +14,24 @@ export function countHeld({ tables, limits }: EventService, subscriber: string, 
   if (held > 0) db.put(tables.held, [subscriber], held)
   else db.delete(tables.held, [subscriber])
   return true
+}
+
+/**
+ * Notes in a table of subscriptions that have something costly, keyed [...of, id], that this is one or is none. Throws 503 when `of`
+ * has as many as there may be.
+ */
+export function noteOne(
+  table: Table<null>,
+  of: readonly string[],
+  id: string,
+  isOne: boolean,
+  most: number,
+  { db }: Turn,
+): void {
+  const key = [...of, id]
+  const isNoted = db.get(table, key) !== undefined
+  if (isNoted === isOne) return
+  if (!isOne) db.delete(table, key)
+  else if ([...db.range(table, { prefix: of, limit: most })].length === most) throw serviceUnavailable(60)
+  else db.put(table, key, null)
 }

@@ -10,11 +10,12 @@ import {
   suppressionContentType,
 } from '../../documents/suppression-filter.ts'
 import type { Turn } from '../../turn.ts'
-import { notAcceptableHere, serviceUnavailable } from '../sip/errors.ts'
+import { notAcceptableHere } from '../sip/errors.ts'
 import type { SipRequest } from '../sip/message.ts'
 import { bodiesOf } from './bodies.ts'
 import type { Subscriber } from './event-package.ts'
 import { readable } from './filters.ts'
+import { noteOne } from './held.ts'
 import type { EventService } from './service.ts'
 import { type Subscription, type SubscriptionRecord, setExtras, subscriberOf } from './subscription.ts'
 
@@ -59,20 +60,8 @@ export function noteSuppression(
  */
 export function indexSuppression({ name, tables, limits }: EventService, subscription: Subscription, turn: Turn): void {
   const { resource, id, record } = subscription
-  const { db } = turn
-  const key = [name, record.subscriber, resource, id]
-  const isNoted = db.get(tables.suppressing, key) !== undefined
-  if (record.extras?.suppression === undefined) {
-    if (isNoted) db.delete(tables.suppressing, key)
-    return
-  }
-  if (isNoted) return
-  const { subscriptions } = limits.filter
-  const others = [
-    ...db.range(tables.suppressing, { prefix: [name, record.subscriber, resource], limit: subscriptions }),
-  ]
-  if (others.length === subscriptions) throw serviceUnavailable(60)
-  db.put(tables.suppressing, key, null)
+  const has = record.extras?.suppression !== undefined
+  noteOne(tables.suppressing, [name, record.subscriber, resource], id, has, limits.filter.subscriptions, turn)
 }
 
 /** Whether a subscriber is not to be told of changes now. */
